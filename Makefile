@@ -1,0 +1,67 @@
+# Every target makes the environment it needs. `make review` is the way in.
+PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3.14 python3 python; do \
+	if $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$name; break; fi; done)
+VENV ?= .venv
+BIN := $(VENV)/bin
+JOBS ?= 2
+
+.PHONY: help review test lint format notebooks lab bench constraints clean
+
+help:
+	@echo "make review      the reviews of the sample book, as pages under reports/"
+	@echo "make test        every test: code, doctests, notebooks"
+	@echo "make lint        ruff and mypy"
+	@echo "make notebooks   execute the notebooks in place on the sample book"
+	@echo "make lab         JupyterLab on the notebooks"
+	@echo "make bench       how long it takes, beside plain SQL and the papermill command"
+	@echo "make clean       remove what was made, the environment too"
+
+# One stamp for use, one for development: each is renewed when the pins or the requirements change.
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "partnerkpi needs Python 3.11 or newer: put it on the PATH or say make PYTHON=/path/to/python3" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.use: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $(VENV)/.use $@
+
+$(VENV)/.bench: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,bench]'
+	@touch $@
+
+review: $(VENV)/.use
+	$(BIN)/partnerkpi review data
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --nbval-lax tests partnerkpi notebooks
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+notebooks: $(VENV)/.dev
+	$(BIN)/python tests/refresh_notebooks.py
+
+lab: $(VENV)/.dev
+	$(BIN)/jupyter lab notebooks
+
+bench: $(VENV)/.bench
+	$(BIN)/python tests/bench.py
+
+# Pins for every Python and platform the package claims; wants uv on the PATH.
+constraints:
+	uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --all-extras pyproject.toml -o constraints.txt
+
+clean:
+	rm -rf $(VENV) .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	find reports -mindepth 1 ! -name README.md -delete
+	find partnerkpi tests -name __pycache__ -type d -prune -exec rm -rf {} +
