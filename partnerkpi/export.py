@@ -1,0 +1,145 @@
+"""A tidy table as text for a terminal, as CSV, as JSON or as a workbook: what leaves the package for other programs.
+
+Missing stays missing: an empty cell in CSV and in a workbook, `null` in JSON. Text that a spreadsheet would run as a
+formula is made harmless; numbers stay numbers.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import unicodedata
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from partnerkpi.errors import SystemProblem, UsageError
+
+#: A spreadsheet reads a cell that begins with one of these as a formula.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")  # noqa: RUF001 full-width ones count too
+
+
+def to_csv(frame: pd.DataFrame) -> str:
+    """The table as CSV with one header line, commas, a point as decimal sign and `\\n` line ends.
+
+    >>> to_csv(pd.DataFrame({"group": ["=1+1", "P-1"], "value": [-2.0, None]}))
+    "group,value\\n'=1+1,-2.0\\nP-1,\\n"
+    """
+    safe = frame.copy()
+    for column in safe.columns:
+        if not pd.api.types.is_numeric_dtype(safe[column]):
+            safe[column] = [None if _missing(cell) else _harmless(str(cell)) for cell in safe[column]]
+    return safe.to_csv(index=False, lineterminator="\n")
+
+
+def to_json(frame: pd.DataFrame) -> str:
+    """The table as a JSON list with one object per row; missing values are `null`.
+
+    >>> print(to_json(pd.DataFrame({"group": ["P-1"], "value": [None], "n": [0]})))
+    [
+     {"group": "P-1", "value": null, "n": 0}
+    ]
+    """
+    rows = (json.dumps(row, ensure_ascii=False, allow_nan=False) for row in _records(frame))
+    return "[\n " + ",\n ".join(rows) + "\n]" if len(frame) else "[]"
+
+
+def write_xlsx(frame: pd.DataFrame, path: str | Path, sheet: str = "scorecard") -> Path:
+    """Write the table as a workbook; every text is stored as text, never as a formula. Returns the path.
+
+    Raises:
+        UsageError: the extra `excel` is not installed.
+        SystemProblem: the file cannot be written.
+    """
+    try:
+        from openpyxl import Workbook
+        from openpyxl.cell import WriteOnlyCell
+    except ImportError as problem:
+        raise UsageError("Workbooks need openpyxl: install it with  pip install 'partnerkpi[excel]'") from problem
+    book = Workbook(write_only=True)
+    page = book.create_sheet(sheet)
+    page.append([str(column) for column in frame.columns])
+    for row in _records(frame):
+        cells = []
+        for value in row.values():
+            cell = WriteOnlyCell(page, value=shown(value) if isinstance(value, str) else value)
+            if isinstance(value, str):
+                cell.data_type = "s"
+            cells.append(cell)
+        page.append(cells)
+    path = Path(path)
+    try:
+        book.save(path)
+    except OSError as problem:
+        raise SystemProblem(f"Cannot write {path}: {problem.strerror or problem}.") from problem
+    return path
+
+
+def write_text(text: str, path: str | Path) -> Path:
+    """Write text as UTF-8 with `\\n` line ends. Returns the path.
+
+    Raises:
+        SystemProblem: the file cannot be written.
+    """
+    path = Path(path)
+    try:
+        path.write_text(text, encoding="utf-8", newline="\n")
+    except OSError as problem:
+        raise SystemProblem(f"Cannot write {path}: {problem.strerror or problem}.") from problem
+    return path
+
+
+def columns_text(header: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[str] = ()) -> str:
+    """Lines of text with aligned columns; those named in `right` are flush right, the last one is never padded.
+
+    >>> print(columns_text(["KPI", "n"], [["close_rate", "9"], ["deals", "12"]], right=["n"]))
+    KPI          n
+    close_rate   9
+    deals       12
+    """
+    lines = [list(header), *([shown(cell) for cell in row] for row in rows)]
+    widths = [max(_width(line[i]) for line in lines) for i in range(len(header))]
+    texts = []
+    for line in lines:
+        padded = []
+        for name, cell, width in zip(header, line, widths, strict=True):
+            space = " " * (width - _width(cell))
+            padded.append(space + cell if name in right else cell + space)
+        texts.append("  ".join(padded).rstrip())
+    return "\n".join(texts)
+
+
+def shown(text: str) -> str:
+    """The text without control characters and direction marks, which could rewrite a terminal's or a sheet's lines."""
+    return "".join(c if c.isprintable() else " " if c.isspace() else "" for c in text)
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    columns = [str(column) for column in frame.columns]
+    return [
+        {name: _plain(cell) for name, cell in zip(columns, row, strict=True)}
+        for row in frame.itertuples(index=False, name=None)
+    ]
+
+
+def _plain(cell: Any) -> Any:
+    if _missing(cell):
+        return None
+    if isinstance(cell, pd.Timestamp):
+        return cell.date().isoformat() if cell == cell.normalize() else cell.isoformat()
+    return cell.item() if hasattr(cell, "item") else cell
+
+
+def _missing(cell: Any) -> bool:
+    return cell is None or cell is pd.NaT or cell is pd.NA or (isinstance(cell, float) and math.isnan(cell))
+
+
+def _harmless(text: str) -> str:
+    return "'" + text if text.lstrip(" ").startswith(_FORMULA_STARTS) else text
+
+
+def _width(text: str) -> int:
+    wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
+    return len(text) + wide - sum(unicodedata.combining(c) > 0 for c in text)
