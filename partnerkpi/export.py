@@ -22,10 +22,10 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")  
 
 
 def to_csv(frame: pd.DataFrame) -> str:
-    """The table as CSV with one header line, commas, a point as decimal sign and `\\n` line ends.
+    r"""The table as CSV with one header line, commas, a point as decimal sign and `\n` line ends.
 
     >>> to_csv(pd.DataFrame({"group": ["=1+1", "P-1"], "value": [-2.0, None]}))
-    "group,value\\n'=1+1,-2.0\\nP-1,\\n"
+    "group,value\n'=1+1,-2.0\nP-1,\n"
     """
     safe = frame.copy()
     for column in safe.columns:
@@ -78,7 +78,7 @@ def write_xlsx(frame: pd.DataFrame, path: str | Path, sheet: str = "scorecard") 
 
 
 def write_text(text: str, path: str | Path) -> Path:
-    """Write text as UTF-8 with `\\n` line ends. Returns the path.
+    r"""Write text as UTF-8 with `\n` line ends. Returns the path.
 
     Raises:
         SystemProblem: the file cannot be written.
