@@ -5,7 +5,8 @@ Every message is one or a few plain sentences: what happened, where, and what to
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 
@@ -35,3 +36,21 @@ class SystemProblem(PartnerKpiError):
     """Disk, permission, lock: nothing is wrong with the data or the command."""
 
     exit_code = 4
+
+
+def nearest(word: str, options: Iterable[str]) -> str:
+    """A sentence that names what is nearest to a misspelt word, or else all there is (at most twelve).
+
+    >>> nearest("amout", ["amount", "status"])
+    "Did you mean 'amount'?"
+    >>> nearest("zzz", ["amount", "status"])
+    'There is: amount, status.'
+    """
+    known = list(dict.fromkeys(str(o) for o in options))
+    folded = {o.casefold(): o for o in known}
+    close = [folded[c] for c in get_close_matches(str(word).casefold(), folded, n=3, cutoff=0.6)]
+    if close:
+        return "Did you mean " + " or ".join(f"'{c}'" for c in close) + "?"
+    if not known:
+        return "There is none."
+    return "There is: " + ", ".join(known[:12]) + (f" … ({len(known)} in all)." if len(known) > 12 else ".")

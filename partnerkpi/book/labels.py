@@ -1,0 +1,42 @@
+"""Label columns: categories that are sorted, and only those in use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+
+def as_label(values: pd.Series) -> pd.Series:
+    """The column as a category with sorted categories, only those that occur."""
+    if not isinstance(values.dtype, pd.CategoricalDtype):
+        return values.astype("category")
+    kept = values.cat.remove_unused_categories()
+    names = kept.cat.categories
+    return kept if names.is_monotonic_increasing else kept.cat.reorder_categories(sorted(names))
+
+
+def first_known(one: pd.Series, other: pd.Series) -> pd.Series:
+    """The first column's value where it has one, else the second's; both are categories of the same length."""
+    names, (mine, theirs) = shared_codes([one, other])
+    codes = np.where(mine >= 0, mine, theirs)
+    return as_label(pd.Series(pd.Categorical.from_codes(codes, names), index=one.index))
+
+
+def shared_codes(columns: Iterable[pd.Series]) -> tuple[pd.Index, list[np.ndarray]]:
+    """All categories of the columns, sorted, and each column as positions among them; −1 is missing."""
+    listed = list(columns)
+    names = pd.Index(sorted(set().union(*(set(c.cat.categories) for c in listed))), dtype="str")
+    coded = []
+    for column in listed:
+        place = np.append(names.get_indexer(pd.Index(column.cat.categories, dtype="str")), -1).astype(np.int32)
+        coded.append(place[column.cat.codes.to_numpy()])
+    return names, coded
+
+
+def trimmed(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with a fresh index and without categories that no longer occur."""
+    fresh = frame.reset_index(drop=True)
+    labels = {n: as_label(fresh[n]) for n, t in fresh.dtypes.items() if isinstance(t, pd.CategoricalDtype)}
+    return fresh.assign(**labels)  # type: ignore[arg-type]

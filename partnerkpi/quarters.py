@@ -1,0 +1,139 @@
+"""Fiscal quarters: `2025Q4` is a label, a first and a last day; the fiscal year is named by the year it ends in."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import pandas as pd
+
+from partnerkpi.errors import UsageError
+
+_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+_LABEL = re.compile(r"[1-9]\d{3}Q[1-4]")
+
+
+@dataclass(frozen=True)
+class Quarter:
+    """A fiscal quarter as far as it is known.
+
+    `start` and `end` are its first and last day (midnight, both inclusive); `last_day` is the last day that figures
+    may use: `end`, or the as-of day while the quarter is still running.
+    """
+
+    label: str
+    start: pd.Timestamp
+    end: pd.Timestamp
+    last_day: pd.Timestamp
+
+    @property
+    def complete(self) -> bool:
+        """True when the quarter has ended by the as-of day."""
+        return self.last_day == self.end
+
+    @property
+    def days(self) -> int:
+        """Days of the whole quarter."""
+        return int((self.end - self.start).days) + 1
+
+    @property
+    def days_so_far(self) -> int:
+        """Days of the quarter up to the as-of day."""
+        return int((self.last_day - self.start).days) + 1
+
+    def __sub__(self, quarters: int) -> Quarter:
+        """The quarter so many earlier; it is complete.
+
+        >>> (quarter_of("2025Q2") - 3).start
+        Timestamp('2024-07-01 00:00:00')
+        """
+        start = self.start - pd.DateOffset(months=3 * quarters)
+        end = start + pd.DateOffset(months=3) - pd.Timedelta(days=1)
+        return Quarter(shift(self.label, -quarters), start, end, end)
+
+    def __str__(self) -> str:
+        """The label, with a mark while the quarter is still running.
+
+        >>> str(quarter_of("2025Q4", as_of=pd.Timestamp("2025-11-18")))
+        '2025Q4 to date, 49 of 92 days'
+        """
+        return self.label if self.complete else f"{self.label} to date, {self.days_so_far} of {self.days} days"
+
+
+def quarter_of(label: str, *, fiscal_year_starts: int = 1, as_of: pd.Timestamp | None = None) -> Quarter:
+    """The quarter with this label, cut at the as-of day.
+
+    >>> quarter_of("2025Q1", fiscal_year_starts=2).start
+    Timestamp('2024-02-01 00:00:00')
+
+    Raises:
+        UsageError: the text is no quarter, or the quarter has not begun on the as-of day.
+    """
+    period = pd.Period(checked(label), freq=frequency(fiscal_year_starts))
+    start, end = (t.normalize().as_unit("s") for t in (period.start_time, period.end_time))
+    if as_of is not None and start > as_of:
+        raise UsageError(
+            f"The quarter {label} begins on {start:%Y-%m-%d}, after the as-of day {as_of:%Y-%m-%d}: "
+            f"nothing of it can be known yet."
+        )
+    return Quarter(label, start, end, end if as_of is None else min(end, as_of))
+
+
+def last_complete(as_of: pd.Timestamp, fiscal_year_starts: int = 1) -> str:
+    """The label of the last quarter that has ended by the as-of day.
+
+    >>> last_complete(pd.Timestamp("2025-12-31")), last_complete(pd.Timestamp("2025-12-30"))
+    ('2025Q4', '2025Q3')
+    """
+    running = pd.Period(as_of + pd.Timedelta(days=1), freq=frequency(fiscal_year_starts))
+    return _text(running - 1)
+
+
+def quarters(last: str, back: int = 8) -> list[str]:
+    """The labels of `back` consecutive quarters, oldest first, the given one last.
+
+    >>> quarters("2025Q2", back=3)
+    ['2024Q4', '2025Q1', '2025Q2']
+
+    Raises:
+        UsageError: the text is no quarter, or `back` is less than one.
+    """
+    if back < 1:
+        raise UsageError(f"At least one quarter is needed, not {back}.")
+    return [shift(last, -i) for i in reversed(range(back))]
+
+
+def shift(label: str, by: int) -> str:
+    """The label so many quarters later (earlier when negative).
+
+    >>> shift("2025Q1", -1), shift("2025Q1", -4)
+    ('2024Q4', '2024Q1')
+    """
+    return _text(pd.Period(checked(label), freq="Q-DEC") + by)
+
+
+def labels_of(days: pd.Series, fiscal_year_starts: int = 1) -> pd.Series:
+    """The label of the quarter each day lies in; missing where the day is."""
+    code = pd.PeriodIndex(days, freq=frequency(fiscal_year_starts))
+    text = pd.Series(code.astype(str), index=days.index, dtype="str")
+    return text.where(days.notna())
+
+
+def checked(label: str) -> str:
+    """The label itself.
+
+    Raises:
+        UsageError: it is not written like 2025Q4.
+    """
+    if not isinstance(label, str) or not _LABEL.fullmatch(label):
+        raise UsageError(f"'{label}' is no quarter. Write it like 2025Q4.")
+    return label
+
+
+def frequency(fiscal_year_starts: int) -> str:
+    """The pandas frequency of quarters of a fiscal year that begins in this month."""
+    return f"Q-{_MONTHS[(fiscal_year_starts - 2) % 12]}"
+
+
+def _text(period: pd.Period) -> str:
+    return f"{period.year if period.freqstr == 'Q-DEC' else period.qyear}Q{period.quarter}"
