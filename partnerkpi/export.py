@@ -16,6 +16,8 @@ from typing import Any
 import pandas as pd
 
 from partnerkpi.errors import SystemProblem, UsageError
+from partnerkpi.estimate import Estimate, amount_text
+from partnerkpi.kpis import KPIS
 
 #: A spreadsheet reads a cell that begins with one of these as a formula.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")  # noqa: RUF001 full-width ones count too
@@ -143,3 +145,20 @@ def _harmless(text: str) -> str:
 def _width(text: str) -> int:
     wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
     return len(text) + wide - sum(unicodedata.combining(c) > 0 for c in text)
+
+
+def score_text(table: pd.DataFrame) -> str:
+    """The scorecard for reading: one line per group, quarter and KPI, with interval, n and the reason of a gap.
+
+    Only the eight headlines; the companion figures are in the other formats.
+    """
+    nouns = {figure.name: (figure.title, figure.counts) for figure in KPIS}
+    rows = []
+    for row in table[table["figure"] == "headline"].itertuples(index=False):
+        title, counts = nouns[row.kpi]
+        value, low, high = (None if _missing(x) else x for x in (row.value, row.low, row.high))
+        estimate = Estimate(value, low, high, int(row.n), row.unit, counts, row.reason)
+        value_text = amount_text(value, row.unit)
+        rows.append([row.group, row.quarter, title, value_text, estimate.interval_text, estimate.n_text, row.reason])
+    header = ["group", "quarter", "KPI", "value", "95 % interval", "n", "reason"]
+    return columns_text(header, rows, right=["value"])

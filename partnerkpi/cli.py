@@ -1,0 +1,207 @@
+"""The command line, thin: every command is one call of a function an analyst can import.
+
+Exit codes: 0 all good · 1 data refused · 2 usage or configuration · 3 some reviews failed, the others are valid ·
+4 system (disk, permission, lock) · 5 a gate refused a file · 130 interrupted. Errors are plain sentences on stderr.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from partnerkpi import __version__
+
+if TYPE_CHECKING:
+    from partnerkpi.book import Reading
+
+INTERRUPTED = 130
+SYSTEM = 4
+LEVELS = ("partner", "rep", "unit", "region", "product", "channel", "tier", "none")
+
+
+def _command(example: str) -> Callable[[Callable[..., Any]], click.Command]:
+    """Make a function a command of `partnerkpi`, with its example in the help and the option --debug."""
+
+    def declare(function: Callable[..., Any]) -> click.Command:
+        return partnerkpi.command(epilog=f"Example:  {example}")(_debug(function))
+
+    return declare
+
+
+# Only declared here: `run` looks for it itself, so that it works before and after the command's name.
+_debug = click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error.")
+_book = click.argument("book", default="", metavar="[BOOK]")
+_quarter = click.option(
+    "--quarter", "-q", multiple=True, help="Like 2025Q4; may be repeated. [default: the last complete]"
+)
+_as_of = click.option(
+    "--as-of", default="", metavar="DAY", help="Know nothing after this day. [default: the export's day]"
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, "-V", "--version", message="partnerkpi %(version)s")
+@_debug
+def partnerkpi() -> None:
+    """Eight KPIs for the partners of a sales channel.
+
+    BOOK is a folder with CRM data and a book.toml; without it the sample book that comes with the package is used.
+    """
+
+
+@_command("partnerkpi review data --quarter 2025Q4 --partner P-003")
+@_book
+@_quarter
+@click.option(
+    "--partner", "-p", multiple=True, metavar="ID", help="Only these partners; may be repeated. [default: all]"
+)
+@_as_of
+@click.option("--out", "-o", default="reports", show_default=True, metavar="FOLDER", help="Where the pages go.")
+@click.option("--jobs", "-j", type=click.IntRange(min=1), help="Partners at a time. [default: one per processor]")
+@click.option(
+    "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="S", help="Seconds a notebook may take."
+)
+@click.option("--allow-set-aside", is_flag=True, help="Go on though more than 1 % of the data had to be set aside.")
+def review(book: str, quarter: tuple[str, ...], partner: tuple[str, ...], **options: Any) -> int:
+    """Execute the KPI notebooks for every partner and the network, and publish the pages."""
+    from partnerkpi.review import review
+
+    given = {name: value for name, value in options.items() if value is not None}
+    return review(book, list(quarter) or "", partners=list(partner) or None, **given).exit_code
+
+
+@_command("partnerkpi score data --quarter 2025Q4 --by region --format csv")
+@_book
+@_quarter
+@click.option(
+    "--by", type=click.Choice(LEVELS), default="partner", show_default=True, help="One group per value of this."
+)
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["table", "csv", "json", "xlsx"]),
+    help="[default: by the file's name, else table]",
+)
+@click.option("--output", "-o", metavar="FILE", help="Write here instead of printing.")
+@_as_of
+def score(book: str, quarter: tuple[str, ...], by: str, style: str | None, output: str | None, as_of: str) -> None:
+    """The KPIs and their companion figures as one tidy table."""
+    from partnerkpi.book import open_book
+    from partnerkpi.export import score_text, to_csv, to_json, write_text, write_xlsx
+    from partnerkpi.scorecard import scorecard
+
+    style = style or _style_of(output)
+    if style == "xlsx" and output is None:
+        raise click.UsageError("A workbook cannot be printed: name a file with -o, like -o scorecard.xlsx.")
+    opened = open_book(book, as_of=as_of)
+    click.echo(opened.reading.line(), err=True)
+    table = scorecard(opened, list(quarter) or "", by=by)
+    if style == "xlsx":
+        write_xlsx(table, str(output))
+        return
+    text = {"csv": to_csv, "json": to_json, "table": score_text}[style](table).rstrip("\n") + "\n"
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        write_text(text, output)
+
+
+@_command("partnerkpi check data")
+@_book
+@click.option("--format", "style", type=click.Choice(["table", "json"]), default="table", show_default=True)
+def check(book: str, style: str) -> int:
+    """Read the book and list every fault with its file, record, line, column, value and rule."""
+    from partnerkpi.book import check_book
+    from partnerkpi.export import to_json
+
+    reading = check_book(book)
+    click.echo(to_json(reading.to_frame()) if style == "json" else _account(reading))
+    return 1 if reading.refused else 0
+
+
+@_command("partnerkpi kpis close_rate")
+@click.argument("name", required=False)
+def kpis(name: str | None) -> None:
+    """The definitions: all KPIs in brief, or one in full."""
+    from partnerkpi.glossary import definition, overview
+
+    click.echo(definition(name) if name else overview())
+
+
+@_command("partnerkpi sample my-sample --partners 12 --quarters 8")
+@click.argument("folder")
+@click.option("--partners", type=click.IntRange(min=1), help="How many partners. [default: as in the sample book]")
+@click.option("--quarters", type=click.IntRange(min=1), help="How many quarters of history.")
+@click.option("--deals", type=click.IntRange(min=1), help="How many deals.")
+@click.option("--seed", help="Any word; the same word gives the same book.")
+def sample(folder: str, **options: Any) -> None:
+    """Write a simulated book whose truth is known: tables, book.toml, truth.json."""
+    from partnerkpi.sample import write_sample
+
+    written = write_sample(folder, **{name: value for name, value in options.items() if value is not None})
+    click.echo(f"Written to {written}. Look at it with:  partnerkpi check {written}", err=True)
+
+
+def _style_of(output: str | None) -> str:
+    ending = Path(output).suffix.lower().removeprefix(".") if output else ""
+    return ending if ending in ("csv", "json", "xlsx") else "table"
+
+
+def _account(reading: Reading) -> str:
+    faults = [str(fault) for fault in reading.faults]
+    verdict = "The book is refused." if reading.refused else "The book can be used."
+    return "\n".join([*reading.lines(), *faults, verdict])
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and end the process with its exit code."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code; errors are written to stderr."""
+    from partnerkpi.errors import PartnerKpiError
+
+    debug = "--debug" in arguments
+    try:
+        with partnerkpi.make_context("partnerkpi", list(arguments)) as context:
+            code = partnerkpi.invoke(context) or 0
+        sys.stdout.flush()
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+    except click.ClickException as wrong:
+        wrong.show()
+        return wrong.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return _sorry("Interrupted.", INTERRUPTED, debug=False)
+    except BrokenPipeError:
+        # The reader of a pipe went away. Python flushes stdout once more at exit: let it go nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return INTERRUPTED
+    except PartnerKpiError as problem:
+        return _sorry(str(problem), problem.exit_code, debug)
+    except OSError as problem:
+        place = f" ({problem.filename})" if problem.filename else ""
+        return _sorry(f"The system refused: {problem.strerror or problem}{place}.", SYSTEM, debug)
+    except Exception as fault:  # the last floor: what falls here is a fault of this package
+        return _sorry(
+            f"A fault in partnerkpi itself ({type(fault).__name__}: {fault}). "
+            "Nothing is wrong with your command; run it again with --debug and report what it shows.",
+            SYSTEM,
+            debug,
+        )
+    return int(code)
+
+
+def _sorry(sentence: str, code: int, debug: bool) -> int:
+    if debug:
+        import traceback
+
+        traceback.print_exc()
+    click.echo(f"partnerkpi: {sentence}", err=True)
+    return code
