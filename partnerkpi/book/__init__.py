@@ -8,5 +8,6 @@
 from partnerkpi.book.faults import Fault, Reading
 from partnerkpi.book.model import Book, NetworkFacts
 from partnerkpi.book.opening import check_book, open_book
+from partnerkpi.book.small import book_of
 
-__all__ = ["Book", "Fault", "NetworkFacts", "Reading", "check_book", "open_book"]
+__all__ = ["Book", "Fault", "NetworkFacts", "Reading", "book_of", "check_book", "open_book"]

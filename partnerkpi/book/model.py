@@ -124,6 +124,18 @@ class Book:
             return chosen_derived(self.network.prospects, self.chosen, None, self.network)
         return prospects_of(self.deals, self.leads)
 
+    @property
+    def partner(self) -> str:
+        """The partner this book was narrowed to; empty for the whole network."""
+        return dict(self.chosen).get("partner_id") or ""
+
+    @property
+    def partner_ids(self) -> list[str]:
+        """Every partner with any row in the book, in alphabetical order."""
+        tables = (*self.tables.values(), self.spells)
+        keys = [t["partner_id"].cat.remove_unused_categories().cat.categories for t in tables if "partner_id" in t]
+        return sorted(set().union(*keys))
+
     def records(self, name: str) -> bool:
         """True when the source really has this table ("leads") or column ("deals.sourced").
 

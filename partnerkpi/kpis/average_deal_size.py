@@ -1,0 +1,87 @@
+r"""What a customer spends per deal: the won amount divided by the number of won deals.
+
+Deals count in the quarter in which they closed, with their amount in the book's currency at that day's rate. A deal
+without an amount, or with one of zero, has no size: it does not enter, and the page counts it. Without any won deal
+the figure is missing, never zero.
+
+Deal sizes are skewed: a few large deals carry the mean. So the mean stands beside the median, the share of the
+largest deal, and the mean without it; its interval is taken on the log scale and shown from five deals on.
+
+Two deals of 200 and 400 closed within fifteen days make an average deal size of 300:
+
+>>> from partnerkpi.book import book_of
+>>> book = book_of(deals="deal_id,created_on,status,closed_on,amount\n"
+...                      "D1,2025-10-01,won,2025-10-06,200\n"
+...                      "D2,2025-10-03,won,2025-10-15,400\n", as_of="2025-12-31")
+>>> print(average_deal_size(book, "2025Q4"))
+€300 (2 won deals; fewer than 5: no interval)
+"""
+
+import pandas as pd
+
+from partnerkpi.book import Book
+from partnerkpi.deals import priced, won_in
+from partnerkpi.kpi import kpi
+from partnerkpi.quarters import Quarter
+from partnerkpi.statistics import largest_share, mean, mean_without_largest, median
+
+WON_DEALS = dict(counts="won deals", kind="flow")
+
+
+def sold(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """The deals won in the quarter that have a size, with their amount as value."""
+    deals = priced(won_in(book.deals, quarter))
+    return deals.assign(value=deals["amount"])
+
+
+@kpi(
+    title="Average deal size",
+    formula="won amount ÷ won deals",
+    unit="money",
+    counts="won deals",
+    better="higher",
+    kind="flow",
+    statistic=mean,
+)
+def average_deal_size(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """What does a customer spend per deal?"""
+    return sold(book, quarter)
+
+
+@average_deal_size.companion(
+    title="Median deal size",
+    formula="the middle one of the won amounts",
+    unit="money",
+    better="higher",
+    statistic=median,
+    **WON_DEALS,
+)
+def median_deal_size(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """What does the customer in the middle spend?"""
+    return sold(book, quarter)
+
+
+@average_deal_size.companion(
+    title="Share of the largest deal",
+    formula="largest won amount ÷ won amount",
+    unit="share",
+    better="lower",
+    statistic=largest_share,
+    **WON_DEALS,
+)
+def largest_deal_share(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """How much of the quarter hangs on one deal?"""
+    return sold(book, quarter)
+
+
+@average_deal_size.companion(
+    title="Average without the largest deal",
+    unit="money",
+    better="higher",
+    formula="(won amount − largest) ÷ (won deals − 1)",
+    statistic=mean_without_largest,
+    **WON_DEALS,
+)
+def without_largest(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """What would the average be without the largest deal?"""
+    return sold(book, quarter)

@@ -1,0 +1,101 @@
+r"""How well the partner spots the right opportunities and converts them.
+
+Of the deals the partner brought that got an outcome in the quarter, refused registrations included, the share won. It
+is the product of two shares, exactly: identification, decided ÷ (decided + rejected), times conversion, won ÷
+decided. A registration refused because the vendor already knew the customer (reason `conflict`) is no failure of the
+partner and is not counted. High is good. Where the book does not record who brought a deal all deals count, and where
+it records no refusal either, the figure is the close rate of deals; the page says so.
+
+>>> from partnerkpi.book import book_of
+>>> book = book_of(deals="deal_id,created_on,status,closed_on,sourced,reason\n"
+...                      "D1,2025-08-01,won,2025-10-06,partner,\nD2,2025-09-03,lost,2025-11-15,partner,\n"
+...                      "D3,2025-09-03,rejected,2025-10-01,partner,no fit\n"
+...                      "D4,2025-09-03,rejected,2025-10-01,partner,conflict\n"
+...                      "D5,2025-09-20,won,2025-10-02,vendor,\n", as_of="2025-12-31")
+>>> print(deal_success(book, "2025Q4"))
+33 % (95 % interval 6.1 % to 79 %, 3 deals)
+>>> round(identification(book, "2025Q4").value * conversion(book, "2025Q4").value, 6)
+0.333333
+"""
+
+import pandas as pd
+
+from partnerkpi import network
+from partnerkpi.book import Book
+from partnerkpi.deals import DECIDED, brought_by_partner, ended_in, known_to_vendor, with_status
+from partnerkpi.kpi import NotRecorded, kpi
+from partnerkpi.quarters import Quarter
+from partnerkpi.statistics import count, share
+
+DEALS = dict(counts="deals", kind="flow")
+
+
+def brought(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """The deals the partner brought that got an outcome in the quarter; conflicts with the vendor left out."""
+    ended = brought_by_partner(book, ended_in(book.deals, quarter))
+    rows = ended[~known_to_vendor(ended).to_numpy()]
+    rejections = network.records_status(book, "rejected")
+    if not (rejections or network.records_status(book, "lost") or network.records_status(book, "abandoned")):
+        raise NotRecorded("neither losses nor refusals are recorded")
+    if not book.records("deals.sourced"):
+        rows.attrs["note"] = "who brought a deal is not recorded: " + (
+            "all deals count" if rejections else "this is the close rate of deals"
+        )
+    return rows
+
+
+@kpi(
+    title="Deal success",
+    formula="won ÷ (decided + rejected), of the deals the partner brought",
+    unit="share",
+    counts="deals",
+    better="higher",
+    kind="flow",
+    statistic=share,
+)
+def deal_success(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """How well does the partner spot the right opportunities and convert them?"""
+    rows = brought(book, quarter)
+    return rows.assign(value=rows["status"] == "won")
+
+
+@deal_success.companion(
+    title="Identification",
+    formula="decided ÷ (decided + rejected)",
+    unit="share",
+    better="higher",
+    statistic=share,
+    **DEALS,
+)
+def identification(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """Of the deals the partner brought, what share was a real opportunity?"""
+    if not network.records_status(book, "rejected"):
+        raise NotRecorded("refused registrations are not recorded")
+    rows = brought(book, quarter)
+    return rows.assign(value=with_status(rows, DECIDED))
+
+
+@deal_success.companion(
+    title="Conversion", formula="won ÷ decided", unit="share", better="higher", statistic=share, **DEALS
+)
+def conversion(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """Of the real opportunities the partner brought, what share was won?"""
+    rows = brought(book, quarter)
+    rows = rows[with_status(rows, DECIDED).to_numpy()]
+    return rows.assign(value=rows["status"] == "won")
+
+
+@deal_success.companion(
+    title="Conflicts",
+    formula="count of registrations refused because the vendor knew the customer",
+    unit="deals",
+    better="lower",
+    statistic=count,
+    **DEALS,
+)
+def conflicts(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """How many registrations were refused because the vendor already knew the customer?"""
+    if not network.records_status(book, "rejected"):
+        raise NotRecorded("refused registrations are not recorded")
+    ended = brought_by_partner(book, ended_in(book.deals, quarter))
+    return ended[known_to_vendor(ended).to_numpy()].assign(value=1.0)

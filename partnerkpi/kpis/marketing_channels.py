@@ -1,0 +1,175 @@
+r"""The won amount of the quarter that came through a marketing channel: paid, earned or owned media.
+
+Each deal has one recorded channel (its own, else its lead's); the book's channel table says which media type that is.
+Deals whose channel is not in the table are `unmapped`, deals without a channel `none_recorded`: both always stand
+beside the three, so that the five add up to the quarter's won amount exactly. A cost or a return without spend is
+missing, neither free nor infinite.
+
+>>> from partnerkpi.book import book_of
+>>> book = book_of(deals="deal_id,created_on,status,closed_on,amount,channel\n"
+...                      "D1,2025-10-01,won,2025-10-06,200,search_ads\n"
+...                      "D2,2025-10-03,won,2025-10-15,400,newsletter\n"
+...                      "D3,2025-10-03,won,2025-10-20,100,\n",
+...                channels="channel,media\nsearch_ads,paid\nnewsletter,owned\n", as_of="2025-12-31")
+>>> print(marketing_channels(book, "2025Q4"))
+€600 (2 won deals; fewer than 5: no interval)
+>>> print(paid(book, "2025Q4"))
+€200 (1 won deal; fewer than 5: no interval)
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from partnerkpi.book import Book
+from partnerkpi.deals import entered_in, media_of, won_in
+from partnerkpi.kpi import Kpi, NotRecorded, kpi
+from partnerkpi.quarters import Quarter
+from partnerkpi.statistics import count, excess_ratio, ratio, recorded_total, total
+
+MARKETING = ("paid", "earned", "owned")
+
+
+def won_with_media(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """The deals won in the quarter, their media type in `media` and their amount as value."""
+    if not (book.records("deals.channel") or book.records("leads.channel")):
+        raise NotRecorded("marketing channels are not recorded in this book")
+    won = won_in(book.deals, quarter)
+    return won.assign(media=media_of(book, won["channel"]), value=won["amount"])
+
+
+@kpi(
+    title="Marketing channels",
+    formula="won amount through paid + earned + owned media",
+    unit="money",
+    counts="won deals",
+    better="higher",
+    kind="flow",
+    statistic=total,
+)
+def marketing_channels(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """How much of the won amount came through marketing?"""
+    won = won_with_media(book, quarter)
+    return won[won["media"].isin(MARKETING)]
+
+
+def _of_media(media: str, title: str, question: str) -> Kpi:
+    """The companion that takes the won amount of one media type."""
+
+    def rule(book: Book, quarter: Quarter) -> pd.DataFrame:
+        won = won_with_media(book, quarter)
+        return won[won["media"] == media]
+
+    rule.__name__, rule.__doc__ = media, question
+    declare: Callable[..., Kpi] = marketing_channels.companion(
+        title=title,
+        formula=f"won amount of deals whose channel is {media.replace('_', ' ')}",
+        unit="money",
+        counts="won deals",
+        better="higher",
+        kind="flow",
+        statistic=total,
+    )
+    return declare(rule)
+
+
+paid = _of_media("paid", "Paid media", "How much came through media one pays for?")
+earned = _of_media("earned", "Earned media", "How much came through others who speak of the product?")
+owned = _of_media("owned", "Owned media", "How much came through media of one's own?")
+unmapped = _of_media("unmapped", "Unmapped channels", "How much came through channels of no known media type?")
+none_recorded = _of_media("none_recorded", "No channel recorded", "How much has no channel on record?")
+
+
+@marketing_channels.companion(
+    title="Leads",
+    formula="count of leads that came in during the quarter",
+    unit="leads",
+    counts="leads",
+    better="higher",
+    kind="flow",
+    statistic=count,
+)
+def leads(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """How many leads came in?"""
+    if not book.records("leads"):
+        raise NotRecorded("leads are not recorded in this book")
+    return entered_in(book.leads, quarter).assign(value=1.0)
+
+
+def spend_rows(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """What was spent on marketing in the months of the quarter, as value."""
+    if not book.records("spend"):
+        raise NotRecorded("marketing spend is not recorded in this book")
+    table = book.spend
+    months = table["month"].between(quarter.start, quarter.last_day)
+    return table[months].assign(value=table.loc[months, "amount"])
+
+
+@marketing_channels.companion(
+    title="Spend",
+    formula="marketing spend in the months of the quarter",
+    unit="money",
+    counts="spend entries",
+    better="lower",
+    kind="flow",
+    statistic=recorded_total,
+)
+def spend(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """What did marketing cost?"""
+    return spend_rows(book, quarter)
+
+
+def _spend_per(book: Book, quarter: Quarter, units: pd.DataFrame) -> pd.DataFrame:
+    """Spend as value over one `of` for each unit, counting the units; only channels with spend enter on either side."""
+    cost = spend_rows(book, quarter)
+    if not (cost["value"] > 0).any():
+        raise NotRecorded("no marketing spend in the quarter")
+    paid_for = set(cost.loc[cost["value"] > 0, "channel"].astype(str))
+    bought = units[units["channel"].astype(object).isin(paid_for).to_numpy()]
+    return pd.concat([cost.assign(of=0.0, counted=False), bought.assign(value=0.0, of=1.0, counted=True)])
+
+
+@marketing_channels.companion(
+    title="Cost per lead",
+    formula="spend ÷ leads from the channels with spend",
+    unit="money",
+    counts="leads",
+    better="lower",
+    kind="flow",
+    statistic=ratio,
+)
+def cost_per_lead(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """What does a lead cost?"""
+    return _spend_per(book, quarter, leads.rule(book, quarter))
+
+
+@marketing_channels.companion(
+    title="Cost per won deal",
+    formula="spend ÷ won deals from the channels with spend",
+    unit="money",
+    counts="won deals",
+    better="lower",
+    kind="flow",
+    statistic=ratio,
+)
+def cost_per_won_deal(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """What does a won deal cost in marketing?"""
+    return _spend_per(book, quarter, won_with_media(book, quarter))
+
+
+@marketing_channels.companion(
+    title="Return on spend",
+    unit="share",
+    counts="won deals",
+    better="higher",
+    kind="flow",
+    formula="(won amount from the channels with spend − spend) ÷ spend",
+    statistic=excess_ratio,
+)
+def return_on_spend(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """What does each unit of money spent bring back, beyond itself?"""
+    rows = _spend_per(book, quarter, won_with_media(book, quarter))
+    won = rows["counted"].to_numpy(dtype=bool)
+    brought = np.where(won, rows["amount"].fillna(0.0), 0.0)
+    return rows.assign(value=brought, of=np.where(won, 0.0, rows["value"]))

@@ -1,0 +1,91 @@
+r"""How many deals were won in the quarter.
+
+A deal counts once, on the day it closed, whatever its amount. The interval is the exact Poisson one: how far the
+count of a partner who sells at this pace strays by chance alone. Zero is a count like any other; the figure is
+missing only where the book knows nothing of the quarter.
+
+The amount matters more than the count, so the won amount stands beside it, with the target where there is one.
+
+>>> from partnerkpi.book import book_of
+>>> book = book_of(deals="deal_id,created_on,status,closed_on,amount\n"
+...                      "D1,2025-10-01,won,2025-10-06,200\n"
+...                      "D2,2025-10-03,won,2025-10-15,400\n"
+...                      "D3,2025-10-03,lost,2025-10-20,900\n", as_of="2025-12-31")
+>>> print(number_of_deals(book, "2025Q4"))
+2 deals (95 % interval 0.2 deals to 7.2 deals, 2 won deals)
+"""
+
+import numpy as np
+import pandas as pd
+
+from partnerkpi.book import Book
+from partnerkpi.deals import won_in
+from partnerkpi.kpi import kpi
+from partnerkpi.kpis.targets import target_rows
+from partnerkpi.quarters import Quarter
+from partnerkpi.statistics import count, ratio, total
+
+
+@kpi(
+    title="Number of deals",
+    formula="count of deals won in the quarter",
+    unit="deals",
+    counts="won deals",
+    better="higher",
+    kind="flow",
+    statistic=count,
+)
+def number_of_deals(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """How many deals were won?"""
+    return won_in(book.deals, quarter).assign(value=1.0)
+
+
+@number_of_deals.companion(
+    title="Won amount",
+    formula="sum of the amounts of the deals won in the quarter",
+    unit="money",
+    counts="won deals",
+    better="higher",
+    kind="flow",
+    statistic=total,
+)
+def won_amount(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """How much did they bring?"""
+    won = won_in(book.deals, quarter)
+    return won.assign(value=won["amount"])
+
+
+@number_of_deals.companion(
+    title="Attainment",
+    formula="won amount ÷ target of the quarter",
+    unit="share",
+    counts="won deals",
+    better="higher",
+    kind="flow",
+    statistic=ratio,
+)
+def attainment(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """How much of the target was reached?"""
+    won = won_amount.rule(book, quarter)
+    return pd.concat([won.assign(of=0.0, counted=True), target_rows(book, quarter)])
+
+
+@number_of_deals.companion(
+    title="Deals per active month",
+    formula="won deals ÷ months the partner was active",
+    unit="deals/month",
+    counts="won deals",
+    better="higher",
+    kind="flow",
+    statistic=ratio,
+)
+def deals_per_active_month(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """How many deals a month, counting only the months the partner was with us?"""
+    won = number_of_deals.rule(book, quarter)
+    partners = book.partners
+    first = partners["joined_on"].where(partners["joined_on"] > quarter.start, quarter.start)
+    last = partners["left_on"].where(partners["left_on"] < quarter.last_day, quarter.last_day)
+    days = ((last - first).dt.days + 1).clip(lower=0)
+    months = days / quarter.days * 3
+    active = pd.DataFrame({"partner_id": partners["partner_id"], "value": 0.0, "of": months, "counted": False})
+    return pd.concat([won.assign(of=0.0, counted=True), active[np.asarray(months > 0)]])

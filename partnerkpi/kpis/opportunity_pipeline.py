@@ -1,0 +1,160 @@
+r"""The amount of the deals that are open at the end of the quarter, as they stood that day.
+
+A stock: what could still be won, before a rival does. Stage, amount, owner and expected close are those of that day
+where the book keeps a history; else they are today's, and only the days of creation and closing place a deal. Open
+deals without an amount are counted but add nothing. There is no interval: nothing is sampled.
+
+Beside it stand the count, the pipeline weighted by each stage's own record of wins, its age, what is overdue, what
+rivals took, and how often the pipeline covers the target: all of it, and what is still to go.
+
+>>> from partnerkpi.book import book_of
+>>> book = book_of(deals="deal_id,created_on,status,closed_on,amount\n"
+...                      "D1,2025-08-01,won,2025-10-06,200\n"
+...                      "D2,2025-09-03,open,,400\n", as_of="2025-12-31")
+>>> print(opportunity_pipeline(book, "2025Q3")), print(opportunity_pipeline(book, "2025Q4"))
+€600 (2 open deals; recorded in full, not sampled: no interval)
+€400 (1 open deal; recorded in full, not sampled: no interval)
+(None, None)
+"""
+
+import numpy as np
+import pandas as pd
+
+from partnerkpi import network
+from partnerkpi.book import Book
+from partnerkpi.deals import closed_in, open_at, won_in
+from partnerkpi.kpi import NotRecorded, kpi
+from partnerkpi.kpis.targets import target_rows
+from partnerkpi.quarters import Quarter
+from partnerkpi.statistics import median, ratio, recorded_count, recorded_total, total
+
+OPEN_DEALS = dict(counts="open deals", kind="stock")
+
+
+def open_deals_at_end(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """The deals open on the quarter's last day, with their amount that day as value (0 where they have none)."""
+    deals = open_at(book, quarter.last_day)
+    return deals.assign(value=deals["amount"].fillna(0.0))
+
+
+@kpi(
+    title="Opportunity pipeline",
+    formula="sum of the amounts of deals open on the quarter's last day",
+    unit="money",
+    counts="open deals",
+    better="higher",
+    kind="stock",
+    statistic=recorded_total,
+)
+def opportunity_pipeline(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """What is there still to win?"""
+    return open_deals_at_end(book, quarter)
+
+
+@opportunity_pipeline.companion(
+    title="Open deals",
+    formula="count of deals open on the quarter's last day",
+    unit="deals",
+    better="higher",
+    statistic=recorded_count,
+    **OPEN_DEALS,
+)
+def open_deals(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """How many deals are open?"""
+    return open_deals_at_end(book, quarter)
+
+
+@opportunity_pipeline.companion(
+    title="Weighted pipeline",
+    unit="money",
+    better="higher",
+    statistic=recorded_total,
+    formula="sum of open amounts × the share of deals won that were ever in that stage",
+    **OPEN_DEALS,
+)
+def weighted_pipeline(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """What is the pipeline worth, stage by stage, by the network's own record?"""
+    shares = network.stage_win_shares(book, quarter)
+    if shares.empty:
+        raise NotRecorded("the history of stages is not recorded in this book")
+    deals = open_deals_at_end(book, quarter)
+    chance = deals["stage"].astype(object).map(shares["value"]).astype(np.float64)
+    worth = (deals["value"] * chance.fillna(0.0)).round(book.money_digits)
+    return deals.assign(win_share=chance, value=worth)
+
+
+@opportunity_pipeline.companion(
+    title="Median age",
+    formula="median days since creation of the open deals",
+    unit="days",
+    better="lower",
+    statistic=median,
+    **OPEN_DEALS,
+)
+def pipeline_age(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """How old is the pipeline?"""
+    deals = open_at(book, quarter.last_day)
+    return deals.assign(value=(quarter.last_day - deals["created_on"]).dt.days.astype(np.float64))
+
+
+@opportunity_pipeline.companion(
+    title="Overdue deals",
+    unit="deals",
+    better="lower",
+    statistic=recorded_count,
+    formula="count of open deals whose expected close has passed",
+    **OPEN_DEALS,
+)
+def overdue_deals(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """How many open deals should have closed already?"""
+    if not (book.records("deals.expected_close_on") or book.records("history.expected_close_on")):
+        raise NotRecorded("expected close dates are not recorded in this book")
+    deals = open_deals_at_end(book, quarter)
+    return deals[(deals["expected_close_on"] < quarter.last_day).to_numpy()]
+
+
+@opportunity_pipeline.companion(
+    title="Coverage",
+    formula="pipeline ÷ target of the quarter",
+    unit="ratio",
+    better="higher",
+    statistic=ratio,
+    **OPEN_DEALS,
+)
+def coverage(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """How often does the pipeline cover the target?"""
+    there = open_deals_at_end(book, quarter).assign(of=0.0, counted=True)
+    return pd.concat([there, target_rows(book, quarter)])
+
+
+@opportunity_pipeline.companion(
+    title="To-go coverage",
+    formula="pipeline ÷ (target − won amount)",
+    unit="ratio",
+    better="higher",
+    statistic=ratio,
+    **OPEN_DEALS,
+)
+def to_go_coverage(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """How often does the pipeline cover what is still missing to the target?"""
+    won = won_in(book.deals, quarter)
+    reached = won.assign(value=0.0, of=-won["amount"].fillna(0.0), counted=False)
+    return pd.concat([coverage.rule(book, quarter), reached])
+
+
+@opportunity_pipeline.companion(
+    title="Lost to rivals",
+    formula="sum of the amounts of deals lost to a named competitor",
+    unit="money",
+    counts="lost deals",
+    better="lower",
+    kind="flow",
+    statistic=total,
+)
+def lost_to_rivals(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """What did rivals take in the quarter?"""
+    if not book.records("deals.competitor"):
+        raise NotRecorded("competitors are not recorded in this book")
+    lost = closed_in(book.deals, quarter, ("lost",))
+    lost = lost[lost["competitor"].notna()]
+    return lost.assign(value=lost["amount"])

@@ -1,0 +1,121 @@
+"""Estimates in, Axes out: the pictures draw what was computed and compute nothing themselves. The one style lives
+here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from partnerkpi.estimate import FEW, amount_text
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+INK = "#1f2a37"
+MUTED = "#6b7280"
+LINE = "#0b6e8a"
+BAND = "#b9dbe4"
+SIZE = (7.2, 3.0)  # inches; the width of a page's column
+
+
+def trend(table: pd.DataFrame, *, title: str, counts: str, better: str, running: bool, ax: Axes | None) -> Axes:
+    """One figure over quarters: the value, its 95 % interval as a bar, and the count under each quarter.
+
+    `table` is what `Kpi.trend` gives. Values of fewer than five rows are hollow and grey; a missing value leaves a gap
+    with its reason in the table beside it. `running` marks the last quarter as not ended yet.
+    """
+    ax = axes(ax)
+    unit = str(table["unit"].iloc[0])
+    x = np.arange(len(table))
+    value, low, high = (table[c].to_numpy(dtype=np.float64) for c in ("value", "low", "high"))
+    few = table["n"].to_numpy() < FEW
+    both = np.isfinite(low) & np.isfinite(high)
+    ax.vlines(x[both], low[both], high[both], color=BAND, linewidth=9, zorder=1, label="95 % interval")
+    ax.plot(x, value, color=LINE, linewidth=1.4, zorder=2)
+    ax.plot(x[~few], value[~few], "o", color=LINE, markersize=6, zorder=3, label="value")
+    ax.plot(x[few], value[few], "o", color=MUTED, markerfacecolor="white", markersize=6, zorder=3, label="fewer than 5")
+    for i in np.flatnonzero(~np.isfinite(value)):
+        ax.annotate("missing", (x[i], 0.04), xycoords=("data", "axes fraction"), ha="center", fontsize=8, color=MUTED)
+    labels = [
+        f"{q}{' to date' if running and i == len(x) - 1 else ''}\nn = {n:,}"
+        for i, (q, n) in enumerate(zip(table["quarter"], table["n"], strict=True))
+    ]
+    ax.set_xticks(x, labels, fontsize=8)
+    ax.set_xlim(-0.5, len(x) - 0.5)
+    _finish(ax, title, unit, value, high)
+    ax.set_xlabel(f"n = {counts}; {better} is better", fontsize=8, color=MUTED)
+    return ax
+
+
+def groups(table: pd.DataFrame, *, title: str, counts: str, ax: Axes | None = None) -> Axes:
+    """One figure for several groups: a dot with its 95 % interval per group, in the order of the table.
+
+    `table` is what `Kpi.by` gives; groups without a value are left out.
+    """
+    table = table[table["value"].notna()]
+    height = max(1.6, 0.6 + 0.26 * len(table))
+    ax = axes(ax, (SIZE[0], height))
+    unit = str(table["unit"].iloc[0]) if len(table) else ""
+    y = np.arange(len(table))[::-1]
+    value, low, high = (table[c].to_numpy(dtype=np.float64) for c in ("value", "low", "high"))
+    few = table["n"].to_numpy() < FEW
+    both = np.isfinite(low) & np.isfinite(high)
+    ax.hlines(y[both], low[both], high[both], color=BAND, linewidth=7, zorder=1)
+    ax.plot(value[~few], y[~few], "o", color=LINE, markersize=5, zorder=2)
+    ax.plot(value[few], y[few], "o", color=MUTED, markerfacecolor="white", markersize=5, zorder=2)
+    names = [f"{g}  (n = {n:,})" for g, n in zip(table["group"], table["n"], strict=True)]
+    ax.set_yticks(y, names, fontsize=8)
+    ax.set_ylim(-0.7, len(table) - 0.3)
+    ax.xaxis.set_major_formatter(_written(unit))
+    ax.tick_params(axis="x", labelsize=8)
+    ax.set_title(title, loc="left", fontsize=10, color=INK, parse_math=False)
+    ax.set_xlabel(f"{unit}; n = {counts}", fontsize=8, color=MUTED)
+    _calm(ax, grid="x")
+    longest = max((len(n) for n in names), default=10)
+    ax.figure.subplots_adjust(
+        left=min(0.5, 0.03 + 0.0085 * longest), right=0.97, top=1 - 0.35 / height, bottom=0.45 / height
+    )
+    return ax
+
+
+def axes(ax: Axes | None, size: tuple[float, float] = SIZE) -> Axes:
+    """The Axes given, or new ones of the usual size."""
+    if ax is not None:
+        return ax
+    import matplotlib.pyplot as plt
+
+    return plt.subplots(figsize=size)[1]
+
+
+def _finish(ax: Axes, title: str, unit: str, value: Any, high: Any) -> None:
+    ax.set_title(title, loc="left", fontsize=10, color=INK, parse_math=False)
+    ax.set_ylabel({"index": "index (100 = typical)"}.get(unit, unit), fontsize=8, color=MUTED)
+    ax.yaxis.set_major_formatter(_written(unit))
+    ax.tick_params(axis="y", labelsize=8)
+    heights = np.append(value[np.isfinite(value)], 0.0)
+    top = max(heights.max(), np.append(high[np.isfinite(high)], 0.0).max())
+    if top > 0:  # an interval far above every value must not flatten the rest
+        ceiling = 1.0 if unit == "share" and top <= 1 else min(top, max(5 * np.median(heights), 1.3 * heights.max()))
+        ax.set_ylim(min(0.0, heights.min()) * 1.1, ceiling * 1.06)
+    _calm(ax, grid="y")
+    ax.figure.subplots_adjust(left=0.12, right=0.985, top=0.9, bottom=0.23)
+
+
+def _calm(ax: Axes, grid: str) -> None:
+    ax.grid(axis=grid, color="#e5e7eb", linewidth=0.7)  # type: ignore[arg-type]
+    ax.set_axisbelow(True)
+    for side in ("top", "right", "left" if grid == "y" else "bottom"):
+        ax.spines[side].set_visible(False)
+    ax.tick_params(length=0, colors=INK)
+
+
+def _written(unit: str) -> Any:
+    from matplotlib.ticker import FuncFormatter
+
+    def text(value: float, _position: int) -> str:
+        return amount_text(value, unit).replace(" days", "").replace(" deals", "").replace(" deal", "")
+
+    return FuncFormatter(text)

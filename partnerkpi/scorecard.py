@@ -1,0 +1,49 @@
+"""The eight KPIs and their companions as one tidy table: the same for a terminal, a spreadsheet and a review."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from partnerkpi.book import Book
+from partnerkpi.errors import UsageError, nearest
+from partnerkpi.groups import ALL
+from partnerkpi.kpis import KPIS
+from partnerkpi.quarters import Quarter
+
+COLUMNS = ("by", "group", "quarter", "as_of", "kpi", "figure", "value", "low", "high", "n", "unit", "reason")
+
+
+def scorecard(
+    book: Book,
+    quarter: str | Quarter | Sequence[str | Quarter] = "",
+    *,
+    by: str = "partner",
+    partner: str | None = None,
+    headlines_only: bool = False,
+) -> pd.DataFrame:
+    """Every figure for every group and quarter, one row each.
+
+    Columns `by, group, quarter, as_of, kpi, figure, value, low, high, n, unit, reason`; `figure` is `headline` or the
+    companion's name; missing values are NaN here and empty or null in files. `by="none"` gives only the line `all`.
+    With `partner` only that partner's rows are used. The default quarter is the last complete one.
+
+    Raises:
+        UsageError: no such level, partner or quarter; the text names the nearest.
+    """
+    if partner is not None:
+        if partner not in book.partner_ids:
+            raise UsageError(f"There is no partner '{partner}' in {book.name}. {nearest(partner, book.partner_ids)}")
+        book = book.for_partner(partner)
+    wanted = [quarter] if isinstance(quarter, (str, Quarter)) else list(quarter)
+    tables = []
+    for period in map(book.quarter, wanted):
+        for kpi in KPIS:
+            for figure in [kpi] if headlines_only else [kpi, *kpi.companions]:
+                name = "headline" if figure is kpi else figure.name
+                whole_only = by == "none"
+                table = figure.trend(book, [period]).assign(group=ALL) if whole_only else figure.by(book, period, by)
+                tables.append(table.assign(quarter=period.label, kpi=kpi.name, figure=name))
+    whole = pd.concat(tables, ignore_index=True)
+    return whole.assign(by=by, as_of=f"{book.as_of:%Y-%m-%d}")[list(COLUMNS)]

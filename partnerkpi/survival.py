@@ -1,0 +1,180 @@
+"""Event histories: how long deals take to be won, with open deals counted and other endings as rivals of a win.
+
+Deals are followed by age in whole days. A deal is at risk from `entry` (its age when the window opens, 0 if it was
+created inside) to `exit` (its age when it ends or the window does), both included. `outcome` says how the stay ended:
+`won`, `other` (lost, abandoned, rejected) or `open` (still open: censored). The win curve is the Aalen–Johansen
+estimate of the probability to be won by each age (Aalen & Johansen 1978); its variance is that of the multinomial
+hazards by the delta method, and the interval of the median inverts a test at each age (Brookmeyer & Crowley 1982).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from partnerkpi.estimate import FEW
+from partnerkpi.statistics import NO_INTERVAL, TOO_FEW, Floats, Ints, Statistic, Z, answer, exact_total, wilson
+
+CELLS = 4_000_000  # ages × groups worked on at once: bounds the memory
+TINY = 1e-12
+NO_MEDIAN = ["no deal won in the window", "not reached: most deals are still open"]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The win curves of some groups: arrays of groups × ages (days)."""
+
+    at_risk: Floats
+    win: Floats  # hazard of a win at each age
+    end: Floats  # hazard of any ending
+    before: Floats  # probability to be still open just before each age
+    won: Floats  # probability to be won by each age: the win curve
+    last: Ints  # the oldest age anyone was followed to, per group; −1 where nobody was
+
+    @property
+    def height(self) -> Floats:
+        """Probability to be won at all, as far as the deals were followed."""
+        return self.won[:, -1]
+
+    @property
+    def still_open(self) -> Floats:
+        """Probability to be still open after the last age."""
+        return self.before[:, -1] * (1 - self.end[:, -1])
+
+
+def win_curves(rows: pd.DataFrame, codes: Ints, groups: int) -> Iterator[tuple[slice, Curve]]:
+    """The win curves, some groups at a time. `rows` has `entry`, `exit` (days, entry ≤ exit) and `outcome`."""
+    entry = rows["entry"].to_numpy(dtype=np.int64)
+    leave = rows["exit"].to_numpy(dtype=np.int64)
+    outcome = rows["outcome"].to_numpy()
+    won, other = outcome == "won", outcome == "other"
+    ages = int(leave.max(initial=0)) + 1
+    step = max(1, CELLS // ages)
+    for first in range(0, groups, step):
+        stop = min(groups, first + step)
+        mine = slice(None) if stop - first == groups else (codes >= first) & (codes < stop)
+        cell = (codes[mine] - first) * ages
+        size = (stop - first, ages)
+
+        def tally(keys: Ints, size: tuple[int, int] = size) -> Floats:
+            return np.bincount(keys, minlength=size[0] * size[1]).reshape(size).astype(np.float64)
+
+        out = cell + leave[mine]
+        gone = tally(out)
+        at_risk = np.cumsum(tally(cell + entry[mine]), axis=1) - (np.cumsum(gone, axis=1) - gone)
+        sure = np.maximum(at_risk, 1)
+        win = tally(out[won[mine]]) / sure
+        end = win + tally(out[other[mine]]) / sure
+        after = np.cumprod(1 - end, axis=1)
+        before = np.concatenate([np.ones((size[0], 1)), after[:, :-1]], axis=1)
+        last = np.where(gone.any(axis=1), ages - 1 - np.argmax(gone[:, ::-1] > 0, axis=1), -1)
+        yield slice(first, stop), Curve(at_risk, win, end, before, np.cumsum(before * win, axis=1), last)
+
+
+def _variance_parts(c: Curve) -> tuple[Floats, Floats, Floats, Floats]:
+    """1/Y, p. ÷ (1 − p.), p₁·S and p₁(1 − p₁)·S² at each age, over which every variance here is a sum."""
+    inverse = np.divide(1.0, c.at_risk, out=np.zeros_like(c.at_risk), where=c.at_risk > 0)
+    odds = np.divide(c.end, 1 - c.end, out=np.zeros_like(c.end), where=c.end < 1 - TINY)
+    return inverse, odds, c.win * c.before, c.win * (1 - c.win) * c.before**2
+
+
+def median_days(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.DataFrame:
+    """Median days to a win: the first age at which the win curve reaches half of its height.
+
+    Missing without a win, and "not reached" while a deal is likelier to be still open at the end of the curve than to
+    be won. The interval holds the ages at which half the height is not refused at 5 %; an upper limit that the
+    curve never reaches is missing.
+    """
+    parts = []
+    for _, c in win_curves(rows, codes, groups):
+        height = c.height
+        lead = c.won - height[:, None] / 2  # ψ(t): zero where the curve is at half its height
+        se = np.sqrt(_variance_of_lead(c, lead))
+        median = np.argmax(lead >= -TINY, axis=1).astype(np.float64)
+        low = np.argmax(lead + Z * se >= -TINY, axis=1).astype(np.float64)
+        surely_over = lead - Z * se > TINY
+        high = np.where(surely_over.any(axis=1), np.argmax(surely_over, axis=1), np.nan)
+        none, unreached = height <= TINY, c.still_open > height + TINY
+        median[none | unreached] = np.nan
+        reason = np.select(
+            [none, unreached], ["no deal won in the window", "not reached: most deals are still open"], ""
+        )
+        parts.append((median, np.minimum(low, median), high, reason))
+    median, low, high, reason = (np.concatenate(p) for p in zip(*parts, strict=True))
+    wins = np.bincount(codes[(rows["outcome"] == "won").to_numpy()], minlength=groups)
+    few = (wins < FEW) & (reason == "")
+    low[few], high[few] = np.nan, np.nan
+    reason = np.select([few, (reason == "") & np.isnan(high)], [TOO_FEW, "upper limit not reached"], reason)
+    return answer(median, np.bincount(codes, minlength=groups).astype(np.int64), low, high, reason)
+
+
+def _variance_of_lead(c: Curve, lead: Floats) -> Floats:
+    """Variance of ψ(t) = F(t) − F(∞)/2 at every age t.
+
+    With x, y the derivatives of ψ by the two hazards at age s (x through survival, y through the win itself), each
+    age adds (p.(1 − p.)·x² + 2p₁(1 − p.)·xy + p₁(1 − p₁)·y²) ÷ Y. For s ≤ t: x = −(ψ(t) − F(s)/2) ÷ (1 − p.),
+    y = S/2; for s > t: x = (F(∞) − F(s)) ÷ 2(1 − p.), y = −S/2. Both are polynomials in ψ(t), so running sums do.
+    """
+    inverse, odds, ps, pss = _variance_parts(c)
+    f = c.won
+    rest = c.height[:, None] - f
+
+    def running(x: Floats) -> Floats:
+        return np.cumsum(inverse * x, axis=1)
+
+    early = running(odds) * lead**2 - running(odds * f + ps) * lead + running(odds * f**2 / 4 + ps * f / 2 + pss / 4)
+    late = running(odds * rest**2 / 4 - ps * rest / 2 + pss / 4)
+    return np.maximum(early + (late[:, -1:] - late), 0)
+
+
+def won_within(days: int) -> Statistic:
+    """The statistic "share won within `days` days of entry", with open deals counted and other endings as rivals.
+
+    Interval: Wilson's with the effective sample size F(1 − F) ÷ Var(F). Missing where nobody was followed that long.
+    """
+
+    def won_by_age(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.DataFrame:
+        value, effective = np.full(groups, np.nan), np.zeros(groups)
+        for part, c in win_curves(rows, codes, groups):
+            at = min(days, c.won.shape[1] - 1)
+            f = c.won[:, at]
+            inverse, odds, ps, pss = (x[:, : at + 1] for x in _variance_parts(c))
+            gap = f[:, None] - c.won[:, : at + 1]
+            variance = (inverse * (odds * gap**2 - 2 * ps * gap + pss)).sum(axis=1)
+            followed = (c.last >= days) | ((c.last >= 0) & (c.still_open <= TINY))
+            at_stake = np.maximum(c.at_risk[:, : at + 1].max(axis=1), 1)
+            size = np.divide(f * (1 - f), variance, out=at_stake.copy(), where=variance > TINY)
+            value[part] = np.where(followed, f, np.nan)
+            effective[part] = np.minimum(size, at_stake)
+        n = np.bincount(codes, minlength=groups).astype(np.int64)
+        low, high = wilson(np.nan_to_num(value) * effective, effective)
+        shown = (n >= FEW) & ~np.isnan(value)
+        reason = np.select(
+            [(n > 0) & np.isnan(value), (n > 0) & ~shown], [f"nobody was followed for {days} days yet", TOO_FEW], ""
+        )
+        return answer(value, n, np.where(shown, low, np.nan), np.where(shown, high, np.nan), reason)
+
+    return won_by_age
+
+
+def money_per_day(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.DataFrame:
+    """Sales velocity: entries per day × probability of a win × average deal size, in money per day.
+
+    `rows` has, beside `entry`, `exit` and `outcome`, `entered` (true for deals created in the window), `value` (the
+    amount of a won deal, missing elsewhere) and `window` (its length in days).
+    """
+    win = np.concatenate([c.height for _, c in win_curves(rows, codes, groups)])
+    entered = rows["entered"].to_numpy(dtype=bool)
+    window = float(rows["window"].iloc[0]) if len(rows) else np.nan
+    value = rows["value"].to_numpy(dtype=np.float64)
+    sold = value > 0
+    deals = np.bincount(codes[sold], minlength=groups)
+    amount = exact_total(value[sold], codes[sold], groups)
+    size = np.divide(amount, deals, out=np.full(groups, np.nan), where=deals > 0)
+    entries = np.bincount(codes[entered], minlength=groups)
+    reason: NDArray[np.object_] = np.where(np.isnan(size), "no deal won in the window", NO_INTERVAL)
+    return answer(entries / window * win * size, np.bincount(codes, minlength=groups).astype(np.int64), reason=reason)
