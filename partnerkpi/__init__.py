@@ -11,16 +11,16 @@
 
 The floors, top to bottom; a module imports from its own floor or below it:
 
-    cli                        commands, each one call of a function below
-    review                     plan, execute, check and publish; the only room that runs notebooks
-    show, glossary, export     figures as cards, pictures, text and files
-    scorecard, compare         all figures as one table; change, peers, target
-    kpis                       one file per KPI; KPIS is the tuple in reading order
-    kpi, plot, network         what a KPI is; how it is drawn; what is known of the others
-    statistics, survival       from rows to estimates
-    deals, estimate, groups    the trade's words as filters; value, interval, n; breakdowns
-    book, sample               what we know: tables read, checked, cut at a day; a simulated world
-    quarters, shipped, errors  fiscal quarters; the files that come along; what can go wrong
+    cli                            commands, each one call of a function below
+    review                         plan, execute, check and publish; the only room that runs notebooks
+    show, glossary, export         figures as cards, pictures, text and files
+    scorecard, compare             all figures as one table; change, peers, target
+    kpis                           one file per KPI; KPIS is the tuple in reading order
+    kpi, plot, network             what a KPI is; how it is drawn; what is known of the others
+    statistics, survival, groups   from rows to estimates, for one group or many
+    deals, estimate                the trade's words as filters; value, interval, n
+    book, sample                   what we know: tables read, checked, cut at a day; a simulated world
+    quarters, shipped, errors      fiscal quarters; the files that come along; what can go wrong
 
 Names are loaded when they are first used, so importing the package costs next to nothing.
 """

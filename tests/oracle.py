@@ -1,0 +1,257 @@
+"""The eight headlines a second time, in plain SQL: an independent answer to compare the package with.
+
+Written from the definitions alone, sharing no code with the package: DuckDB reads the book's CSV files, one query per
+KPI answers for every partner and quarter, for `unassigned` and for `all`. Used by the tests and by the benchmark.
+
+Tables made by `load`: the canonical ones, typed; `book` (one row: currency, as_of, digits); `periods` (quarter,
+first_day, last_day cut at the as-of day, window_day = the first day of the quarter three before).
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+
+COLUMNS = {
+    "deals": {
+        "deal_id": "VARCHAR", "created_on": "DATE", "status": "VARCHAR", "partner_id": "VARCHAR", "closed_on": "DATE",
+        "amount": "DOUBLE", "currency": "VARCHAR", "sourced": "VARCHAR", "reason": "VARCHAR", "channel": "VARCHAR",
+        "lead_id": "VARCHAR",
+    },
+    "leads": {
+        "lead_id": "VARCHAR", "created_on": "DATE", "partner_id": "VARCHAR", "status": "VARCHAR", "closed_on": "DATE",
+        "channel": "VARCHAR",
+    },
+    "history": {
+        "deal_id": "VARCHAR", "changed_at": "TIMESTAMP", "status": "VARCHAR", "amount": "DOUBLE",
+        "partner_id": "VARCHAR",
+    },
+    "channels": {"channel": "VARCHAR", "media": "VARCHAR"},
+    "rates": {"currency": "VARCHAR", "date": "DATE", "rate": "DOUBLE"},
+}  # fmt: skip
+
+# A group's name, for queries grouped by GROUPING SETS ((quarter, partner_id), (quarter)).
+GROUP = "CASE WHEN grouping(partner_id) = 1 THEN 'all' ELSE coalesce(partner_id, 'unassigned') END AS grp"
+SETS = "GROUP BY GROUPING SETS ((quarter, partner_id), (quarter))"
+
+# What is the same for every query: amounts in the book's currency, the deals closed in each quarter, the prospects.
+PREPARE = """
+CREATE OR REPLACE MACRO money(amount, rate) AS round_even(amount * rate, (SELECT digits FROM book));
+
+-- The rate of a day is the latest one known by that day; the book's own currency has the rate 1.
+CREATE OR REPLACE VIEW valued AS
+SELECT d.*,
+       money(d.amount, CASE WHEN coalesce(d.currency, b.currency) = b.currency THEN 1.0 ELSE r.rate END) AS worth,
+       coalesce(d.channel, l.channel) AS came_through
+FROM deals d
+CROSS JOIN book b
+ASOF LEFT JOIN rates r ON d.currency = r.currency AND coalesce(d.closed_on, b.as_of) >= r.date
+LEFT JOIN leads l ON l.lead_id = d.lead_id;
+
+CREATE OR REPLACE VIEW closed AS
+SELECT p.quarter, v.* FROM valued v JOIN periods p ON v.closed_on BETWEEN p.first_day AND p.last_day;
+
+CREATE OR REPLACE VIEW prospects AS
+SELECT status, closed_on, partner_id FROM deals WHERE lead_id IS NULL OR lead_id NOT IN (SELECT lead_id FROM leads)
+UNION ALL
+SELECT coalesce(d.status, l.status), CASE WHEN d.status IS NULL THEN l.closed_on ELSE d.closed_on END,
+       coalesce(d.partner_id, l.partner_id)
+FROM leads l
+LEFT JOIN (
+    -- Several deals of one lead: won at the first win; else open if one is; else the last closing.
+    SELECT * FROM deals WHERE lead_id IS NOT NULL
+    QUALIFY row_number() OVER (
+        PARTITION BY lead_id
+        ORDER BY CASE status WHEN 'won' THEN 0 WHEN 'open' THEN 1 ELSE 2 END,
+                 CASE WHEN status = 'won' THEN closed_on END,
+                 closed_on DESC, deal_id) = 1
+) d USING (lead_id);
+"""
+
+AVERAGE_DEAL_SIZE = f"""
+SELECT quarter, {GROUP}, avg(worth) AS value FROM closed WHERE status = 'won' AND worth > 0 {SETS}
+"""
+
+NUMBER_OF_DEALS = f"""
+SELECT quarter, {GROUP}, count(*)::DOUBLE AS value FROM closed WHERE status = 'won' {SETS}
+"""
+
+OPPORTUNITY_PIPELINE = f"""
+WITH changes AS (
+    SELECT deal_id, changed_at::DATE AS day, rowid AS place, status, amount, partner_id FROM history
+    WHERE changed_at::DATE <= (SELECT as_of FROM book)
+),
+statuses AS (  -- open from the first day on, then what the history says, at last the closing
+    SELECT deal_id, created_on AS day, -1 AS place, 'open' AS status FROM deals
+    UNION ALL SELECT deal_id, day, place, status FROM changes WHERE status IS NOT NULL
+    UNION ALL SELECT deal_id, closed_on, 1e18, status FROM deals WHERE closed_on IS NOT NULL AND status <> 'open'
+),
+status_spans AS (
+    SELECT deal_id, status, day AS since, lead(day, 1, DATE '9999-12-31') OVER one AS until FROM statuses
+    WINDOW one AS (PARTITION BY deal_id ORDER BY day, place)
+),
+standing AS (
+    SELECT p.quarter, p.last_day, d.deal_id, d.status AS status_now, d.amount, d.partner_id, d.currency
+    FROM status_spans s
+    JOIN periods p ON p.last_day >= s.since AND p.last_day < s.until
+    JOIN deals d USING (deal_id)
+    WHERE s.status = 'open' AND d.created_on <= p.last_day
+),
+-- The first known value holds from the beginning.
+amount_spans AS (
+    SELECT deal_id, amount, CASE WHEN row_number() OVER one = 1 THEN DATE '0001-01-01' ELSE day END AS since,
+           lead(day, 1, DATE '9999-12-31') OVER one AS until
+    FROM changes WHERE amount IS NOT NULL WINDOW one AS (PARTITION BY deal_id ORDER BY day, place)
+),
+partner_spans AS (
+    SELECT deal_id, partner_id, CASE WHEN row_number() OVER one = 1 THEN DATE '0001-01-01' ELSE day END AS since,
+           lead(day, 1, DATE '9999-12-31') OVER one AS until
+    FROM changes WHERE partner_id IS NOT NULL WINDOW one AS (PARTITION BY deal_id ORDER BY day, place)
+),
+stood AS (  -- on the day of the export an open deal is what the export says
+    SELECT s.quarter, s.last_day, s.currency,
+           CASE WHEN s.last_day >= b.as_of AND s.status_now = 'open' THEN s.amount
+                ELSE coalesce(a.amount, s.amount) END AS amount,
+           CASE WHEN s.last_day >= b.as_of AND s.status_now = 'open' THEN s.partner_id
+                ELSE coalesce(w.partner_id, s.partner_id) END AS partner_id
+    FROM standing s
+    CROSS JOIN book b
+    LEFT JOIN amount_spans a ON a.deal_id = s.deal_id AND s.last_day >= a.since AND s.last_day < a.until
+    LEFT JOIN partner_spans w ON w.deal_id = s.deal_id AND s.last_day >= w.since AND s.last_day < w.until
+),
+valued_that_day AS (
+    SELECT s.quarter, s.partner_id,
+           money(s.amount, CASE WHEN coalesce(s.currency, b.currency) = b.currency THEN 1.0 ELSE r.rate END) AS worth
+    FROM stood s CROSS JOIN book b
+    ASOF LEFT JOIN rates r ON s.currency = r.currency AND s.last_day >= r.date
+)
+SELECT quarter, {GROUP}, sum(worth) AS value FROM valued_that_day {SETS}
+"""
+
+MARKETING_CHANNELS = f"""
+SELECT quarter, {GROUP}, coalesce(sum(worth) FILTER (m.media IN ('paid', 'earned', 'owned')), 0) AS value
+FROM closed LEFT JOIN channels m ON m.channel = came_through
+WHERE status = 'won' {SETS}
+"""
+
+CLOSE_RATE = f"""
+SELECT quarter, {GROUP}, avg((status = 'won')::INT) AS value
+FROM prospects JOIN periods p ON closed_on BETWEEN p.first_day AND p.last_day
+WHERE status IN ('won', 'lost', 'abandoned') {SETS}
+"""
+
+DEAL_VELOCITY = """
+WITH lives AS (  -- each deal in each window: the ages at which it is watched, and how the watching ends
+    SELECT p.quarter, unnest([coalesce(d.partner_id, 'unassigned'), 'all']) AS grp,
+           greatest(p.window_day - d.created_on, 0) AS enters,
+           least(coalesce(d.closed_on, p.last_day), p.last_day) - d.created_on AS leaves,
+           coalesce(d.closed_on <= p.last_day, false) AND d.status = 'won' AS won,
+           coalesce(d.closed_on <= p.last_day, false) AND d.status <> 'won' AS otherwise
+    FROM deals d JOIN periods p
+      ON d.created_on <= p.last_day AND (d.closed_on IS NULL OR d.closed_on >= p.window_day)
+    WHERE d.closed_on IS NULL OR d.closed_on >= d.created_on
+),
+ages AS (
+    SELECT quarter, grp, age, sum(entering) AS entering, sum(leaving) AS leaving, sum(won) AS won, sum(other) AS other
+    FROM (
+        SELECT quarter, grp, enters AS age, 1 AS entering, 0 AS leaving, 0 AS won, 0 AS other FROM lives
+        UNION ALL SELECT quarter, grp, leaves, 0, 1, won::INT, otherwise::INT FROM lives
+    ) GROUP BY ALL
+),
+at_risk AS (
+    SELECT *, sum(entering) OVER up_to - sum(leaving) OVER up_to + leaving AS watched FROM ages
+    WINDOW up_to AS (PARTITION BY quarter, grp ORDER BY age ROWS UNBOUNDED PRECEDING)
+),
+still AS (
+    SELECT *, product(1 - (won + other) / watched) OVER up_to AS still_open FROM at_risk
+    WINDOW up_to AS (PARTITION BY quarter, grp ORDER BY age ROWS UNBOUNDED PRECEDING)
+),
+stepped AS (
+    SELECT *, coalesce(lag(still_open) OVER (PARTITION BY quarter, grp ORDER BY age), 1.0) * won / watched AS step
+    FROM still
+),
+curve AS (
+    SELECT *, sum(step) OVER (PARTITION BY quarter, grp ORDER BY age ROWS UNBOUNDED PRECEDING) AS win_curve FROM stepped
+),
+ends AS (
+    SELECT quarter, grp, max(win_curve) AS height, arg_max(still_open, age) AS open_at_last FROM curve GROUP BY ALL
+)
+SELECT quarter, grp, min(age)::DOUBLE AS value
+FROM curve JOIN ends USING (quarter, grp)
+-- 1e-12: half is half, though two roads of adding it up differ in the last bit
+WHERE height > 0 AND open_at_last <= height + 1e-12 AND win_curve >= height / 2 - 1e-12
+GROUP BY ALL
+"""
+
+QUALITY_SCORE = f"""
+WITH brought AS (
+    SELECT quarter, {GROUP}, count(*) AS deals, sum(worth) AS amount FROM closed WHERE status = 'won' {SETS}
+),
+typical AS (
+    SELECT quarter, median(deals) AS deals, median(amount) AS amount
+    FROM brought WHERE grp NOT IN ('all', 'unassigned') GROUP BY quarter
+)
+SELECT quarter, grp, 100 * sqrt(b.deals / t.deals) * sqrt(b.amount / t.amount) AS value
+FROM brought b JOIN typical t USING (quarter)
+"""
+
+DEAL_SUCCESS = f"""
+SELECT quarter, {GROUP}, avg((status = 'won')::INT) AS value FROM closed
+WHERE sourced = 'partner' AND status IN ('won', 'lost', 'abandoned', 'rejected')
+  AND NOT (status = 'rejected' AND coalesce(reason, '') = 'conflict') {SETS}
+"""
+
+HEADLINES = {
+    "average_deal_size": AVERAGE_DEAL_SIZE,
+    "number_of_deals": NUMBER_OF_DEALS,
+    "opportunity_pipeline": OPPORTUNITY_PIPELINE,
+    "marketing_channels": MARKETING_CHANNELS,
+    "close_rate": CLOSE_RATE,
+    "deal_velocity": DEAL_VELOCITY,
+    "quality_score": QUALITY_SCORE,
+    "deal_success": DEAL_SUCCESS,
+}
+
+
+def load(folder: Path) -> duckdb.DuckDBPyConnection:
+    """The tables of a canonical book (CSV named like the tables, ISO dates) in memory; `close()` it when done."""
+    header = tomllib.loads((folder / "book.toml").read_text(encoding="utf-8"))["book"]
+    connection = duckdb.connect()
+    for table, columns in COLUMNS.items():
+        path = folder / f"{table}.csv"
+        connection.execute(f"CREATE TABLE {table} ({', '.join(f'{name} {kind}' for name, kind in columns.items())})")
+        if not path.exists():
+            continue
+        source = connection.read_csv(str(path), all_varchar=True, header=True, delimiter=",", quotechar='"')
+        cells = [
+            f"CAST(nullif({name}, '') AS {kind}) AS {name}" if name in source.columns else f"NULL AS {name}"
+            for name, kind in columns.items()
+        ]
+        connection.execute(f"INSERT INTO {table} SELECT {', '.join(cells)} FROM source")
+    digits = connection.execute(
+        f"SELECT max(len(split_part(amount, '.', 2))) FROM read_csv('{folder / 'deals.csv'}', all_varchar=true)"
+    ).fetchone()
+    connection.execute(
+        "CREATE TABLE book AS SELECT ? AS currency, CAST(? AS DATE) AS as_of, ? AS digits",
+        [header["currency"], header["extracted_on"], digits[0] if digits else 0],
+    )
+    return connection
+
+
+def ask_about(connection: duckdb.DuckDBPyConnection, periods: list[tuple[str, str, str]]) -> None:
+    """Set the quarters to answer for: label, first and last day. The last day is cut at the as-of day."""
+    connection.execute("CREATE OR REPLACE TABLE asked (quarter VARCHAR, first_day DATE, last_day DATE)")
+    connection.executemany("INSERT INTO asked VALUES (?, ?, ?)", periods)
+    connection.execute(
+        "CREATE OR REPLACE TABLE periods AS SELECT quarter, first_day, least(last_day, as_of) AS last_day,"
+        " CAST(first_day - INTERVAL 9 MONTH AS DATE) AS window_day FROM asked, book"
+    )
+    connection.execute(PREPARE)
+
+
+def headline(connection: duckdb.DuckDBPyConnection, name: str) -> pd.DataFrame:
+    """One KPI for every quarter asked about: columns quarter, grp, value; a figure that does not exist has no row."""
+    return connection.execute(HEADLINES[name]).df().dropna(subset="value")

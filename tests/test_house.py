@@ -1,0 +1,208 @@
+"""The house keeps its plan: imports run downward, names say what things are, nothing public is undocumented."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import subprocess
+import sys
+import tarfile
+import zipfile
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from types import FunctionType
+
+import pytest
+
+import partnerkpi
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "partnerkpi"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+# The floor plan of the README. A module or package imports from its own floor or from one below.
+FLOORS = [
+    {"errors", "quarters", "shipped"},
+    {"book", "sample"},
+    {"deals", "estimate"},
+    {"statistics", "survival", "groups"},
+    {"kpi", "network", "plot"},
+    {"kpis"},
+    {"compare", "scorecard"},
+    {"export", "glossary", "show"},
+    {"review"},
+    {"cli", "__main__"},
+]
+FLOOR = {name: number for number, floor in enumerate(FLOORS) for name in floor}
+VAGUE = {"utils", "util", "helpers", "helper", "common", "core", "manager", "misc", "tools"}
+HEAVY = ("seaborn", "scipy", "matplotlib.pyplot", "statsmodels", "duckdb", "papermill")
+
+
+def room(path: Path) -> str:
+    """The name of a module's room: the first part of its name below the package."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def dotted(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+@cache
+def imports(path: Path) -> frozenset[str]:
+    """Dotted names of everything a module imports, inside functions too; what only types need is left out."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = []
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are written in full"
+            module = str(node.module)
+            found |= {f"{module}.{a.name}" if module == "partnerkpi" else module for a in node.names}
+    return frozenset(found)
+
+
+@cache
+def tracked() -> tuple[Path, ...]:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    names = listed.stdout.decode().split("\0")
+    return tuple(ROOT / name for name in names if name and (ROOT / name).is_file())
+
+
+def named(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=named)
+def test_imports_run_downward(path: Path) -> None:
+    if path == PACKAGE / "__init__.py":
+        return  # the door: it names everything and imports nothing
+    assert room(path) in FLOOR, f"{room(path)} has no floor: add it to the floor plan"
+    for name in imports(path):
+        first, _, rest = name.partition(".")
+        if first == "partnerkpi" and rest:
+            target = rest.split(".")[0]
+            assert target in FLOOR or hasattr(partnerkpi, target), f"{name} is on no floor"
+            assert FLOOR.get(target, 0) <= FLOOR[room(path)], f"{named(path)} imports upward: {name}"
+
+
+def test_kpis_do_not_know_each_other_nor_who_runs_them() -> None:
+    for path in sorted((PACKAGE / "kpis").glob("[!_]*.py")):
+        for name in imports(path):
+            other = name.removeprefix("partnerkpi.kpis.")
+            assert other == name or not is_kpi(other), f"{named(path)} imports the KPI {other}"
+            assert not name.startswith("partnerkpi.book."), f"{named(path)} reaches into the book's reader: {name}"
+
+
+def is_kpi(name: str) -> bool:
+    return name in {figure.name for figure in partnerkpi.KPIS}
+
+
+def test_only_the_review_runs_notebooks() -> None:
+    for path in MODULES:
+        if room(path) != "review":
+            runners = {name.split(".")[0] for name in imports(path)} & {
+                "papermill",
+                "nbclient",
+                "nbconvert",
+                "nbformat",
+            }
+            assert not runners, f"{named(path)} imports {runners}"
+
+
+def test_the_floor_plan_is_written_down() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for floor in FLOORS:
+        for name in floor - {"__main__"}:
+            assert re.search(rf"\b{name}\b", str(partnerkpi.__doc__)), f"the package's docstring does not place {name}"
+            assert re.search(rf"\b{name}\b", readme), f"the README does not place {name}"
+
+
+@pytest.mark.parametrize("path", [*MODULES, *sorted((ROOT / "tests").rglob("*.py"))], ids=named)
+def test_files_are_short_and_names_say_something(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").count("\n")
+    assert lines <= 400, f"{named(path)} has {lines} lines and is asking to be two"
+    assert not VAGUE & set(path.relative_to(ROOT).with_suffix("").parts), f"{named(path)}: the name says nothing"
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if p.name != "__main__.py"], ids=named)
+def test_everything_public_is_documented(path: Path) -> None:
+    module = import_module(dotted(path))
+    assert module.__doc__, f"{named(path)} says nothing about itself"
+    for name, thing in vars(module).items():
+        if name.startswith("_") or getattr(thing, "__module__", None) != module.__name__:
+            continue
+        if inspect.isclass(thing) or inspect.isfunction(thing):
+            assert written(thing), f"{named(path)}: {name} has no docstring"
+            for part, member in vars(thing).items() if inspect.isclass(thing) else ():
+                if not part.startswith("_") and (inspect.isfunction(member) or isinstance(member, property)):
+                    assert member.__doc__, f"{named(path)}: {name}.{part} has no docstring"
+
+
+def written(thing: type | FunctionType) -> bool:
+    """True if somebody wrote the docstring: a dataclass without one gets its signature as one."""
+    text = thing.__doc__ or ""
+    return isinstance(text, property) or (bool(text.strip()) and not text.startswith(f"{thing.__name__}("))
+
+
+def test_public_names_are_what_they_say() -> None:
+    for name in partnerkpi.__all__:
+        assert getattr(partnerkpi, name) is not None
+        assert name in dir(partnerkpi)
+    for name in ("quarters", "scorecard", "review"):
+        import_module(f"partnerkpi.{name}")
+        assert inspect.isfunction(getattr(partnerkpi, name)), f"partnerkpi.{name} must stay a function"
+
+
+def test_importing_the_package_is_quick() -> None:
+    code = (
+        f"import sys, partnerkpi, partnerkpi.book, partnerkpi.kpis; print([m for m in {HEAVY!r} if m in sys.modules])"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == "[]"
+
+
+def test_tracked_files_name_no_host_of_a_registry_and_no_machine() -> None:
+    assert "uv.lock" not in {path.name for path in tracked()}
+    hosts = "|".join([r"pypi\.org", r"pythonhosted", r"files\.python", r"npmjs", r"conda\.anaconda", r"index-url"])
+    forbidden = re.compile(rf"{hosts}|/home/\w|/Users/\w|/root/|{re.escape(str(ROOT))}/", re.IGNORECASE)
+    for path in tracked():
+        if path != Path(__file__).resolve() and path.suffix not in (".png", ".xlsx", ".parquet"):
+            hit = forbidden.search(path.read_text(encoding="utf-8"))
+            assert not hit, f"{named(path)} holds {hit and hit.group()!r}"
+
+
+def test_what_is_made_is_not_tracked() -> None:
+    made = [p for p in map(named, tracked()) if p.startswith("reports/") and p != "reports/README.md"]
+    assert not made
+    assert [p for p in map(named, tracked()) if p.startswith("notebooks/scratch/")] == ["notebooks/scratch/.gitignore"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("hatchling") is None, reason="hatchling, the build backend, is not installed here")
+def test_the_distributions_hold_notebooks_and_sample(tmp_path: Path) -> None:
+    build = "import sys, hatchling.build as b; b.build_wheel(sys.argv[1]); b.build_sdist(sys.argv[1])"
+    subprocess.run([sys.executable, "-c", build, str(tmp_path)], cwd=ROOT, check=True, capture_output=True)
+    notebooks = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
+    sample = sorted(path.name for path in (ROOT / "data").iterdir() if path.is_file())
+    (wheel,), (sdist,) = tmp_path.glob("*.whl"), tmp_path.glob("*.tar.gz")
+
+    with zipfile.ZipFile(wheel) as packed:
+        names = packed.namelist()
+    assert {f"partnerkpi/_notebooks/{name}" for name in notebooks} <= set(names)
+    assert {f"partnerkpi/_data/{name}" for name in sample} <= set(names)
+    assert not [name for name in names if "scratch" in name or name.startswith(("tests/", "notebooks/", "data/"))]
+    assert "partnerkpi/py.typed" in names
+
+    with tarfile.open(sdist) as packed_source:
+        inside = {name.partition("/")[2] for name in packed_source.getnames()}
+    assert {f"notebooks/{name}" for name in notebooks} | {f"data/{name}" for name in sample} <= inside
+    assert {"LICENSE", "Makefile", "constraints.txt", "tests/test_house.py"} <= inside
