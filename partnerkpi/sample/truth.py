@@ -1,0 +1,171 @@
+"""What is true about the sample book, written beside it for estimates to be compared with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from partnerkpi.sample import world as w
+from partnerkpi.sample.draws import Floats, lognormal_mean
+from partnerkpi.sample.expected import COUNTS, LONGEST, MILLION, Expected
+from partnerkpi.sample.lives import TEST_EVERY, TEST_FIRST, Life
+from partnerkpi.sample.names import partner_name
+from partnerkpi.sample.world import CHANNEL_NAMES, PRODUCTS, REGIONS, SPECIAL, World
+
+MADE_BY = "partnerkpi sample"
+_PAIR = ("better_in_every_region", "worse_in_every_region")
+
+
+def _by_name(names: tuple[str, ...], values: Floats) -> dict[str, float]:
+    return {name: round(float(value), 6) for name, value in zip(names, values, strict=True)}
+
+
+def _share(part: float, whole: float) -> float | None:
+    return round(part / whole, 6) if whole else None
+
+
+def entry_rates(life: Life) -> Floats:
+    """Expected number of deals of each partner (rows; last: nobody) in each quarter."""
+    calendar = life.world.calendar
+    per_day = np.diff(life.entry, prepend=0.0) * life.world.deals
+    created = np.minimum(calendar.to_workday(np.arange(calendar.days)), calendar.days - 1)
+    per_month = np.bincount(calendar.month_of(created), weights=per_day, minlength=calendar.months)
+    shares = life.world.activity()
+    shares = shares / shares.sum(axis=1, keepdims=True)
+    monthly = shares * per_month[:, None]
+    return np.asarray(monthly.reshape(calendar.quarters, 3, -1).sum(axis=1).T, dtype=np.float64)
+
+
+def _expectations(expected: Expected, rows: list[int]) -> dict[str, Any]:
+    """Shares and sums that these partners can be expected to show, whole book and by quarter."""
+    quarterly = {name: expected.quarterly[name][rows].sum(axis=0) for name in COUNTS}
+    total = {name: int(values.sum()) for name, values in quarterly.items()}
+    after = np.cumsum(expected.won_after[rows].sum(axis=0)) / MILLION
+    entered = int(expected.entered[rows].sum())
+    decided, brought = total["decided"], total["brought_decided"]
+    refused = total["brought_refused"]
+    half = int(np.searchsorted(after, after[-1] / 2)) if after[-1] > 0 else None
+    return {
+        "win_share": _share(total["won"], decided),
+        "win_share_with_leads": _share(total["won"], decided + total["leads_decided"]),
+        "mean_won_deal": _share(total["won_cents"] / 100, total["won"] / MILLION),
+        "identification": _share(brought, brought + refused),
+        "conversion": _share(total["brought_won"], brought),
+        "deal_success": _share(total["brought_won"], brought + refused),
+        "entered": entered,
+        "ever_won": _share(float(after[-1]), entered),
+        "median_days_to_win": half if half is None or half < LONGEST else None,
+        "won_within_days": {str(days): _share(float(after[days]), entered) for days in (30, 90, 180, 365)},
+        "by_quarter": {
+            name.replace("won_cents", "won_amount"): [
+                round(value / (100 if name == "won_cents" else MILLION), 3) for value in values.tolist()
+            ]
+            for name, values in quarterly.items()
+        },
+    }
+
+
+def _partner(world: World, number: int) -> dict[str, Any]:
+    """The true parameters of one partner."""
+    names = {place: (name, text) for name, (place, text) in SPECIAL.items()}
+    special = names.get(number, ("", "")) if number < world.partners else ("", "deals without a partner")
+    return {
+        "name": partner_name(number) if number < world.partners else "",
+        "special": special[0],
+        "remark": special[1],
+        "entry_weight": round(float(world.weight[number]), 6),
+        "win_odds": round(float(world.odds[number]), 6),
+        "win_odds_factor_last_12_months": round(float(world.late_odds[number]), 6),
+        "deal_size_factor": round(float(world.size[number]), 6),
+        "deal_size_factor_last_9_months": round(float(world.late_size[number]), 6),
+        "median_days_to_decision": round(float(world.pace[number]), 6),
+        "slip_probability": round(float(world.slip[number]), 6),
+        "season_strength": float(world.season[number]),
+        "sourced_by_partner": round(float(world.sourced[number]), 6),
+        "refused": round(float(world.refused[number]), 6),
+        "refused_last_12_months": round(
+            float(world.late_refused[number] if world.late_refused[number] != 1 else world.refused[number]), 6
+        ),
+        "conflict": round(float(world.conflict[number]), 6),
+        "leads_never_answered": round(float(world.lead_open[number]), 6),
+        "region_share": _by_name(REGIONS, world.region_share[number]),
+        "channel_share": _by_name(CHANNEL_NAMES, world.channel_share[number] / world.channel_share[number].sum()),
+    }
+
+
+def _simpson(world: World, expected: Expected) -> dict[str, Any] | None:
+    """The pair of partners of which one is better in every region and worse in total."""
+    if world.partners < 2:
+        return None
+    pair: dict[str, Any] = {}
+    for name in _PAIR:
+        number = SPECIAL[name][0]
+        won, decided = (expected.regional[key][number] for key in ("won", "decided"))
+        pair[name.replace("_in_every_region", "")] = {
+            "partner_id": world.partner_id(number),
+            "win_share": _share(int(won.sum()), int(decided.sum())),
+            "by_region": {
+                region: _share(int(won[place]), int(decided[place]))
+                for place, region in enumerate(REGIONS) if decided[place]
+            },
+        }  # fmt: skip
+    return pair
+
+
+def truth(life: Life, expected: Expected, asked: dict[str, Any]) -> dict[str, Any]:
+    """Everything, ready for JSON. Keys are explained in data/README.md."""
+    world = life.world
+    rates = entry_rates(life)
+    ids = [*(world.partner_id(number) for number in range(world.partners)), "unassigned"]
+    giant = world.giant
+    digits = max(6, len(str(world.deals)))
+    return {
+        "made_by": MADE_BY,
+        "asked": asked,
+        "first_day": world.calendar.iso()[0],
+        "last_day": "2025-12-31",
+        "quarters": world.calendar.labels,
+        "deals": world.deals,
+        "test_entries": len(range(TEST_FIRST, world.deals, TEST_EVERY)) - (giant % TEST_EVERY == TEST_FIRST),
+        "world": {
+            "season_odds_by_month": w.SEASON_ODDS.tolist(),
+            "entries_by_month": w.ENTRY_BY_MONTH.tolist(),
+            "entries_growth_per_year": w.ENTRY_GROWTH_PER_YEAR,
+            "region_odds": _by_name(REGIONS, w.REGION_ODDS),
+            "product_odds": _by_name(PRODUCTS, w.PRODUCT_ODDS),
+            "product_mean_eur": _by_name(PRODUCTS, w.PRODUCT_PRICE),
+            "product_share": _by_name(PRODUCTS, w.PRODUCT_SHARE),
+            "product_pace": _by_name(PRODUCTS, w.PRODUCT_PACE),
+            "channel_odds": _by_name(CHANNEL_NAMES, w.CHANNEL_ODDS),
+            "rep_odds": 1.0,
+            "quick_odds": w.QUICK_ODDS,
+            "slow_odds": w.SLOW_ODDS,
+            "size_sigma_within_product": w.SIZE_SIGMA,
+            "size_mean_over_median": lognormal_mean(w.SIZE_SIGMA),
+            "mean_deal_eur": world.mean_size,
+            "pace_sigma": w.PACE_SIGMA,
+            "abandoned_of_not_won": w.ABANDONED_OF_NOT_WON,
+            "never_decided": w.NEVER_DECIDED,
+            "reopened_of_lost": w.REOPENED_OF_LOST,
+            "transferred": w.TRANSFERRED,
+            "vendor_deals_refused": w.VENDOR_REFUSED,
+            "no_channel": w.NO_CHANNEL,
+            "lead_beside_deal": w.LEAD_BESIDE_DEAL,
+            "lead_outcomes": w.LEAD_OUTCOMES,
+        },
+        "simpson": _simpson(world, expected),
+        "giant": None if giant < 0 else {
+            "deal_id": f"D-{giant + 1:0{digits}d}",
+            "partner_id": world.partner_id(SPECIAL["giant"][0]),
+            "amount_eur": round(w.GIANT_TIMES_MEAN * world.mean_size, 2),
+        },
+        "partners": {
+            name: _partner(world, number) | {
+                "entry_rate_by_quarter": [round(value, 3) for value in rates[number].tolist()],
+                "expected": _expectations(expected, [number]),
+            }
+            for number, name in enumerate(ids)
+        },
+        "all": {"expected": _expectations(expected, list(range(world.partners + 1)))},
+    }  # fmt: skip
