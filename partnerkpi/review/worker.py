@@ -1,0 +1,123 @@
+"""What a worker process does: the notebooks of one report, in one kernel, into one private folder.
+
+A worker ends its kernels when it is told to stop and when the process that started it is gone, so that no interrupted
+batch leaves anything running.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import multiprocessing.connection
+import os
+import re
+import signal
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from partnerkpi.review.chapters import Chapter
+
+if TYPE_CHECKING:
+    from partnerkpi.review.kernel import Kernel
+
+_kernels: list[Kernel] = []
+
+
+@dataclass(frozen=True)
+class Job:
+    """One report to execute: everything a worker needs, as plain values.
+
+    `folder` is private to the job and made by the worker; the executed notebooks end up there.
+    """
+
+    number: int
+    folder: Path
+    chapters: tuple[Chapter, ...]
+    parameters: dict[str, str]
+    timeout: float
+    fresh_kernels: bool = False
+
+    def output(self, chapter: Chapter) -> Path:
+        """Where the executed notebook of a chapter goes."""
+        return self.folder / chapter.path.name
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job ended: `failure` is empty when every notebook came to its end, `seconds` the time it took."""
+
+    number: int
+    failure: str
+    seconds: float
+
+
+def run_job(job: Job) -> Outcome:
+    """Execute the notebooks of one report, stopping at the first that fails."""
+    from partnerkpi.review.kernel import Kernel
+
+    started = time.monotonic()
+    job.folder.mkdir(mode=0o700)
+    kernel = Kernel(job.folder, job.timeout)
+    _kernels.append(kernel)
+    failure = ""
+    try:
+        for chapter in job.chapters:
+            failure = _run_chapter(kernel, job, chapter)
+            if failure:
+                failure = f"{chapter.path.name}: {failure}"
+                break
+            if job.fresh_kernels:
+                kernel.end()
+    finally:
+        kernel.end()
+        _kernels.remove(kernel)
+    return Outcome(job.number, failure, round(time.monotonic() - started, 3))
+
+
+def _run_chapter(kernel: Kernel, job: Job, chapter: Chapter) -> str:
+    """Run one notebook; what failed in a used kernel gets one more chance in a fresh one. Returns the failure."""
+    shared = kernel.used
+    temporary = job.folder / "unfinished"
+    try:
+        kernel.run(chapter.path, temporary, job.parameters)
+    except Exception as error:
+        kernel.end()
+        if shared and not isinstance(error, TimeoutError):
+            return _run_chapter(kernel, job, chapter)
+        return _in_words(error, job.timeout)
+    os.replace(temporary, job.output(chapter))
+    return ""
+
+
+def _in_words(error: Exception, timeout: float) -> str:
+    if isinstance(error, TimeoutError):
+        return f"a cell took longer than {timeout:g} seconds"
+    if type(error).__name__ == "DeadKernelError":
+        return "the kernel died (killed, out of memory, or the notebook ended it)"
+    if type(error).__name__ == "PapermillExecutionError":
+        text = f"cell {error.exec_count}: {error.ename}: {error.evalue}"  # type: ignore[attr-defined]
+    else:
+        text = f"{type(error).__name__}: {error}"
+    return re.sub(r"\x1b\[[0-9;]*m", "", text).strip()[:2000]
+
+
+def begin() -> None:
+    """Prepare a worker process: leave Ctrl-C to the parent, and end with the parent, whatever ends it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: _leave())
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_watch, args=(parent.sentinel,), daemon=True).start()
+
+
+def _watch(sentinel: int) -> None:
+    multiprocessing.connection.wait([sentinel])
+    _leave()
+
+
+def _leave() -> None:
+    for kernel in list(_kernels):
+        kernel.kill()
+    os._exit(143)
