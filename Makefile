@@ -29,10 +29,6 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $(VENV)/.use $@
 
-$(VENV)/.bench: $(VENV)/.dev
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,bench]'
-	@touch $@
-
 review: $(VENV)/.use
 	$(BIN)/partnerkpi review data
 
@@ -54,7 +50,7 @@ notebooks: $(VENV)/.dev
 lab: $(VENV)/.dev
 	$(BIN)/jupyter lab notebooks
 
-bench: $(VENV)/.bench
+bench: $(VENV)/.dev
 	$(BIN)/python tests/bench.py
 
 # Pins for every Python and platform the package claims; wants uv on the PATH.

@@ -218,7 +218,8 @@ HEADLINES = {
 
 def load(folder: Path) -> duckdb.DuckDBPyConnection:
     """The tables of a canonical book (CSV named like the tables, ISO dates) in memory; `close()` it when done."""
-    header = tomllib.loads((folder / "book.toml").read_text(encoding="utf-8"))["book"]
+    told = tomllib.loads((folder / "book.toml").read_text(encoding="utf-8"))
+    header = told["book"]
     connection = duckdb.connect()
     for table, columns in COLUMNS.items():
         path = folder / f"{table}.csv"
@@ -231,6 +232,8 @@ def load(folder: Path) -> duckdb.DuckDBPyConnection:
             for name, kind in columns.items()
         ]
         connection.execute(f"INSERT INTO {table} SELECT {', '.join(cells)} FROM source")
+    for status in told.get("deals", {}).get("values", {}).get("status", {}).get("ignore", []):
+        connection.execute("DELETE FROM deals WHERE status = ?", [status])
     digits = connection.execute(
         f"SELECT max(len(split_part(amount, '.', 2))) FROM read_csv('{folder / 'deals.csv'}', all_varchar=true)"
     ).fetchone()

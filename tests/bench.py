@@ -1,0 +1,190 @@
+"""How long it takes, each time beside the obvious other way, on this machine and in the same run. `make bench`.
+
+1. The eight headlines by partner for twelve quarters of a million deals: the package beside plain SQL in DuckDB.
+   Both start from tables in memory; both answers are compared.
+2. A review of two partners, seconds per executed notebook: the command beside a loop of the `papermill` command.
+
+The three rounds are interleaved, so that a slow minute of the machine hits both ways; medians are reported.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+from oracle import HEADLINES, ask_about, headline, load
+
+import partnerkpi as pk
+
+ROOT = Path(__file__).resolve().parent.parent
+CACHE = ROOT / ".bench"
+QUARTERS = 12
+ADDITIVE = {"number_of_deals", "opportunity_pipeline", "marketing_channels"}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run what was asked for and print it."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("what", nargs="*", choices=["figures", "review", []], help="default: both")
+    options.add_argument("--deals", type=int, default=1_000_000)
+    options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--partners", type=int, default=2, help="partners in the review")
+    asked = options.parse_args(arguments)
+    if not asked.what or "figures" in asked.what:
+        figures(asked.deals, asked.rounds)
+    if not asked.what or "review" in asked.what:
+        reviews(asked.partners, asked.rounds)
+
+
+def figures(deals: int, rounds: int) -> None:
+    """Part 1: the package beside SQL."""
+    folder = CACHE / f"sample-{deals}"
+    if not (folder / "book.toml").exists():
+        say(f"writing {deals:,} deals to {folder.relative_to(ROOT)} (once)")
+        say(f"  {timed(lambda: pk.write_sample(folder, deals=deals))[1]:.1f} s")
+    runs: dict[str, list[Run]] = {"package": [], "SQL": []}
+    for _ in range(rounds):
+        for way, measure in (("package", by_package), ("SQL", by_sql)):
+            done = in_own_process(measure, folder)
+            runs[way].append(done)
+            say(f"  {way:8} read {done.read:6.2f} s   figures {done.seconds:6.2f} s   peak memory {done.peak:6,.0f} MB")
+    package, sql = (statistics.median(run.seconds for run in runs[way]) for way in ("package", "SQL"))
+    ours, theirs = (runs[way][-1].table for way in ("package", "SQL"))
+    say(f"{len(HEADLINES)} headlines x {QUARTERS} quarters x {ours['group'].nunique()} groups, median of {rounds}:")
+    say(f"  package {package:.2f} s, SQL {sql:.2f} s, ratio {package / sql:.2f}")
+    compared, different = compare(ours, theirs)
+    say(f"  figures compared: {compared:,}, different by more than 1e-9: {len(different)}")
+    if len(different):
+        say(different.head(10).to_string())
+        sys.exit(1)
+
+
+@dataclass
+class Run:
+    """One way, once, in a process of its own: seconds to read the book, seconds for the figures, peak MB, figures."""
+
+    read: float
+    seconds: float
+    peak: float
+    table: pd.DataFrame
+
+
+def by_package(folder: Path) -> Run:
+    """The headlines by the package, from a book that has computed nothing yet."""
+    book, read = timed(lambda: pk.open_book(folder))
+    labels = [period[0] for period in periods_of(book)]
+    table, seconds = timed(lambda: pk.scorecard(book, labels, by="partner", headlines_only=True))
+    return Run(read, seconds, peak(), table)
+
+
+def by_sql(folder: Path) -> Run:
+    """The headlines by SQL, from typed tables in DuckDB's memory."""
+    connection, read = timed(lambda: load(folder))
+    ask_about(connection, periods_of(connection))
+
+    def answer() -> pd.DataFrame:
+        return pd.concat([headline(connection, name).assign(kpi=name) for name in HEADLINES], ignore_index=True)
+
+    table, seconds = timed(answer)
+    return Run(read, seconds, peak(), table.rename(columns={"grp": "group"}))
+
+
+def periods_of(book: pk.Book | duckdb.DuckDBPyConnection) -> list[tuple[str, str, str]]:
+    """Label, first and last day of the last complete quarters; the sample's fiscal year is the calendar year."""
+    as_of = book.as_of if isinstance(book, pk.Book) else book.execute("SELECT as_of FROM book").fetchall()[0][0]
+    last = pd.Period(pd.Timestamp(as_of) + pd.Timedelta(days=1), freq="Q") - 1
+    quarters = pd.period_range(end=last, periods=QUARTERS, freq="Q")
+    return [(f"{q.year}Q{q.quarter}", f"{q.start_time:%Y-%m-%d}", f"{q.end_time:%Y-%m-%d}") for q in quarters]
+
+
+def in_own_process(measure: Callable[[Path], Run], folder: Path) -> Run:
+    """Measure in a fresh process: nothing kept from the last round, and a peak of memory that is one way's own."""
+    with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as process:
+        return process.submit(measure, folder).result()
+
+
+def compare(ours: pd.DataFrame, theirs: pd.DataFrame) -> tuple[int, pd.DataFrame]:
+    """How many figures both ways give, and those that are not the same; a sum over nothing is 0."""
+    key = ["kpi", "quarter", "group"]
+    both = ours[[*key, "value"]].merge(theirs[[*key, "value"]], on=key, how="outer", suffixes=("", "_sql"))
+    nothing = both["kpi"].isin(ADDITIVE) & both["value_sql"].isna()
+    both.loc[nothing, "value_sql"] = 0.0
+    same = (both["value"] - both["value_sql"]).abs() <= 1e-9 * both["value_sql"].abs().clip(lower=1)
+    missing = both["value"].isna() & both["value_sql"].isna()
+    return int(both["value"].notna().sum()), both[~(same | missing)]
+
+
+def reviews(partners: int, rounds: int) -> None:
+    """Part 2: the review beside a loop of the papermill command over the same notebooks."""
+    book = pk.open_book("")
+    label = book.quarter("").label
+    ids = list(book.partner_ids)[:partners]
+    notebooks = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+    times: dict[str, list[float]] = {"review": [], "papermill": []}
+    for _ in range(rounds):
+        with tempfile.TemporaryDirectory() as folder:
+            chosen = [word for name in ids for word in ("--partner", name)]
+            command = [sys.executable, "-m", "partnerkpi", "review", "--quarter", label, "--out", folder, *chosen]
+            _, seconds = timed(lambda: run(command))  # noqa: B023
+            made = len(list(Path(folder).rglob("*.ipynb")))
+            times["review"].append(seconds / made)
+            say(f"  review    {seconds:6.1f} s for {made} notebooks and the pages")
+            _, seconds = timed(lambda: papermill_loop(notebooks, ids, label, folder))
+            times["papermill"].append(seconds / (len(notebooks) * len(ids)))
+            say(f"  papermill {seconds:6.1f} s for {len(notebooks) * len(ids)} notebooks, no pages")
+    review, papermill = (statistics.median(times[way]) for way in ("review", "papermill"))
+    say(f"seconds per notebook, median of {rounds}: review {review:.2f}, papermill {papermill:.2f}, ", end="")
+    say(f"ratio {papermill / review:.1f}")
+
+
+def papermill_loop(notebooks: list[Path], ids: list[str], label: str, folder: str) -> None:
+    """What one would write without the package: one `papermill` command per partner and notebook."""
+    for name in ids:
+        for path in notebooks:
+            out = Path(folder) / f"{name}-{path.name}"
+            given = ["-p", "partner", name, "-p", "quarter", label]
+            run([sys.executable, "-m", "papermill", str(path), str(out), *given, "--no-progress-bar"])
+
+
+def run(command: list[str]) -> None:
+    """Run a command quietly; stop with its own words if it fails."""
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    if ended.returncode:
+        sys.exit(f"{' '.join(command)}\n{ended.stderr}")
+
+
+def timed(work: Callable[[], Any]) -> tuple[Any, float]:
+    """The answer and the seconds it took."""
+    begun = time.perf_counter()
+    answer = work()
+    return answer, time.perf_counter() - begun
+
+
+def peak() -> float:
+    """The most memory this process has held so far, in MB; 0 where the system does not tell."""
+    if sys.platform == "win32":
+        return 0.0
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def say(text: str, end: str = "\n") -> None:
+    """Print at once."""
+    print(text, end=end, flush=True)
+
+
+if __name__ == "__main__":
+    main()
