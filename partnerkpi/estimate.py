@@ -15,6 +15,8 @@ FEW = 5
 #: Units that are not an ISO currency code (money is written as its currency).
 PLAIN_UNITS = frozenset({"share", "days", "deals", "leads", "index", "ratio", "deals/month"})
 
+COUNTED = frozenset({"days", "deals", "leads"})
+
 MISSING = "—"
 
 
@@ -30,7 +32,7 @@ def amount_text(value: float | None, unit: str) -> str:
         return MISSING
     if unit == "share":
         return f"{_plain(100 * value, 1 if 0 < abs(value) < 0.0995 else 0)} %"
-    if unit in ("days", "deals", "leads"):
+    if unit in COUNTED:
         whole = float(value).is_integer()
         noun = unit[:-1] if abs(value) == 1 else unit
         return f"{_plain(value, 0 if whole or abs(value) >= 100 else 1)} {noun}"
@@ -91,6 +93,12 @@ class Estimate:
         """True when the count is too small to compare, rank or colour."""
         return self.n < FEW
 
+    def agrees(self, by_hand: float | None) -> bool:
+        """True when a value worked out by hand is this one (to nine digits), or both are missing."""
+        if self.value is None or by_hand is None or math.isnan(by_hand):
+            return self.value is None and (by_hand is None or math.isnan(by_hand))
+        return math.isclose(self.value, by_hand, rel_tol=1e-9, abs_tol=1e-12)
+
     @property
     def interval_text(self) -> str:
         """`12 % to 65 %`, `over 41 days` when only one end is known, or an empty text."""
@@ -100,7 +108,11 @@ class Estimate:
             return f"over {amount_text(self.low, self.unit)}"
         if self.low is None:
             return f"under {amount_text(self.high, self.unit)}"
-        return f"{amount_text(self.low, self.unit)} to {amount_text(self.high, self.unit)}"
+        low, high = amount_text(self.low, self.unit), amount_text(self.high, self.unit)
+        noun = high.rpartition(" ")[2]
+        if self.unit in COUNTED and low.endswith(noun):
+            low = low.removesuffix(f" {noun}")  # "63 to 74 days"
+        return f"{low} to {high}"
 
     @property
     def n_text(self) -> str:

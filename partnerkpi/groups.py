@@ -71,6 +71,14 @@ def groups_of(book: Book, by: str) -> Groups:
     return Groups(book, column, (*sorted(seen), UNASSIGNED))
 
 
+def telling_level(book: Book) -> str:
+    """The level at which a breakdown of this book tells most: partners for a network, else the first that differs."""
+    for by in ("partner", "region", "product", "unit", "rep", "channel"):
+        if len(groups_of(book, by).labels) > 2:
+            return by
+    return "partner"
+
+
 def _key(book: Book, rows: pd.DataFrame, column: str) -> pd.Series | None:
     """The column as a category, looked up by partner where it is a fact of the partner; None where rows lack it."""
     if column == "media" and "channel" in rows:

@@ -19,7 +19,7 @@ import pandas as pd
 from partnerkpi import network
 from partnerkpi.book import Book
 from partnerkpi.errors import UsageError
-from partnerkpi.estimate import Estimate
+from partnerkpi.estimate import Estimate, amount_text
 from partnerkpi.groups import ALL, Groups, groups_of
 from partnerkpi.quarters import Quarter
 from partnerkpi.statistics import Statistic
@@ -30,6 +30,13 @@ if TYPE_CHECKING:
 Rule = Callable[[Book, Quarter], pd.DataFrame]
 Better = Literal["higher", "lower"]
 Kind = Literal["flow", "stock"]
+
+
+#: The columns of the rows behind a figure that a reader is shown, where the rows have them.
+EVIDENCE = (
+    *("deal_id", "lead_id", "channel", "media", "name", "customer", "partner_id", "product"),
+    *("created_on", "closed_on", "entry", "exit", "stage", "status", "outcome", "reason", "amount", "value"),
+)
 
 
 class NotRecorded(Exception):
@@ -107,6 +114,21 @@ class Kpi:
         return plot.trend(
             table, title=self.title, counts=self.counts, better=self.better, running=not last.complete, ax=ax
         )
+
+    def evidence(self, book: Book, quarter: str | Quarter) -> pd.DataFrame:
+        """The rows behind the figure as one would read them: what identifies and explains each, the largest first."""
+        rows = self.rows(book, quarter)
+        columns = [c for c in EVIDENCE if c in rows]
+        return rows.sort_values(["value", columns[0]], ascending=[False, True], na_position="last")[columns]
+
+    def describe(self, book: Book, quarters: Sequence[str | Quarter]) -> str:
+        """What the picture of the trend shows, in words, for a reader who does not see it."""
+        table = self.trend(book, quarters)
+        points = [
+            f"{q} {e.reason if e.value is None else amount_text(e.value, e.unit)}"
+            for q, e in zip(table["quarter"], estimates(self, table), strict=True)
+        ]
+        return f"{self.title} by quarter, with 95 % intervals where there are any: {'; '.join(points)}."
 
     def companion(self, **facts: Any) -> Callable[[Rule], Kpi]:
         """Declare a companion figure of this KPI; the facts are those of `kpi`."""

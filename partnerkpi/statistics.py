@@ -131,7 +131,7 @@ def _log_scale(value: Floats, half: Floats, n: Ints, equal: NDArray[np.bool_]) -
     """Value ×÷ exp(half) from `FEW` rows on; the reason elsewhere."""
     shown = (n >= FEW) & ~equal & np.isfinite(half)
     half = np.where(shown, half, np.nan)
-    reason = np.select([n < FEW, equal], [TOO_FEW, EQUAL], "")
+    reason = np.select([(n == 0) & np.isnan(value), n < FEW, equal], ["", TOO_FEW, EQUAL], "")
     return answer(value, n, value * np.exp(-half), value * np.exp(half), reason)
 
 
@@ -166,18 +166,21 @@ def recorded_count(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.DataFrame
     return answer(n.astype(np.float64), n, reason=RECORDED)
 
 
-def ratio(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.DataFrame:
-    """Σ `value` ÷ Σ `of`; missing where the denominator is not positive. `n` counts the rows marked `counted`."""
-    top = exact_total(np.nan_to_num(values_of(rows)), codes, groups)
-    bottom = exact_total(np.nan_to_num(values_of(rows, "of")), codes, groups)
-    counted = rows["counted"].to_numpy(dtype=bool) if "counted" in rows else np.ones(len(rows), dtype=bool)
-    return answer(_divide(top, bottom), _counted(codes[counted], groups), reason=RATIO)
+def ratio_or(otherwise: str, less: float = 0.0) -> Statistic:
+    """The statistic Σ `value` ÷ Σ `of` − `less`; where Σ `of` is not positive, missing for the reason `otherwise`.
 
+    `n` counts the rows marked `counted`, all of them without such a column.
+    """
 
-def excess_ratio(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.DataFrame:
-    """(Σ `value` − Σ `of`) ÷ Σ `of`: a return."""
-    frame = ratio(rows, codes, groups)
-    return frame.assign(value=frame["value"] - 1)
+    def ratio(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.DataFrame:
+        top = exact_total(np.nan_to_num(values_of(rows)), codes, groups)
+        bottom = exact_total(np.nan_to_num(values_of(rows, "of")), codes, groups)
+        counted = rows["counted"].to_numpy(dtype=bool) if "counted" in rows else np.ones(len(rows), dtype=bool)
+        n = _counted(codes[counted], groups)
+        value = _divide(top, bottom) - less
+        return answer(value, n, reason=np.where(np.isnan(value), otherwise, RATIO))
+
+    return ratio
 
 
 def median(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.DataFrame:

@@ -21,6 +21,7 @@ from partnerkpi.statistics import NO_INTERVAL, TOO_FEW, Floats, Ints, Statistic,
 
 CELLS = 4_000_000  # ages × groups worked on at once: bounds the memory
 TINY = 1e-12
+TOO_FEW_WON = f"fewer than {FEW} won: no interval"
 NO_MEDIAN = ["no deal won in the window", "not reached: most deals are still open"]
 
 
@@ -108,7 +109,7 @@ def median_days(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.DataFrame:
     wins = np.bincount(codes[(rows["outcome"] == "won").to_numpy()], minlength=groups)
     few = (wins < FEW) & (reason == "")
     low[few], high[few] = np.nan, np.nan
-    reason = np.select([few, (reason == "") & np.isnan(high)], [TOO_FEW, "upper limit not reached"], reason)
+    reason = np.select([few, (reason == "") & np.isnan(high)], [TOO_FEW_WON, "upper limit not reached"], reason)
     return answer(median, np.bincount(codes, minlength=groups).astype(np.int64), low, high, reason)
 
 

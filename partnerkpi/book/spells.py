@@ -3,9 +3,9 @@
 A deal is open at the end of a day exactly when it has a spell with `from_day` ≤ day < `to_day` and status `open`.
 
 Each deal begins open on `created_on`. Its history says what changed; of several changes on one day the last one
-holds. On `closed_on` it takes its outcome, and with it the values it has in the deals table. Between changes a value
-stays; before its first known value it is the first one the history gives later, else the one of the deals table. A
-column the history never fills is the deals table's throughout. Where the history ends on something else than the
+holds. On `closed_on` it takes its outcome and, unless the history goes on after that, the values it has in the deals
+table. Between changes a value stays; before its first known value it is the first one the history gives later, else
+the one of the deals table. A column the history never fills is the deals table's throughout. Where the history ends on something else than the
 deals table says, the deals table holds from the day of the export on.
 """
 
@@ -21,9 +21,10 @@ from partnerkpi.book.schema import CLOSED
 
 SPELL_COLUMNS = (
     "deal_id deal from_day to_day status stage amount currency expected_close_on partner_id"
-    " rep unit region product channel"
+    " rep unit region product channel created_on name customer"
 ).split()
 OF_DEAL = ("currency", "rep", "unit", "region", "product", "channel")
+FACTS_OF_DEAL = ("created_on", "name", "customer")
 CHANGING = ("status", "stage", "partner_id", "amount", "expected_close_on")
 
 _NEVER = np.iinfo(np.int64).min  # NaT as a number
@@ -41,7 +42,7 @@ def spells_of(deals: pd.DataFrame, history: pd.DataFrame, export_day: pd.Timesta
     Returns:
         `deal_id`, `deal` (position in `deals`), `from_day`, `to_day` (exclusive; missing while it lasts), `status`,
         `stage`, `amount` (in `currency`, not converted), `currency`, `expected_close_on`, `partner_id`, and the deal's
-        `rep`, `unit`, `region`, `product`, `channel`.
+        `rep`, `unit`, `region`, `product`, `channel`, `created_on`, `name`, `customer`.
     """
     events = _events(deals, history)
     names: dict[str, pd.Index] = {}
@@ -72,7 +73,7 @@ def spells_of(deals: pd.DataFrame, history: pd.DataFrame, export_day: pd.Timesta
             columns[column] = state[column].view("datetime64[s]")
         else:
             columns[column] = pd.Categorical.from_codes(state[column], names[column])
-    for column in OF_DEAL:
+    for column in (*OF_DEAL, *FACTS_OF_DEAL):
         columns[column] = deals[column].array.take(deal)
     made = pd.DataFrame(columns)[SPELL_COLUMNS]
     return made.assign(**{c: as_label(made[c]) for c in ("status", "stage", "partner_id", *OF_DEAL)})
@@ -93,6 +94,7 @@ class _Events:
         first = np.flatnonzero(starts)
         self.first = first[number]
         self.end = np.append(first[1:], len(deal))[number]
+        self.final = np.arange(1, len(deal) + 1) == self.end
 
 
 def _events(deals: pd.DataFrame, history: pd.DataFrame) -> _Events:
@@ -129,7 +131,8 @@ def _filled(events: _Events, then: np.ndarray, now: np.ndarray, opens: int | Non
     values = np.full(len(events.deal), _missing(now), dtype=now.dtype)
     told = events.row >= 0
     values[told] = then[events.row[told]]
-    values[events.closing] = now[events.deal[events.closing]]
+    carried = events.closing if opens is not None else events.closing & events.final
+    values[carried] = now[events.deal[carried]]
     if opens is not None:
         values[events.creation] = opens
     known = ~_is_missing(values)

@@ -24,7 +24,7 @@ from partnerkpi.book import Book
 from partnerkpi.deals import closed_in, decided_in, histories, year_to
 from partnerkpi.kpi import NotRecorded, kpi
 from partnerkpi.quarters import Quarter
-from partnerkpi.statistics import ratio, share, standardised
+from partnerkpi.statistics import ratio_or, share, standardised
 from partnerkpi.survival import won_within
 
 PROSPECTS = dict(counts="prospects", better="higher", kind="flow")
@@ -69,7 +69,11 @@ def narrow(book: Book, quarter: Quarter) -> pd.DataFrame:
 
 
 @close_rate.companion(
-    title="Close rate by amount", formula="won amount ÷ decided amount", unit="share", statistic=ratio, **PROSPECTS
+    title="Close rate by amount",
+    formula="won amount ÷ decided amount",
+    unit="share",
+    statistic=ratio_or("no amounts were decided"),
+    **PROSPECTS,
 )
 def by_amount(book: Book, quarter: Quarter) -> pd.DataFrame:
     """Of the money decided in the quarter, what share was won?"""

@@ -16,7 +16,7 @@ Days from creation to closing, per deal; deals that closed before they were crea
 ...                      "D1,2025-10-01,won,2025-10-11\nD2,2025-10-01,won,2025-10-31\n"
 ...                      "D3,2025-10-01,lost,2025-11-15\nD4,2025-10-01,won,2025-12-10\n", as_of="2025-12-31")
 >>> print(deal_velocity(book, "2025Q4"))
-30 days (4 deals; fewer than 5: no interval)
+30 days (4 deals; fewer than 5 won: no interval)
 """
 
 import numpy as np

@@ -26,7 +26,7 @@ from partnerkpi.book import Book
 from partnerkpi.deals import entered_in, media_of, won_in
 from partnerkpi.kpi import Kpi, NotRecorded, kpi
 from partnerkpi.quarters import Quarter
-from partnerkpi.statistics import count, excess_ratio, ratio, recorded_total, total
+from partnerkpi.statistics import count, ratio_or, recorded_total, total
 
 MARKETING = ("paid", "earned", "owned")
 
@@ -137,7 +137,7 @@ def _spend_per(book: Book, quarter: Quarter, units: pd.DataFrame) -> pd.DataFram
     counts="leads",
     better="lower",
     kind="flow",
-    statistic=ratio,
+    statistic=ratio_or("no leads from channels with spend"),
 )
 def cost_per_lead(book: Book, quarter: Quarter) -> pd.DataFrame:
     """What does a lead cost?"""
@@ -151,7 +151,7 @@ def cost_per_lead(book: Book, quarter: Quarter) -> pd.DataFrame:
     counts="won deals",
     better="lower",
     kind="flow",
-    statistic=ratio,
+    statistic=ratio_or("no deals won from channels with spend"),
 )
 def cost_per_won_deal(book: Book, quarter: Quarter) -> pd.DataFrame:
     """What does a won deal cost in marketing?"""
@@ -165,7 +165,7 @@ def cost_per_won_deal(book: Book, quarter: Quarter) -> pd.DataFrame:
     better="higher",
     kind="flow",
     formula="(won amount from the channels with spend − spend) ÷ spend",
-    statistic=excess_ratio,
+    statistic=ratio_or("no spend", less=1.0),
 )
 def return_on_spend(book: Book, quarter: Quarter) -> pd.DataFrame:
     """What does each unit of money spent bring back, beyond itself?"""
@@ -173,3 +173,26 @@ def return_on_spend(book: Book, quarter: Quarter) -> pd.DataFrame:
     won = rows["counted"].to_numpy(dtype=bool)
     brought = np.where(won, rows["amount"].fillna(0.0), 0.0)
     return rows.assign(value=brought, of=np.where(won, 0.0, rows["value"]))
+
+
+def media_table(book: Book, quarter: str | Quarter) -> pd.DataFrame:
+    """One line per media type: `leads`, `deals` won, `won_amount`, `spend`, and what a lead and a won deal cost.
+
+    Columns `media`, `leads`, `won_deals`, `won_amount`, `close_rate`, `spend`, `cost_per_lead`, `cost_per_won_deal`,
+    `return_on_spend`; what is not recorded is missing.
+    """
+    from partnerkpi.kpis.close_rate import close_rate
+    from partnerkpi.kpis.number_of_deals import number_of_deals, won_amount
+
+    figures = {
+        "leads": leads,
+        "won_deals": number_of_deals,
+        "won_amount": won_amount,
+        "close_rate": close_rate,
+        "spend": spend,
+        "cost_per_lead": cost_per_lead,
+        "cost_per_won_deal": cost_per_won_deal,
+        "return_on_spend": return_on_spend,
+    }
+    table = {name: figure.by(book, quarter, "media").set_index("group")["value"] for name, figure in figures.items()}
+    return pd.DataFrame(table).drop("unassigned").rename_axis("media").reset_index()

@@ -12,7 +12,7 @@ The amount matters more than the count, so the won amount stands beside it, with
 ...                      "D2,2025-10-03,won,2025-10-15,400\n"
 ...                      "D3,2025-10-03,lost,2025-10-20,900\n", as_of="2025-12-31")
 >>> print(number_of_deals(book, "2025Q4"))
-2 deals (95 % interval 0.2 deals to 7.2 deals, 2 won deals)
+2 deals (95 % interval 0.2 to 7.2 deals, 2 won deals)
 """
 
 import numpy as np
@@ -23,7 +23,7 @@ from partnerkpi.deals import won_in
 from partnerkpi.kpi import kpi
 from partnerkpi.kpis.targets import target_rows
 from partnerkpi.quarters import Quarter
-from partnerkpi.statistics import count, ratio, total
+from partnerkpi.statistics import count, ratio_or, total
 
 
 @kpi(
@@ -62,7 +62,7 @@ def won_amount(book: Book, quarter: Quarter) -> pd.DataFrame:
     counts="won deals",
     better="higher",
     kind="flow",
-    statistic=ratio,
+    statistic=ratio_or("no target is recorded"),
 )
 def attainment(book: Book, quarter: Quarter) -> pd.DataFrame:
     """How much of the target was reached?"""
@@ -77,7 +77,7 @@ def attainment(book: Book, quarter: Quarter) -> pd.DataFrame:
     counts="won deals",
     better="higher",
     kind="flow",
-    statistic=ratio,
+    statistic=ratio_or("not a partner of that quarter"),
 )
 def deals_per_active_month(book: Book, quarter: Quarter) -> pd.DataFrame:
     """How many deals a month, counting only the months the partner was with us?"""

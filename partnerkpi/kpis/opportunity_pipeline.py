@@ -26,7 +26,7 @@ from partnerkpi.deals import closed_in, open_at, won_in
 from partnerkpi.kpi import NotRecorded, kpi
 from partnerkpi.kpis.targets import target_rows
 from partnerkpi.quarters import Quarter
-from partnerkpi.statistics import median, ratio, recorded_count, recorded_total, total
+from partnerkpi.statistics import median, ratio_or, recorded_count, recorded_total, total
 
 OPEN_DEALS = dict(counts="open deals", kind="stock")
 
@@ -118,7 +118,7 @@ def overdue_deals(book: Book, quarter: Quarter) -> pd.DataFrame:
     formula="pipeline ÷ target of the quarter",
     unit="ratio",
     better="higher",
-    statistic=ratio,
+    statistic=ratio_or("no target is recorded"),
     **OPEN_DEALS,
 )
 def coverage(book: Book, quarter: Quarter) -> pd.DataFrame:
@@ -132,7 +132,7 @@ def coverage(book: Book, quarter: Quarter) -> pd.DataFrame:
     formula="pipeline ÷ (target − won amount)",
     unit="ratio",
     better="higher",
-    statistic=ratio,
+    statistic=ratio_or("no target, or it is already reached"),
     **OPEN_DEALS,
 )
 def to_go_coverage(book: Book, quarter: Quarter) -> pd.DataFrame:

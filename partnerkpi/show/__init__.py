@@ -3,6 +3,7 @@
 Outside text is escaped in one place, the templates of this room; notebooks hold no markup and no numbers of their own.
 """
 
+from partnerkpi.show.about import about
 from partnerkpi.show.cards import companions, definition, headline
 from partnerkpi.show.cover import cover
 from partnerkpi.show.marker import END, End, end
@@ -15,6 +16,7 @@ __all__ = [
     "END",
     "End",
     "Shown",
+    "about",
     "breakdown",
     "companions",
     "cover",
