@@ -17,10 +17,11 @@ import click
 from partnerkpi import __version__
 
 if TYPE_CHECKING:
-    from partnerkpi.book import Reading
+    from partnerkpi.book import Book, Reading
 
 INTERRUPTED = 130
 SYSTEM = 4
+STYLES = ("table", "csv", "json", "xlsx")
 LEVELS = ("partner", "rep", "unit", "region", "product", "channel", "tier", "none")
 
 
@@ -39,8 +40,9 @@ _book = click.argument("book", default="", metavar="[BOOK]")
 _quarter = click.option(
     "--quarter", "-q", multiple=True, help="Like 2025Q4; may be repeated. [default: the last complete]"
 )
-_as_of = click.option(
-    "--as-of", default="", metavar="DAY", help="Know nothing after this day. [default: the export's day]"
+_as_of = click.option("--as-of", metavar="DAY", help="Know nothing after this day. [default: the export's day]")
+_allow_set_aside = click.option(
+    "--allow-set-aside", is_flag=True, help="Go on though more than 1 % of the data had to be set aside."
 )
 
 
@@ -63,16 +65,23 @@ def partnerkpi() -> None:
 @_as_of
 @click.option("--out", "-o", default="reports", show_default=True, metavar="FOLDER", help="Where the pages go.")
 @click.option("--jobs", "-j", type=click.IntRange(min=1), help="Partners at a time. [default: one per processor]")
-@click.option(
-    "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="S", help="Seconds a notebook may take."
-)
-@click.option("--allow-set-aside", is_flag=True, help="Go on though more than 1 % of the data had to be set aside.")
-def review(book: str, quarter: tuple[str, ...], partner: tuple[str, ...], **options: Any) -> int:
+@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="S", help="Seconds a cell may take.")
+@_allow_set_aside
+def review(
+    book: str,
+    quarter: tuple[str, ...],
+    partner: tuple[str, ...],
+    as_of: str | None,
+    allow_set_aside: bool,
+    **options: Any,
+) -> int:
     """Execute the KPI notebooks for every partner and the network, and publish the pages."""
     from partnerkpi.review import review
 
-    given = {name: value for name, value in options.items() if value is not None}
-    return review(book, list(quarter) or "", partners=list(partner) or None, **given).exit_code
+    opened = _opened(book, as_of, allow_set_aside)
+    result = review(opened, quarter or None, partner or None, **_given(options))
+    click.echo(result, err=bool(result.failed))
+    return result.exit_code
 
 
 @_command("partnerkpi score data --quarter 2025Q4 --by region --format csv")
@@ -81,26 +90,27 @@ def review(book: str, quarter: tuple[str, ...], partner: tuple[str, ...], **opti
 @click.option(
     "--by", type=click.Choice(LEVELS), default="partner", show_default=True, help="One group per value of this."
 )
-@click.option(
-    "--format",
-    "style",
-    type=click.Choice(["table", "csv", "json", "xlsx"]),
-    help="[default: by the file's name, else table]",
-)
+@click.option("--format", "style", type=click.Choice(STYLES), help="[default: by the file's name, else table]")
 @click.option("--output", "-o", metavar="FILE", help="Write here instead of printing.")
 @_as_of
-def score(book: str, quarter: tuple[str, ...], by: str, style: str | None, output: str | None, as_of: str) -> None:
+@_allow_set_aside
+def score(
+    book: str,
+    quarter: tuple[str, ...],
+    by: str,
+    style: str | None,
+    output: str | None,
+    as_of: str | None,
+    allow_set_aside: bool,
+) -> None:
     """The KPIs and their companion figures as one tidy table."""
-    from partnerkpi.book import open_book
     from partnerkpi.export import score_text, to_csv, to_json, write_text, write_xlsx
     from partnerkpi.scorecard import scorecard
 
     style = style or _style_of(output)
     if style == "xlsx" and output is None:
         raise click.UsageError("A workbook cannot be printed: name a file with -o, like -o scorecard.xlsx.")
-    opened = open_book(book, as_of=as_of)
-    click.echo(opened.reading.line(), err=True)
-    table = scorecard(opened, list(quarter) or "", by=by)
+    table = scorecard(_opened(book, as_of, allow_set_aside), quarter or "", by=by)
     if style == "xlsx":
         write_xlsx(table, str(output))
         return
@@ -143,13 +153,26 @@ def sample(folder: str, **options: Any) -> None:
     """Write a simulated book whose truth is known: tables, book.toml, truth.json."""
     from partnerkpi.sample import write_sample
 
-    written = write_sample(folder, **{name: value for name, value in options.items() if value is not None})
+    written = write_sample(folder, **_given(options))
     click.echo(f"Written to {written}. Look at it with:  partnerkpi check {written}", err=True)
+
+
+def _opened(book: str, as_of: str | None, allow_set_aside: bool) -> Book:
+    """The book, after its account has been printed beside the result: what was read, used and not used."""
+    from partnerkpi.book import open_book
+
+    opened = open_book(book, as_of=as_of, allow_set_aside=allow_set_aside)
+    click.echo("\n".join(opened.reading.lines()), err=True)
+    return opened
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _style_of(output: str | None) -> str:
     ending = Path(output).suffix.lower().removeprefix(".") if output else ""
-    return ending if ending in ("csv", "json", "xlsx") else "table"
+    return ending if ending in STYLES else "table"
 
 
 def _account(reading: Reading) -> str:

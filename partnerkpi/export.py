@@ -154,11 +154,13 @@ def score_text(table: pd.DataFrame) -> str:
     """
     nouns = {figure.name: (figure.title, figure.counts) for figure in KPIS}
     rows = []
-    for row in table[table["figure"] == "headline"].itertuples(index=False):
-        title, counts = nouns[row.kpi]
-        value, low, high = (None if _missing(x) else x for x in (row.value, row.low, row.high))
-        estimate = Estimate(value, low, high, int(row.n), row.unit, counts, row.reason)
-        value_text = amount_text(value, row.unit)
-        rows.append([row.group, row.quarter, title, value_text, estimate.interval_text, estimate.n_text, row.reason])
+    for row in _records(table[table["figure"] == "headline"]):
+        title, counts = nouns[row["kpi"]]
+        interval = {name: row[name] for name in ("value", "low", "high", "n", "unit")}
+        estimate = Estimate(**interval, counts=counts, reason=row["reason"] or "")
+        value = amount_text(estimate.value, estimate.unit)
+        rows.append(
+            [row["group"], row["quarter"], title, value, estimate.interval_text, estimate.n_text, estimate.reason]
+        )
     header = ["group", "quarter", "KPI", "value", "95 % interval", "n", "reason"]
     return columns_text(header, rows, right=["value"])
