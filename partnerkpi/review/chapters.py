@@ -20,7 +20,7 @@ COVER = "review"
 
 @dataclass(frozen=True)
 class Chapter:
-    """One notebook: `path`, and `name`, its file name without number and ending: `close_rate`; the cover is `review`."""
+    """One notebook: `path`, and `name`, its file name without number and ending; the cover is `review`."""
 
     path: Path
     name: str

@@ -36,7 +36,7 @@ def page_names(partners: Mapping[str, str], reserved: frozenset[str] = frozenset
     `partners` maps id to name. The result depends on the ids and names only, not on their order.
 
     >>> page_names({"P-003": "Rheinwerk GmbH", "con": "", "a/b": "A", "A/B": "A"})
-    {'P-003': 'P-003-rheinwerk-gmbh', 'con': 'con-e35f3cc8', 'a/b': 'a-b-c14cddc0-a', 'A/B': 'a-b-c2e0e4b9-a'}
+    {'P-003': 'P-003-rheinwerk-gmbh', 'con': 'con-1143da2b', 'a/b': 'a-b-c14cddc0-a', 'A/B': 'a-b-998d3ed8-a'}
     """
     folded = Counter(_folded(partner) for partner in partners)
     stems = {}

@@ -53,4 +53,6 @@ def renew() -> None:
     sys.path[:] = _state["path"]
     warnings.filters[:] = _state["filters"]  # type: ignore[index]
     for module in list(sys.modules.values()):
-        getattr(module, "__dict__", {}).pop("__warningregistry__", None)
+        registry = getattr(module, "__warningregistry__", None)
+        if isinstance(registry, dict):
+            registry.clear()

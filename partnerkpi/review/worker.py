@@ -79,7 +79,8 @@ def run_job(job: Job) -> Outcome:
 def _run_chapter(kernel: Kernel, job: Job, chapter: Chapter) -> str:
     """Run one notebook; what failed in a used kernel gets one more chance in a fresh one. Returns the failure."""
     shared = kernel.used
-    temporary = job.folder / "unfinished"
+    temporary = job.folder / "unfinished" / chapter.path.name
+    temporary.parent.mkdir(exist_ok=True)
     try:
         kernel.run(chapter.path, temporary, job.parameters)
     except Exception as error:
