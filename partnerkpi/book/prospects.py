@@ -8,8 +8,9 @@ import pandas as pd
 from partnerkpi.book.labels import as_label, first_known
 
 PROSPECT_COLUMNS = (
-    "prospect_id kind deal_id lead_id created_on closed_on status amount partner_id channel region product rep unit"
-).split()
+    "prospect_id", "kind", "deal_id", "lead_id", "created_on", "closed_on", "status", "amount", "partner_id",
+    "channel", "region", "product", "rep", "unit",
+)  # fmt: skip
 LABELS = ("kind", "status", "partner_id", "channel", "region", "product", "rep", "unit")
 
 
@@ -35,7 +36,7 @@ def prospects_of(deals: pd.DataFrame, leads: pd.DataFrame) -> pd.DataFrame:
 def _shape(frame: pd.DataFrame) -> pd.DataFrame:
     """The columns in order, labels as text so that two tables can stand below each other."""
     texts = {name: frame[name].astype("str") for name in (*LABELS, "deal_id", "lead_id", "prospect_id")}
-    return frame.assign(**texts)[PROSPECT_COLUMNS]
+    return frame.assign(**texts)[list(PROSPECT_COLUMNS)]
 
 
 def _leads(deals: pd.DataFrame, leads: pd.DataFrame, lead_of: np.ndarray) -> pd.DataFrame:

@@ -5,8 +5,8 @@ A deal is open at the end of a day exactly when it has a spell with `from_day` â
 Each deal begins open on `created_on`. Its history says what changed; of several changes on one day the last one
 holds. On `closed_on` it takes its outcome and, unless the history goes on after that, the values it has in the deals
 table. Between changes a value stays; before its first known value it is the first one the history gives later, else
-the one of the deals table. A column the history never fills is the deals table's throughout. Where the history ends on something else than the
-deals table says, the deals table holds from the day of the export on.
+the one of the deals table. A column the history never fills is the deals table's throughout. Where the history ends
+on something else than the deals table says, the deals table holds from the day of the export on.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from partnerkpi.book.labels import as_label, shared_codes
 from partnerkpi.book.schema import CLOSED
 
 SPELL_COLUMNS = (
-    "deal_id deal from_day to_day status stage amount currency expected_close_on partner_id"
-    " rep unit region product channel created_on name customer"
-).split()
+    "deal_id", "deal", "from_day", "to_day", "status", "stage", "amount", "currency", "expected_close_on",
+    "partner_id", "rep", "unit", "region", "product", "channel", "created_on", "name", "customer",
+)  # fmt: skip
 OF_DEAL = ("currency", "rep", "unit", "region", "product", "channel")
 FACTS_OF_DEAL = ("created_on", "name", "customer")
 CHANGING = ("status", "stage", "partner_id", "amount", "expected_close_on")
@@ -75,7 +75,7 @@ def spells_of(deals: pd.DataFrame, history: pd.DataFrame, export_day: pd.Timesta
             columns[column] = pd.Categorical.from_codes(state[column], names[column])
     for column in (*OF_DEAL, *FACTS_OF_DEAL):
         columns[column] = deals[column].array.take(deal)
-    made = pd.DataFrame(columns)[SPELL_COLUMNS]
+    made = pd.DataFrame(columns)[list(SPELL_COLUMNS)]
     return made.assign(**{c: as_label(made[c]) for c in ("status", "stage", "partner_id", *OF_DEAL)})
 
 

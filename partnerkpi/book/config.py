@@ -1,0 +1,312 @@
+"""book.toml: what a book is called and how each of its tables is to be read. Nothing unknown is passed over."""
+
+from __future__ import annotations
+
+import codecs
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path, PurePosixPath
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+
+from partnerkpi.book.schema import ENUMERATED, TABLES, Table
+from partnerkpi.errors import UsageError, nearest
+
+NAME = "book.toml"
+IGNORE = "ignore"
+SUFFIXES = (".csv", ".tsv", ".txt")
+LATER_SUFFIXES = (".xlsx", ".xls", ".parquet")
+
+EXAMPLE = """\
+[book]
+name = "Example"
+currency = "EUR"
+extracted_on = 2025-12-31
+
+[deals]
+files = ["deals.csv"]
+"""
+
+_BOOK_KEYS = ("name", "currency", "time_zone", "fiscal_year_starts", "extracted_on")
+_TABLE_KEYS = (
+    "files", "encoding", "delimiter", "decimal", "thousands", "dates", "sql", "columns", "values", "constants"
+)  # fmt: skip
+_LATER = {"preset": "A preset for a CRM's export", "source": "Reading from a live database"}
+_THOUSANDS = (".", ",", " ", "'", "’", "\u00a0", "\u202f")
+_DIRECTIVES = "YymdHIMSfzbBp"
+
+
+@dataclass(frozen=True)
+class TableConfig:
+    """How one table is read.
+
+    `dates` holds the declared format by column, `""` for all others; `values` the canonical value by column and value
+    in the export, where `ignore` puts the row out of scope; `declared` which keys the file really has.
+    """
+
+    name: str
+    files: tuple[str, ...] = ()
+    encoding: str = "utf-8"
+    delimiter: str = ""
+    decimal: str = "."
+    thousands: str = ""
+    dates: Mapping[str, str] = field(default_factory=dict)
+    sql: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    constants: Mapping[str, str] = field(default_factory=dict)
+    declared: frozenset[str] = frozenset()
+
+    def date_format(self, column: str) -> str:
+        """The declared format of a date column, empty where none is."""
+        return self.dates.get(column, self.dates.get("", ""))
+
+    def delimiter_of(self, file: str) -> str:
+        """The declared delimiter; else a tab for .tsv, a comma for the rest."""
+        return self.delimiter or ("\t" if file.lower().endswith(".tsv") else ",")
+
+
+@dataclass(frozen=True)
+class BookConfig:
+    """The whole of a book.toml. `slice` is set in a folder that holds one partner's part of a book."""
+
+    folder: Path
+    name: str
+    currency: str
+    time_zone: str
+    fiscal_year_starts: int
+    extracted_on: pd.Timestamp
+    tables: Mapping[str, TableConfig]
+    slice: Mapping[str, Any] | None = None
+
+
+def read_config(folder: Path) -> BookConfig:
+    """The checked content of the folder's book.toml.
+
+    Raises:
+        UsageError: the folder or the file is missing, or the file says something that cannot be.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"There is no folder '{folder}'.")
+    path = folder / NAME
+    if not path.is_file():
+        raise UsageError(
+            f"The folder '{folder}' has no {NAME}, which says how to read it. Make one like this, "
+            f"or let 'partnerkpi init {folder}' write a first one:\n\n{EXAMPLE}"
+        )
+    try:
+        said = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is not readable as TOML: {error}.") from error
+    for key in said:
+        _known(key, ("book", *TABLES, "slice"), f"[{key}]")
+    if "book" not in said:
+        raise UsageError(f"{path} has no [book]. It begins like this:\n\n{EXAMPLE}")
+    book = _mapping(said["book"], "[book]")
+    for key in book:
+        _known(key, _BOOK_KEYS, f"[book] {key}")
+    tables = {name: _table(TABLES[name], said.get(name), folder) for name in TABLES}
+    if not (tables["deals"].files or tables["deals"].sql):
+        raise UsageError(
+            f"The book in '{folder}' has no deals: there is no deals.csv, and {NAME} names no other file. "
+            f'Write [deals] files = ["…"]. {_csv_files(folder)}'
+        )
+    return BookConfig(
+        folder=folder,
+        name=_text(book.get("name", folder.resolve().name), "[book] name"),
+        currency=_currency(book),
+        time_zone=_zone(book.get("time_zone", "UTC")),
+        fiscal_year_starts=_month(book.get("fiscal_year_starts", 1)),
+        extracted_on=_day(book),
+        tables=tables,
+        slice=_mapping(said["slice"], "[slice]") if "slice" in said else None,
+    )
+
+
+def _table(table: Table, said: Any, folder: Path) -> TableConfig:
+    """How the table is read; without any files or SQL when the book does not have it."""
+    default = f"{table.name}.csv"
+    if said is None:
+        return TableConfig(table.name, files=(default,) if (folder / default).is_file() else ())
+    where = f"[{table.name}]"
+    said = _mapping(said, where)
+    for key in said:
+        _known(key, _TABLE_KEYS, f"{where} {key}")
+    sql = _text(said.get("sql", ""), f"{where} sql").strip()
+    files = _files(said["files"], folder, f"{where} files") if "files" in said else ()
+    if not files and not sql:
+        if not (folder / default).is_file():
+            raise UsageError(f"{where} names no file, and there is no {default}. {_csv_files(folder)}")
+        files = (default,)
+    columns = _named(table, said.get("columns", {}), f"[{table.name}.columns]")
+    constants = _named(table, said.get("constants", {}), f"[{table.name}.constants]")
+    for name in constants:
+        if name in columns:
+            raise UsageError(f"[{table.name}.constants] {name}: it is also in [{table.name}.columns]. Keep one.")
+    decimal = _one_of(said.get("decimal", "."), (".", ","), f"{where} decimal")
+    thousands = _one_of(said.get("thousands", ""), ("", *_THOUSANDS), f"{where} thousands")
+    if thousands == decimal:
+        raise UsageError(f"{where} thousands: '{thousands}' is also the decimal mark.")
+    delimiter = _text(said.get("delimiter", ""), f"{where} delimiter")
+    if len(delimiter) > 1 or delimiter in ('"', "\n", "\r"):
+        raise UsageError(f"{where} delimiter: it must be one character other than a quote, not {delimiter!r}.")
+    return TableConfig(
+        name=table.name,
+        files=files,
+        encoding=_encoding(said.get("encoding", "utf-8"), f"{where} encoding"),
+        delimiter=delimiter,
+        decimal=decimal,
+        thousands=thousands,
+        dates=_dates(table, said.get("dates", {})),
+        sql=sql,
+        columns=columns,
+        values=_values(table, said.get("values", {})),
+        constants=constants,
+        declared=frozenset(said),
+    )
+
+
+def _files(said: Any, folder: Path, where: str) -> tuple[str, ...]:
+    names = [said] if isinstance(said, str) else said
+    if not isinstance(names, list) or not names or not all(isinstance(n, str) for n in names):
+        raise UsageError(f'{where}: a list of file names is expected, like ["deals.csv"].')
+    for name in names:
+        path = PurePosixPath(name.replace("\\", "/"))
+        if "://" in name or path.is_absolute() or ".." in path.parts or re.match(r"[A-Za-z]:", name):
+            raise UsageError(f"{where}: '{name}' must be a file inside the book's folder.")
+        if path.suffix.lower() in LATER_SUFFIXES:
+            raise UsageError(f"{where}: '{name}': {path.suffix} files are not supported yet. Save it as CSV.")
+        if path.suffix.lower() not in SUFFIXES:
+            raise UsageError(f"{where}: '{name}' is no file this package reads ({', '.join(SUFFIXES)}).")
+        if not (folder / name).is_file():
+            raise UsageError(f"{where}: there is no file '{name}' in '{folder}'. {_csv_files(folder, name)}")
+    if len(set(names)) < len(names):
+        raise UsageError(f"{where}: a file is named twice, and its rows would be read twice.")
+    return tuple(names)
+
+
+def _named(table: Table, said: Any, where: str) -> dict[str, str]:
+    named = _mapping(said, where)
+    for name in named:
+        _known(name, table.names, f"{where} {name}")
+    return {name: _text(value, f"{where} {name}") for name, value in named.items()}
+
+
+def _dates(table: Table, said: Any) -> dict[str, str]:
+    where = f"[{table.name}] dates"
+    formats = {"": said} if isinstance(said, str) else _mapping(said, where)
+    dated = [c.name for c in table.columns if c.dated]
+    for name, text in formats.items():
+        if name:
+            _known(name, dated, f"{where} {name}")
+        text = _text(text, f"{where} {name}".rstrip())
+        used = re.findall(r"%(.)", text)
+        whole = not name or table[name].kind != "month"
+        if any(u not in _DIRECTIVES for u in used) or len(set(used)) < len(used):
+            raise UsageError(f"{where}: '{text}' is no date format this package knows (each of %{_DIRECTIVES} once).")
+        if not {"Y", "y"} & set(used) or not {"m", "b", "B"} & set(used) or (whole and "d" not in used):
+            raise UsageError(f"{where}: '{text}' must name year, month and day, like %d/%m/%Y.")
+    return dict(formats)
+
+
+def _values(table: Table, said: Any) -> dict[str, dict[str, str]]:
+    """The canonical value of each value in the export, by column."""
+    found: dict[str, dict[str, str]] = {}
+    for column, mapping in _mapping(said, f"[{table.name}.values]").items():
+        _known(column, table.names, f"[{table.name}.values] {column}")
+        where = f"[{table.name}.values.{column}]"
+        found[column] = {}
+        for canonical, listed in _mapping(mapping, where).items():
+            if column in ENUMERATED:
+                _known(canonical, (*ENUMERATED[column], IGNORE), f"{where} {canonical}")
+            for value in [listed] if isinstance(listed, str) else listed:
+                value = _text(value, f"{where} {canonical}")
+                if found[column].get(value, canonical) != canonical:
+                    raise UsageError(f"{where}: '{value}' stands under '{found[column][value]}' and '{canonical}'.")
+                found[column][value] = canonical
+    return found
+
+
+def _known(key: str, options: Iterable[str], where: str) -> None:
+    """Pass when the key is one of the options.
+
+    Raises:
+        UsageError: it is not; the text says where it stands and what is nearest.
+    """
+    listed = tuple(options)
+    if key in listed:
+        return
+    if key in _LATER:
+        raise UsageError(f"{NAME}, {where}: {_LATER[key]} is not supported yet.")
+    raise UsageError(f"{NAME}, {where}: there is no such name here. {nearest(key, listed)}")
+
+
+def _mapping(said: Any, where: str) -> dict[str, Any]:
+    if not isinstance(said, dict):
+        raise UsageError(f"{NAME}, {where}: a table of names and values is expected, not {said!r}.")
+    return said
+
+
+def _text(said: Any, where: str) -> str:
+    if not isinstance(said, str):
+        raise UsageError(f"{NAME}, {where}: a text in quotes is expected, not {said!r}.")
+    return said
+
+
+def _one_of(said: Any, options: Iterable[str], where: str) -> str:
+    listed = tuple(options)
+    if said not in listed:
+        raise UsageError(f"{NAME}, {where}: {said!r} is not one of {', '.join(map(repr, listed))}.")
+    return str(said)
+
+
+def _encoding(said: Any, where: str) -> str:
+    try:
+        return codecs.lookup(_text(said, where)).name
+    except LookupError as error:
+        raise UsageError(f"{NAME}, {where}: there is no encoding '{said}'. Often it is utf-8 or cp1252.") from error
+
+
+def _currency(book: dict[str, Any]) -> str:
+    code = book.get("currency", "")
+    if not isinstance(code, str) or not re.fullmatch(r"[A-Z]{3}", code):
+        raise UsageError(f'{NAME}, [book] currency: three capital letters are expected, like "EUR", not {code!r}.')
+    return code
+
+
+def _zone(name: Any) -> str:
+    try:
+        return str(ZoneInfo(_text(name, "[book] time_zone")).key)
+    except (KeyError, ValueError, OSError) as error:
+        raise UsageError(f"{NAME}, [book] time_zone: '{name}' is unknown. Write it like Europe/Paris.") from error
+
+
+def _month(number: Any) -> int:
+    if not isinstance(number, int) or isinstance(number, bool) or not 1 <= number <= 12:
+        raise UsageError(f"{NAME}, [book] fiscal_year_starts: a month from 1 to 12 is expected, not {number!r}.")
+    return number
+
+
+def _day(book: dict[str, Any]) -> pd.Timestamp:
+    said = book.get("extracted_on")
+    if isinstance(said, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", said):
+        with suppress(ValueError):
+            said = date.fromisoformat(said)
+    if not isinstance(said, date) or isinstance(said, datetime):
+        raise UsageError(
+            f"{NAME}, [book] extracted_on: the day the export was made is expected, like 2025-12-31, not {said!r}."
+        )
+    return pd.Timestamp(said).as_unit("s")
+
+
+def _csv_files(folder: Path, wanted: str = "") -> str:
+    names = sorted(p.name for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
+    if not names:
+        return f"The folder has no {', '.join(SUFFIXES)} file."
+    return nearest(wanted, names) if wanted else f"The folder has: {', '.join(names[:12])}."

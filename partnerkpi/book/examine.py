@@ -1,0 +1,286 @@
+"""One table under examination: its rows of text, their values, what is wrong with them and what becomes of each row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from partnerkpi.book import parse
+from partnerkpi.book.config import IGNORE, TableConfig
+from partnerkpi.book.faults import FAULT_COLUMNS
+from partnerkpi.book.labels import as_label
+from partnerkpi.book.read import Problem, RawTable
+from partnerkpi.book.schema import ENUMERATED, Table
+from partnerkpi.errors import nearest
+
+USED, OUT, ASIDE = 0, 1, 2  # positions in faults.FATES
+
+
+@dataclass(eq=False)
+class Examined:
+    """Rows of one table: `text` by canonical column, where each was read, its `fate`, and the parsed `values`."""
+
+    table: Table
+    text: pd.DataFrame
+    file: pd.Categorical
+    record: np.ndarray
+    line: np.ndarray
+    typed: dict[str, str] = field(default_factory=dict)
+    given: bool = True
+    ragged: list[tuple[str, Problem]] = field(default_factory=list)
+    faults: list[pd.DataFrame] = field(default_factory=list)
+    values: dict[str, pd.Series] = field(default_factory=dict)
+    decimals: int = 0
+
+    def __post_init__(self) -> None:
+        self.fate = np.zeros(len(self.text), dtype=np.int8)
+
+    @property
+    def used(self) -> np.ndarray:
+        """True for the rows that count so far."""
+        return self.fate == USED
+
+    def has(self, column: str) -> bool:
+        """True when the source has the column at all."""
+        return column in self.text
+
+    def refuse(self, column: str, rule: str, rows: np.ndarray) -> None:
+        """An error that forbids the book; one fault stands for all the rows."""
+        self._note(column, rule, rows & (self.fate != OUT), "E", once=True)
+
+    def aside(self, column: str, rule: str, rows: np.ndarray) -> None:
+        """Set the rows aside, each with its own fault."""
+        rows = rows & (self.fate != OUT)
+        self._note(column, rule, rows, "Q", once=False)
+        self.fate[rows] = ASIDE
+
+    def warn(self, column: str, rule: str, rows: np.ndarray) -> None:
+        """Say something about rows that are kept; one fault stands for them all."""
+        self._note(column, rule, rows & self.used, "W", once=True)
+
+    def leave_out(self, rows: np.ndarray) -> None:
+        """Put rows out of scope."""
+        self.fate[rows & self.used] = OUT
+
+    def blame(self, rule: str, kind: str, column: str = "", value: str = "", file: str = "", partner: str = "") -> None:
+        """A fault of the table or a file as a whole."""
+        row = (self.table.name, file, 0, 0, column, value, rule, kind, 1)
+        self.faults.append(pd.DataFrame([row], columns=list(FAULT_COLUMNS)).assign(partner_id=partner))
+
+    def partner_of(self) -> pd.Series:
+        """The partner of each row as text, empty where there is none."""
+        if "partner_id" not in self.text:
+            return pd.Series("", index=self.text.index, dtype="str")
+        return self.text["partner_id"].fillna("")
+
+    def frame(self) -> pd.DataFrame:
+        """The rows used, with all columns of the table, their dtypes, and the place each was read at."""
+        keep = np.flatnonzero(self.used)
+        columns = {}
+        for column in self.table.columns:
+            if column.name in self.values:
+                whole = self.values[column.name]
+            elif column.name in self.text:
+                whole = self.text[column.name]
+            else:
+                empty = pd.Series([np.nan], dtype="str" if column.dtype == "category" else column.dtype)
+                whole = empty.take(np.zeros(len(self.text), dtype=np.int64))
+            part = whole.take(keep).reset_index(drop=True)
+            columns[column.name] = as_label(part) if column.kind == "label" else part
+        place = {"_file": self.file.take(keep), "_record": self.record[keep], "_line": self.line[keep]}
+        return pd.DataFrame({**columns, **place})
+
+    def _note(self, column: str, rule: str, rows: np.ndarray, kind: str, *, once: bool) -> None:
+        where = np.flatnonzero(rows)
+        if not len(where):
+            return
+        shown = where[:1] if once else where
+        value = self.text[column].take(shown).fillna("").to_numpy() if column in self.text else ""
+        self.faults.append(
+            pd.DataFrame(
+                {
+                    "table": self.table.name,
+                    "file": np.asarray(self.file.take(shown), dtype=object),
+                    "record": self.record[shown],
+                    "line": self.line[shown],
+                    "column": column,
+                    "value": value,
+                    "rule": rule,
+                    "kind": kind,
+                    "count": len(where) if once else 1,
+                    "partner_id": "" if once and len(where) > 1 else self.partner_of().take(shown).to_numpy(),
+                }
+            )
+        )
+
+
+def wanted_columns(table: Table, config: TableConfig, header: list[str]) -> dict[str, str]:
+    """The column of the file for each canonical column that the file has: as mapped, else of the same name."""
+    return {
+        name: config.columns.get(name, name)
+        for name in table.names
+        if name not in config.constants and config.columns.get(name, name) in header
+    }
+
+
+def examine(table: Table, config: TableConfig, raws: list[RawTable], zone: str) -> Examined:
+    """The table's rows with values, and every fault a row shows by itself."""
+    seen = _assembled(table, config, raws)
+    for name, mapping in config.values.items():
+        if seen.has(name):
+            _map_values(seen, name, mapping)
+    for name in table.names:
+        if name in ENUMERATED and name not in config.values and seen.has(name):
+            _check_enumerated(seen, name)
+    for column in table.columns:
+        if seen.has(column.name):
+            _parse(seen, config, column.name, zone)
+    for column in table.columns:
+        if column.required and seen.has(column.name):
+            seen.aside(column.name, "is empty and must not be", seen.text[column.name].isna().to_numpy())
+    _drop_duplicates(seen)
+    return seen
+
+
+def _assembled(table: Table, config: TableConfig, raws: list[RawTable]) -> Examined:
+    """The files of a table below each other, columns named canonically; faults of the files themselves."""
+    faulty = Examined(table, pd.DataFrame(), pd.Categorical([]), np.empty(0, np.int64), np.empty(0, np.int64))
+    parts: list[pd.DataFrame] = []
+    files: list[RawTable] = []
+    ragged: list[tuple[str, Problem]] = []
+    typed: dict[str, str] = {}
+    for raw in raws:
+        _note_file(faulty, raw)
+        ragged += [(raw.file, p) for p in raw.ragged]
+        if raw.refused or not _columns_there(faulty, config, raw):
+            continue
+        found = wanted_columns(table, config, raw.header)
+        part = pd.DataFrame({name: raw.text[source] for name, source in found.items()}, index=raw.text.index)
+        typed |= {name: raw.typed[source] for name, source in found.items() if source in raw.typed}
+        parts.append(part.assign(**dict.fromkeys(config.constants, "")).astype("str"))
+        files.append(raw)
+        if not len(raw.text) and not raw.ragged:
+            faulty.blame("no rows, only a header", "W", file=raw.file)
+    text = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({n: [] for n in table.names}, dtype="str")
+    for name, value in config.constants.items():
+        text[name] = pd.Series(value, index=text.index, dtype="str")
+    names = [np.full(len(r.text), r.file, dtype=object) if r.files is None else r.files for r in files]
+    whole = pd.Categorical(np.concatenate([*names, np.empty(0, dtype=object)]))
+    record = np.concatenate([*(r.record for r in files), np.empty(0, np.int64)])
+    line = np.concatenate([*(r.line for r in files), np.empty(0, np.int64)])
+    made = Examined(table, text, whole, record, line, typed, given=bool(raws), ragged=ragged)
+    made.faults = faulty.faults
+    return made
+
+
+def _note_file(seen: Examined, raw: RawTable) -> None:
+    for p in [*raw.problems, *raw.ragged]:
+        row = (seen.table.name, raw.file, p.record, p.line, p.column, p.value, p.rule, p.kind, p.count)
+        seen.faults.append(pd.DataFrame([row], columns=list(FAULT_COLUMNS)).assign(partner_id=""))
+
+
+def _columns_there(seen: Examined, config: TableConfig, raw: RawTable) -> bool:
+    """True when the file has every column it must have."""
+    table, header = seen.table, raw.header
+    there = True
+    found = {*wanted_columns(table, config, header), *config.constants}
+    where = f"[{table.name}.columns]"
+    for name, source in config.columns.items():
+        if source not in header:
+            seen.blame(
+                f"{where} {name}: the column '{source}' is missing. {nearest(source, header)}", "E", name, file=raw.file
+            )
+            there = False
+    for column in table.columns:
+        if column.required and column.name not in {*found, *config.columns}:
+            hint = f"Map it under {where}. {nearest(column.name, header)}"
+            seen.blame(f"the column '{column.name}' is missing. {hint}", "E", column.name, file=raw.file)
+            there = False
+    if table.name == "touches" and not {"deal_id", "lead_id"} & found:
+        seen.blame("neither 'deal_id' nor 'lead_id' is there", "E", file=raw.file)
+        there = False
+    return there
+
+
+def _map_values(seen: Examined, column: str, mapping: Mapping[str, str]) -> None:
+    """Replace the export's values by canonical ones; rows whose value is ignored are out of scope.
+
+    In a column of fixed values every value must be mapped; in any other the rest stays as it is.
+    """
+    codes, distinct = pd.factorize(seen.text[column])
+    names = [str(n) for n in distinct]
+    new = np.array([*(mapping.get(n, n) for n in names), mapping.get("")], dtype=object)
+    out = new == IGNORE
+    seen.leave_out(out[codes])
+    if column in ENUMERATED:
+        for i, name in enumerate(names):
+            if name not in mapping:
+                seen.refuse(column, f"stands under no value in [{seen.table.name}.values.{column}]", codes == i)
+    new[out] = None
+    seen.text[column] = pd.Series(new[codes], index=seen.text.index, dtype="str")
+
+
+def _check_enumerated(seen: Examined, column: str) -> None:
+    """Every value must be one of those the column may have."""
+    codes, distinct = pd.factorize(seen.text[column])
+    allowed = ENUMERATED[column]
+    for i, name in enumerate(distinct):
+        if name not in allowed:
+            where = f"[{seen.table.name}.values.{column}]"
+            seen.refuse(column, f"is none of {', '.join(allowed)}: map it under {where}", codes == i)
+
+
+def _parse(seen: Examined, config: TableConfig, name: str, zone: str) -> None:
+    """Read the values of an amount, number or date column."""
+    column, text, typed = seen.table[name], seen.text[name], seen.typed.get(name)
+    constant = name in config.constants
+    if column.kind == "amount":
+        plain = constant or typed == "number"
+        declared = plain or bool({"decimal", "thousands"} & config.declared)
+        decimal, thousands = (".", "") if plain else (config.decimal, config.thousands)
+        result = parse.amounts(text, decimal, thousands, declared=declared)
+        seen.decimals = max(seen.decimals, result.decimals)
+    elif column.kind == "number":
+        result = parse.numbers(text, "." if constant or typed == "number" else config.decimal)
+    elif column.dated:
+        form = "" if constant or typed in ("day", "stamp") else config.date_format(name)
+        result = parse.days(text, "stamp" if typed == "stamp" else column.kind, form, zone)
+        if typed == "stamp" and column.kind != "stamp":
+            unit = "datetime64[M]" if column.kind == "month" else "datetime64[D]"
+            whole = result.values.to_numpy(dtype="datetime64[s]").astype(unit).astype("datetime64[s]")
+            result.values = pd.Series(whole, index=text.index)
+    else:
+        return
+    seen.values[name] = result.values
+    for rule, rows in result.wrong.items():
+        seen.refuse(name, rule, rows)
+    for rule, rows in result.bad.items():
+        seen.aside(name, rule, rows)
+
+
+def _drop_duplicates(seen: Examined) -> None:
+    """Of identical rows keep one; rows of one key that differ are all set aside."""
+    key = [name for name in seen.table.key if seen.has(name)]
+    if not key or len(key) < len(seen.table.key):
+        return
+    rows = np.flatnonzero(seen.used)
+    part = seen.text[key].take(rows)
+    doubled = part.duplicated(keep=False).to_numpy()
+    if not doubled.any():
+        return
+    rows = rows[doubled]
+    same = seen.text.take(rows).duplicated(keep="first").to_numpy()
+    mask = np.zeros(len(seen.text), dtype=bool)
+    mask[rows[same]] = True
+    name = seen.table.key[0]
+    seen.warn(name, "an identical row stands above: counted out of scope", mask)
+    seen.leave_out(mask)
+    if seen.table.name == "history":  # several things may change on one day
+        return
+    rest = rows[~same]
+    conflict = np.zeros(len(seen.text), dtype=bool)
+    conflict[rest[seen.text[key].take(rest).duplicated(keep=False).to_numpy()]] = True
+    seen.aside(name, "the same key stands in rows that differ", conflict)

@@ -1,0 +1,247 @@
+"""Files to text: every cell as it stands, with the number of its record and the line of the file it begins on.
+
+Nothing is converted and nothing is guessed. Only the empty text is missing: `NA`, `null` and `007` stay what they are.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import hashlib
+import re
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from _csv import Reader as _Reader
+
+_CHUNK = 65_536
+_BLOCK = 1 << 20
+_NEWLINE = re.compile(r"\r\n|\r|\n")
+_SINGLE_BYTE_CONTROLS = re.compile(rb"[\x80-\x9f]")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something wrong with a file as such; `kind` is E, Q or W."""
+
+    record: int
+    line: int
+    column: str
+    value: str
+    rule: str
+    kind: str
+    count: int = 1
+
+
+@dataclass
+class RawTable:
+    """Rows of text from one file or query: `text` by column name, and for each row its record and line.
+
+    `ragged` holds the rows with too few or too many cells; they are not in `text`. `typed` says for the columns of a
+    query which are not text but "number", "day" or "stamp", written in one known way.
+    """
+
+    file: str
+    header: list[str]
+    text: pd.DataFrame
+    record: np.ndarray
+    line: np.ndarray
+    files: np.ndarray | None = None
+    ragged: list[Problem] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    typed: dict[str, str] = field(default_factory=dict)
+    sha256: str = ""
+
+    @property
+    def refused(self) -> bool:
+        """True when the file could not be read at all."""
+        return any(p.kind == "E" for p in self.problems)
+
+
+def read_file(
+    path: Path, name: str, encoding: str, delimiter: str, wanted: Callable[[list[str]], Collection[str]]
+) -> RawTable:
+    """The text of a delimited file.
+
+    Args:
+        path: the file.
+        name: what to call it in faults.
+        encoding: how it is encoded; a byte order mark is accepted.
+        delimiter: what stands between two cells.
+        wanted: given the header, the columns to keep.
+
+    Returns:
+        The rows; what is wrong with the file is listed in `problems`, and then there may be no rows.
+    """
+    raw = RawTable(name, [], pd.DataFrame(), np.empty(0, np.int64), np.empty(0, np.int64))
+    raw.sha256, found = _scan(path, encoding)
+    if found is not None:
+        raw.problems.append(found)
+        return raw
+    try:
+        with path.open(encoding=_with_mark(encoding), newline="") as lines:
+            _read(raw, csv.reader(lines, delimiter=delimiter, strict=True), delimiter, wanted)
+    except csv.Error as error:
+        raw.problems.append(Problem(0, _error_line(error), "", "", _said_of(error), "E"))
+    return raw
+
+
+def _read(raw: RawTable, reader: _Reader, delimiter: str, wanted: Callable[[list[str]], Collection[str]]) -> None:
+    """Read header and rows into `raw`; errors of the reader carry the line."""
+    try:
+        raw.header = next(reader, [])
+        if _header_problem(raw, delimiter):
+            return
+        keep = [i for i, n in enumerate(raw.header) if n in wanted(raw.header)]
+        parts: list[list[pd.api.extensions.ExtensionArray]] = [[] for _ in keep]
+        records, lines, done, line = [], [], 0, reader.line_num
+        for rows in _chunks(reader):
+            size = _sizes(rows, reader.line_num - line)
+            starts = line + 1 + np.concatenate([[0], np.cumsum(size)[:-1]]).astype(np.int64)
+            filled = np.fromiter(map(bool, rows), bool, len(rows))  # an empty line is no record
+            number = done + np.cumsum(filled)
+            good = filled & (np.fromiter(map(len, rows), np.int64, len(rows)) == len(raw.header))
+            _note_ragged(raw, rows, number, starts, filled & ~good)
+            _note_swallowed(raw, rows, number, starts, size, delimiter)
+            if not good.all():
+                rows = [row for row, is_good in zip(rows, good, strict=True) if is_good]
+            for part, i in zip(parts, keep, strict=True):
+                part.append(pd.array([row[i] for row in rows], dtype="str"))
+            records.append(number[good])
+            lines.append(starts[good])
+            done, line = int(number[-1]) if len(number) else done, reader.line_num
+    except csv.Error as error:
+        error.args = (*error.args, reader.line_num)
+        raise
+    raw.text = pd.DataFrame({raw.header[i]: _joined(p) for i, p in zip(keep, parts, strict=True)})
+    raw.record = np.concatenate([*records, np.empty(0, np.int64)])
+    raw.line = np.concatenate([*lines, np.empty(0, np.int64)])
+    if not keep:
+        raw.text = pd.DataFrame(index=range(len(raw.record)))
+    if raw.ragged and len(raw.ragged) >= max(1, len(raw.record)):
+        first = raw.ragged[0]
+        many = f"{len(raw.ragged):,} of {done:,} rows"
+        rule = f"the header has {len(raw.header)} cells, {many} have another number: {first.rule}"
+        raw.problems.append(Problem(first.record, first.line, "", "", rule, "E", len(raw.ragged)))
+        raw.ragged.clear()
+
+
+def _chunks(reader: _Reader) -> Iterator[list[list[str]]]:
+    while rows := list(islice(reader, _CHUNK)):
+        yield rows
+
+
+def _sizes(rows: list[list[str]], advanced: int) -> np.ndarray:
+    """How many lines of the file each record takes."""
+    size = np.ones(len(rows), dtype=np.int64)
+    if advanced != len(rows):
+        size += [sum(len(_NEWLINE.findall(cell)) for cell in row if "\n" in cell or "\r" in cell) for row in rows]
+    return size
+
+
+def _joined(parts: list[pd.api.extensions.ExtensionArray]) -> pd.Series:
+    """The chunks of a column as one, empty texts as missing."""
+    whole = pd.concat([pd.Series(p) for p in parts], ignore_index=True) if parts else pd.Series(dtype="str")
+    return whole.mask(whole == "")
+
+
+def _header_problem(raw: RawTable, delimiter: str) -> bool:
+    header = raw.header
+    rule = ""
+    if not header:
+        rule = "the file is empty: not even a header"
+    elif len(header) == 1 and (other := [d for d in ",;\t|" if d != delimiter and d in header[0]]):
+        shown = {"\t": "a tab"}.get(other[0], f"'{other[0]}'")
+        rule = f"the header has one column and holds {shown}: declare the delimiter"
+    elif doubled := sorted({n for n in header if header.count(n) > 1}):
+        shown = ", ".join(f"'{n}'" for n in doubled)
+        rule = f"the header names a column twice: {shown}"
+    if rule:
+        raw.problems.append(Problem(0, 1, "", "", rule, "E"))
+    return bool(rule)
+
+
+def _note_ragged(raw: RawTable, rows: list[list[str]], number: np.ndarray, starts: np.ndarray, bad: np.ndarray) -> None:
+    for i in np.flatnonzero(bad):
+        rule = f"the row has {len(rows[i])} cells, the header {len(raw.header)}"
+        raw.ragged.append(Problem(int(number[i]), int(starts[i]), "", "|".join(rows[i]), rule, "Q"))
+
+
+def _note_swallowed(
+    raw: RawTable, rows: list[list[str]], number: np.ndarray, starts: np.ndarray, size: np.ndarray, delimiter: str
+) -> None:
+    """A quote that was never closed swallows the rows up to the next quote: such a cell looks like a record."""
+    for i in np.flatnonzero(size > 1):
+        for name, cell in zip(raw.header, rows[i], strict=False):
+            if _NEWLINE.search(cell) and cell.count(delimiter) >= max(2, len(raw.header) - 1):
+                rule = "a cell holds what looks like a whole record: a quote was opened and not closed"
+                raw.problems.append(Problem(int(number[i]), int(starts[i]), name, cell, rule, "E"))
+
+
+def _scan(path: Path, encoding: str) -> tuple[str, Problem | None]:
+    """The hash of the file, and the first thing in its bytes that forbids reading it."""
+    digest, found = hashlib.sha256(), None
+    name = codecs.lookup(encoding).name
+    decoder = codecs.getincrementaldecoder(_with_mark(encoding))("strict")
+    wide = name.startswith(("utf-16", "utf-32"))
+    offset, line = 0, 1
+    with path.open("rb") as source:
+        while block := source.read(_BLOCK):
+            digest.update(block)
+            if found is None:
+                try:
+                    pending = len(decoder.getstate()[0])
+                    text = decoder.decode(block)
+                    nul = text.find("\0") if wide else block.find(b"\0")
+                    if nul >= 0:
+                        at = line + (text[:nul].count("\n") if wide else block[:nul].count(b"\n"))
+                        found = Problem(0, at, "", "", "a NUL character: the file is damaged or not text", "E")
+                    elif name == "iso8859-1" and (odd := _SINGLE_BYTE_CONTROLS.search(block)):
+                        at = line + block[: odd.start()].count(b"\n")
+                        rule = "control characters that latin-1 does not print: probably it is cp1252, declare that"
+                        found = Problem(0, at, "", "", rule, "E")
+                except UnicodeDecodeError as error:
+                    place = offset - pending + error.start
+                    at = line + block[: max(0, error.start - pending)].count(b"\n")
+                    found = Problem(0, at, "", "", _undecodable(name, place, block, offset), "E")
+                line += block.count(b"\n")
+            offset += len(block)
+    if found is None:
+        try:
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            found = Problem(0, line, "", "", f"the file ends in the middle of a character of {name}", "E")
+    return digest.hexdigest(), found
+
+
+def _undecodable(name: str, place: int, block: bytes, offset: int) -> str:
+    hint = "declare the encoding it really has, often cp1252"
+    if offset == 0 and block[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        hint = 'it begins like UTF-16, declare encoding = "utf-16"'
+    return f"byte {place} cannot be read as {name}: {hint}"
+
+
+def _with_mark(encoding: str) -> str:
+    return "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
+
+
+def _error_line(error: csv.Error) -> int:
+    return int(error.args[1]) if len(error.args) > 1 else 0
+
+
+def _said_of(error: csv.Error) -> str:
+    said = str(error.args[0])
+    if "unexpected end of data" in said:
+        return "a quote is opened and never closed"
+    if "expected after" in said:
+        return "text stands directly after a closing quote"
+    if "field larger" in said:
+        return "a cell is longer than 131,072 characters: probably a quote is not closed"
+    return f"the file is no proper delimited text: {said}"
