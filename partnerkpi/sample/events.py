@@ -66,11 +66,11 @@ def _filled(values: Ints) -> Ints:
 
 
 def history_of(world: World, lives: Lives) -> History:
-    """Every change of these deals up to the last day of the book, without the vendor's test entries."""
+    """Every change of these deals up to the last day of the book; the vendor's test entries are only created."""
     changes = _Changes(world.calendar.days)
     real = ~lives.test
     changes.add(
-        real,
+        real | lives.test,
         lives.created,
         CREATE,
         stage=REGISTERED,

@@ -5,11 +5,13 @@ from __future__ import annotations
 from partnerkpi.sample.draws import Draws, Ints
 
 PARTNERS = (
-    "Kältehaus Brandström", "Gelotecnica Aurelia", "Éclat Réfrigération", "Frío Sánchez e Hijos", "Maison Grelot",
-    "Nordisk Iskraft", "Cremaviva", "Eiswerk Lindenau", "Glacier Conseil Vallombre", "Polaris Froid", "Dolce Brina",
-    "Softeis Jürgensen", "Koelhuis De Wit", "Brightcone Catering", "Alpenfrost Zürcher", "Piccolo Banco Gelato",
-    "Grandhotel Ausstatter Weiß", "Señor Helado", "Isbjørn Udstyr", "Isola Fredda", "Fønix Køkken", "Petit Givre",
-    "Banchisa Nuova", "Frostfabrik Ålund",
+    ("Kältehaus Brandström", "SE"), ("Gelotecnica Aurelia", "IT"), ("Éclat Réfrigération", "FR"),
+    ("Frío Sánchez e Hijos", "ES"), ("Maison Grelot", "BE"), ("Nordisk Iskraft", "DK"), ("Cremaviva", "IT"),
+    ("Eiswerk Lindenau", "DE"), ("Glacier Conseil Vallombre", "FR"), ("Polaris Froid", "BE"), ("Dolce Brina", "IT"),
+    ("Softeis Jürgensen", "DE"), ("Koelhuis De Wit", "BE"), ("Brightcone Catering", "GB"), ("Alpenfrost Zürcher", "CH"),
+    ("Piccolo Banco Gelato", "IT"), ("Hotelausstatter Weißenbach", "AT"), ("Señor Helado", "ES"),
+    ("Isbjørn Udstyr", "DK"), ("Ilha Fria", "PT"), ("Fønix Køkken", "DK"), ("Petit Givre", "FR"),
+    ("Banchisa Nuova", "IT"), ("Frostfabrik Ålund", "SE"),
 )  # fmt: skip
 _STEMS = (
     "Glacé", "Frosta", "Nevado", "Kühlwerk", "Gelida", "Brina", "Cremosa", "Polara", "Iskant", "Sorbetta", "Frimont",
@@ -51,7 +53,7 @@ COMPETITORS = ("Frigomax", "Polar Forge", "Gelora", "Kaltmann")
 def partner_name(number: int) -> str:
     """The name of the partner with this position in the list (0, 1, …): hand-made at first, then combined."""
     if number < len(PARTNERS):
-        return PARTNERS[number]
+        return PARTNERS[number][0]
     step = number - len(PARTNERS)
     stem, form = _STEMS[step % len(_STEMS)], _FORMS[(step // len(_STEMS) + step) % len(_FORMS)]
     again = step // (len(_STEMS) * len(_FORMS))

@@ -6,6 +6,7 @@ Numbers become text by looking them up in ready-made lists; a chunk of deals at 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -78,9 +79,7 @@ class Tables:
         """The lines of this chunk for each table, and its leads without a deal."""
         ids = self.deal_ids(lives.index)
         leads = leads_beside(self._life, lives)
-        last = np.flatnonzero(np.diff(history.deal, append=-1))  # the last change of every deal that has one
-        now = np.zeros(len(lives.index), dtype=np.int64)
-        now[history.deal[last]] = last
+        now = np.flatnonzero(np.diff(history.deal, append=-1))  # the last change of each deal
         lines = {
             "deals.csv": self._deals(lives, history, now, ids),
             "history.csv": self._history(lives, history, ids),
@@ -94,17 +93,20 @@ class Tables:
         hour = history.hour * _MINUTES + minute
         per_day = len(HOURS) * _MINUTES
         recorded = np.where(history.recorded < 0, -1, history.recorded * per_day + hour)
-        return _lines([
+        columns: list[list[str]] = [
             np.array(ids, dtype=object)[history.deal].tolist(), self._clock[history.day * per_day + hour].tolist(),
             self._stage[history.stage].tolist(), self._status[history.status].tolist(), _money(history.cents),
             self._date[history.expected].tolist(), self._partner_or_none[history.partner].tolist(),
             self._clock[recorded].tolist(),
-        ])  # fmt: skip
+        ]  # fmt: skip
+        if lives.test.any():  # what is out of scope has no history
+            real = (~lives.test[history.deal]).tolist()
+            columns = [list(compress(column, real)) for column in columns]
+        return _lines(columns)
 
     def _deals(self, lives: Lives, history: History, now: Ints, ids: list[str]) -> str:
         draws, test, index = self._world.draws, lives.test, lives.index
-        status = np.where(test, OPEN, history.status[now])
-        owner = np.where(test, lives.partner, history.partner[now])
+        status, owner = history.status[now], history.partner[now]
         customer = self._customer[customer_numbers(draws, index)]
         product = self._product[lives.product]
         names = [f"{machine} for {buyer}" for machine, buyer in zip(product, customer, strict=True)]
@@ -121,9 +123,9 @@ class Tables:
         rep = _REPS * owner + draws.whole("rep", index, _REPS)
         return _lines([
             ids, self._partner_or_none[owner].tolist(), names, customer.tolist(),
-            self._stage[np.where(test, 0, history.stage[now])].tolist(), status_text.tolist(),
+            self._stage[history.stage[now]].tolist(), status_text.tolist(),
             self._date[lives.created].tolist(), self._date[np.where(status == OPEN, -1, history.day[now])].tolist(),
-            self._date[np.where(test, lives.planned, history.expected[now])].tolist(),
+            self._date[history.expected[now]].tolist(),
             _money(np.where(test, 100, history.cents[now])), lives.currency,
             np.where(lives.sourced, "partner", "vendor").tolist(), self._date[registered].tolist(),
             self._date[accepted].tolist(), self._reason[reason].tolist(), self._competitor[rival].tolist(),
@@ -143,7 +145,7 @@ class Tables:
         reason = np.where(status == ABANDONED, len(_LOST) + draws.whole("abandoned", index, len(_ABANDONED)), reason)
         reason = np.where(status == REJECTED, refused, reason)
         late = history.stage[now] >= STAGES.index("Proposal")
-        threat = (status == OPEN) & ~lives.test & late & (draws.uniform("threat", index) < 0.25)
+        threat = (status == OPEN) & late & (draws.uniform("threat", index) < 0.25)
         beaten = (status == WON) & (draws.uniform("beaten", index) < 0.1)
         named = threat | beaten | ((status == LOST) & (lost <= 1))
         return reason, np.where(named, draws.pick("rival", index, np.array([0.4, 0.3, 0.2, 0.1])), -1)

@@ -12,6 +12,7 @@ import numpy as np
 
 from partnerkpi.sample.calendar import Calendar
 from partnerkpi.sample.draws import Bools, Draws, Floats, Ints, ladder
+from partnerkpi.sample.names import PARTNERS
 
 REGIONS = ("Centre", "North", "South", "West")
 COUNTRIES = {
@@ -62,7 +63,7 @@ SPECIAL = {
     "display_without_wins": (2, "pays for display advertising that has never brought a win"),
     "giant": (3, "won one deal sixty times the average, in the last quarter"),
     "shrinking_deals": (4, "its deals are less than half their former size since nine months"),
-    "spots_badly": (5, "in the last year a third of its registrations are refused and it converts few of the rest"),
+    "spots_badly": (5, "in the last year four of ten registrations are refused and few of the others won"),
     "fast": (6, "decides in half the time"),
     "slow": (7, "promises early, slips often, takes long"),
     "leaver": (8, "left the programme; the partner after it took over its open deals"),
@@ -154,10 +155,14 @@ def make_world(draws: Draws, calendar: Calendar, partners: int, deals: int) -> W
         return low + (high - low) * draws.uniform(stream, every)
 
     region = draws.whole("home region", every, len(REGIONS))
-    country = [COUNTRIES[REGIONS[r]][0] for r in region]
+    country = []
     for number, u in enumerate(draws.uniform("country", every).tolist()):
-        choices = COUNTRIES[REGIONS[region[number]]]
-        country[number] = choices[int(u * len(choices))]
+        if number < min(partners, len(PARTNERS)):
+            country.append(PARTNERS[number][1])
+            region[number] = next(r for r, name in enumerate(REGIONS) if country[number] in COUNTRIES[name])
+        else:
+            choices = COUNTRIES[REGIONS[region[number]]]
+            country.append(choices[int(u * len(choices))])
     region_share = np.where(np.arange(len(REGIONS)) == region[:, None], 0.7, 0.1)
     channel_share = np.tile(CHANNEL_SHARE, (partners + 1, 1))
     for column in range(len(CHANNEL_NAMES)):
@@ -167,7 +172,7 @@ def make_world(draws: Draws, calendar: Calendar, partners: int, deals: int) -> W
     world = World(
         draws, calendar, deals, partners, region, country, [CURRENCY.get(c, "EUR") for c in country],
         weight=0.55 + 1.5 * heavy * heavy * heavy,
-        odds=between("odds", 0.38, 0.8), late_odds=ordinary.copy(),
+        odds=between("odds", 0.36, 0.62), late_odds=ordinary.copy(),
         size=between("size", 0.75, 1.3), late_size=ordinary.copy(),
         pace=between("pace", 60.0, 95.0), promise=between("promise", 0.75, 1.05), slip=between("slip", 0.68, 0.88),
         sourced=between("sourced", 0.6, 0.85), refused=between("refused", 0.06, 0.16), late_refused=ordinary.copy(),
@@ -204,18 +209,6 @@ def _make_special(world: World) -> None:
         if SPECIAL[name][0] < world.partners:
             column[SPECIAL[name][0]] = value
 
-    def settle(name: str, region: str, country: str) -> None:
-        number = SPECIAL[name][0]
-        if number < world.partners:
-            world.region[number] = REGIONS.index(region)
-            world.country[number], world.currency[number] = country, CURRENCY.get(country, "EUR")
-            world.region_share[number] = [0.7 if r == region else 0.1 for r in REGIONS]
-
-    for name, region, country in (
-        ("better_in_every_region", "North", "DK"), ("worse_in_every_region", "South", "IT"),
-        ("display_without_wins", "West", "FR"), ("pounds", "North", "GB"), ("francs", "Centre", "CH"),
-    ):  # fmt: skip
-        settle(name, region, country)
     pair = (
         ("better_in_every_region", 0.95, [0.0, 0.86, 0.14, 0.0]),
         ("worse_in_every_region", 0.42, [0.0, 0.14, 0.86, 0.0]),
@@ -225,12 +218,13 @@ def _make_special(world: World) -> None:
         put(name, world.weight, 3.7)
         if SPECIAL[name][0] < world.partners:
             world.region_share[SPECIAL[name][0]] = shares
-    put("display_without_wins", world.weight, 1.3)
+    put("display_without_wins", world.weight, 1.9)
+    put("display_without_wins", world.odds, 0.85)
     put("shrinking_deals", world.late_size, 0.42)
-    put("shrinking_deals", world.weight, 1.3)
-    put("spots_badly", world.late_odds, 0.4)
-    put("spots_badly", world.late_refused, 0.35)
-    put("spots_badly", world.weight, 1.2)
+    put("shrinking_deals", world.weight, 2.2)
+    put("spots_badly", world.late_odds, 0.25)
+    put("spots_badly", world.late_refused, 0.4)
+    put("spots_badly", world.weight, 2.2)
     put("fast", world.pace, 35.0)
     put("slow", world.pace, 115.0)
     put("slow", world.promise, 0.5)
@@ -250,7 +244,7 @@ def _make_special(world: World) -> None:
         put("leaver", world.left, world.calendar.end_of_month(0.8))
         put("leaver", world.successor, SPECIAL["successor"][0])
     for name, channels, factor in (
-        ("display_without_wins", ("display",), 4.0), ("owned_media", ("newsletter", "website"), 5.0),
+        ("display_without_wins", ("display",), 2.5), ("owned_media", ("newsletter", "website"), 5.0),
     ):  # fmt: skip
         if SPECIAL[name][0] < world.partners:
             for channel in channels:
