@@ -20,7 +20,7 @@ from partnerkpi.estimate import Estimate, amount_text
 from partnerkpi.kpis import KPIS
 
 #: A spreadsheet reads a cell that begins with one of these as a formula.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")  # noqa: RUF001 full-width ones count too
+_FORMULA_STARTS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")  # noqa: RUF001 full-width ones count too
 
 
 def to_csv(frame: pd.DataFrame) -> str:
@@ -32,7 +32,7 @@ def to_csv(frame: pd.DataFrame) -> str:
     safe = frame.copy()
     for column in safe.columns:
         if not pd.api.types.is_numeric_dtype(safe[column]):
-            safe[column] = [None if _missing(cell) else _harmless(str(cell)) for cell in safe[column]]
+            safe[column] = [None if _missing(cell) else _harmless(shown(str(cell))) for cell in safe[column]]
     return safe.to_csv(index=False, lineterminator="\n")
 
 

@@ -1,0 +1,300 @@
+"""The commands: what they print and where, how they end, and that an error is a sentence and not a traceback."""
+
+from __future__ import annotations
+
+import io
+import json
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import click
+import numpy as np
+import pandas as pd
+import pytest
+
+import partnerkpi as pk
+from partnerkpi import cli, export
+from partnerkpi.cli import run
+from partnerkpi.shipped import shipped
+
+ROOT = Path(__file__).resolve().parent.parent
+COMMANDS = dict(cli.partnerkpi.commands)
+COLUMNS = "by,group,quarter,as_of,kpi,figure,value,low,high,n,unit,reason"
+
+
+@pytest.fixture
+def bad_book(tmp_path: Path) -> Path:
+    (tmp_path / "deals.csv").write_text(
+        "deal_id,created_on,status,closed_on,amount\nD-1,2025-01-01,wom,2025-02-30,12\n", encoding="utf-8"
+    )
+    (tmp_path / "book.toml").write_text(
+        '[book]\nname = "Bad"\ncurrency = "EUR"\ntime_zone = "UTC"\nextracted_on = 2025-12-31\n', encoding="utf-8"
+    )
+    return tmp_path
+
+
+# What every command keeps
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([name, "--help"]) == 0
+    text = capsys.readouterr().out
+    assert f"Example:  partnerkpi {name}" in text
+    assert "--debug" in text
+
+
+def test_the_commands_are_those_promised() -> None:
+    assert set(COMMANDS) == {"review", "score", "check", "kpis", "sample"}
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", "CHANGELOG.md", *(str(p.relative_to(ROOT)) for p in ROOT.glob("docs/*.md"))]
+)
+def test_the_pages_mention_every_command(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    missing = [name for name in COMMANDS if f"partnerkpi {name}" not in text and f"`{name}`" not in text]
+    assert page.startswith("docs") or not missing
+
+
+@pytest.mark.parametrize("name", ["score", "check", "kpis", "sample"])
+def test_the_examples_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "data").symlink_to(shipped("data"))
+    monkeypatch.chdir(tmp_path)
+    example = str(COMMANDS[name].epilog).removeprefix("Example:  partnerkpi ")
+    assert run(shlex.split(example)) == 0
+
+
+def test_help_does_not_load_pandas() -> None:
+    code = "import sys; from partnerkpi.cli import run; run(['--help']); run(['-V']); sys.exit('pandas' in sys.modules)"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0
+    assert ended.stdout.splitlines()[-1] == f"partnerkpi {pk.__version__}"
+
+
+def test_python_m_is_the_same_command() -> None:
+    ended = subprocess.run([sys.executable, "-m", "partnerkpi", "kpis"], capture_output=True, text=True, check=True)
+    assert "close_rate" in ended.stdout
+    assert ended.stderr == ""
+
+
+# score
+
+
+def test_score_prints_the_scorecard_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["score", "--quarter", "2025Q4", "--quarter", "2025Q3", "--by", "region", "--format", "csv"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out.startswith(COLUMNS + "\n")
+    table = pk.scorecard(pk.open_book(), ["2025Q4", "2025Q3"], by="region")
+    again = pd.read_csv(io.StringIO(printed.out))
+    np.testing.assert_array_equal(again["value"], table["value"])
+    assert list(again["group"]) == list(table["group"])
+    assert "rows read =" in printed.err
+
+
+def test_score_writes_json_with_null(tmp_path: Path) -> None:
+    path = tmp_path / "figures.json"
+    assert run(["score", "-o", str(path), "--by", "none"]) == 0
+    rows = json.loads(path.read_text(encoding="utf-8"))
+    assert ",".join(rows[0]) == COLUMNS
+    assert {row["group"] for row in rows} == {"all"}
+    assert all(row["value"] is None or np.isfinite(row["value"]) for row in rows)
+    assert all(row["reason"] for row in rows if row["value"] is None)
+
+
+def test_score_writes_a_workbook(tmp_path: Path) -> None:
+    path = tmp_path / "figures.xlsx"
+    assert run(["score", "--output", str(path), "--by", "tier"]) == 0
+    again = pd.read_excel(path)
+    table = pk.scorecard(pk.open_book(), by="tier")
+    assert ",".join(again.columns) == COLUMNS
+    np.testing.assert_allclose(again["value"], table["value"], rtol=1e-12)
+
+
+def test_score_shows_the_headlines(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["score", "-q", "2025Q4", "--by", "none"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1 + len(pk.KPIS)
+    assert all("nan" not in line.lower().split() for line in lines)
+
+
+@pytest.mark.parametrize("by", cli.LEVELS)
+def test_score_answers_at_every_level(by: str, tmp_path: Path) -> None:
+    path = tmp_path / "score.csv"
+    assert run(["score", "--by", by, "-o", str(path)]) == 0
+    assert pd.read_csv(path)["group"].iloc[-1] == "all"
+
+
+def test_score_as_of_knows_nothing_later(tmp_path: Path) -> None:
+    path = tmp_path / "score.csv"
+    assert run(["score", "--as-of", "2025-08-15", "--by", "none", "-o", str(path)]) == 0
+    assert set(pd.read_csv(path)["quarter"]) == {"2025Q2"}
+    assert set(pd.read_csv(path)["as_of"]) == {"2025-08-15"}
+
+
+# check, kpis, sample, review
+
+
+def test_check_of_the_sample_is_good(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["check"]) == 0
+    out = capsys.readouterr().out
+    assert "deals: 3,600 rows read =" in out
+    assert out.rstrip().endswith("The book can be used.")
+
+
+def test_check_lists_the_faults_of_a_bad_book(bad_book: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["check", str(bad_book)]) == 1
+    out = capsys.readouterr().out
+    assert "deals.csv, line 2 (record 1), status 'wom'" in out
+    assert "2025-02-30" in out
+    assert run(["check", str(bad_book), "--format", "json"]) == 1
+    faults = json.loads(capsys.readouterr().out)
+    assert {"file", "record", "line", "column", "value", "rule"} <= set(faults[0])
+
+
+@pytest.mark.parametrize("kpi", pk.KPIS, ids=lambda kpi: kpi.name)
+def test_kpis_defines_each(kpi: pk.Kpi, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["kpis", kpi.name]) == 0
+    text = capsys.readouterr().out
+    for part in (kpi.title, kpi.question, kpi.formula, kpi.better, *(c.name for c in kpi.companions)):
+        assert part in text
+    for companion in kpi.companions:
+        assert run(["kpis", companion.name]) == 0
+
+
+def test_sample_writes_a_book_that_opens(tmp_path: Path) -> None:
+    folder = tmp_path / "small"
+    assert run(["sample", str(folder), "--partners", "3", "--quarters", "4", "--deals", "80", "--seed", "lemon"]) == 0
+    book = pk.open_book(folder)
+    assert book.reading.rows()["read"] == 80
+    assert (folder / "truth.json").is_file()
+
+
+def test_review_passes_everything_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    seen: dict[str, object] = {}
+
+    def fake(book: pk.Book, quarters: object, partners: object, **options: object) -> object:
+        seen.update(book=book.name, quarters=quarters, partners=partners, **options)
+        return SimpleNamespace(exit_code=3, failed=("one",))
+
+    monkeypatch.setattr(sys.modules["partnerkpi.review"], "review", fake, raising=False)
+    given = "review -q 2025Q4 -q 2025Q3 -p P-003 --as-of 2025-12-30 --out elsewhere -j 1 --timeout 9 --allow-set-aside"
+    assert run(shlex.split(given)) == 3
+    assert seen["quarters"] == ("2025Q4", "2025Q3")
+    assert seen["partners"] == ("P-003",)
+    assert (seen["out"], seen["jobs"], seen["timeout"]) == ("elsewhere", 1, 9.0)
+    assert "rows read =" in capsys.readouterr().err
+
+
+# How commands end
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ("scor", "score"),
+        ("score --quarter 2025", "2025"),
+        ("score --quarter 2031Q1", "2031Q1"),
+        ("score --by colour", "region"),
+        ("score --format xlsx", "-o"),
+        ("score --as-of 2031-01-01", "2031"),
+        ("score --as-of yesterday", "yesterday"),
+        ("kpis close_rat", "close_rate"),
+        ("kpis zzz", "average_deal_size"),
+        ("review -p P-03", "P-003"),
+        ("review --jobs 0", "jobs"),
+        ("check no/such/folder", "no/such/folder"),
+        ("sample here --partners 0", "partners"),
+        ("check --no-such-option", "--no-such-option"),
+    ],
+)
+def test_a_wrong_use_ends_with_2_and_a_hint(arguments: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(shlex.split(arguments)) == 2
+    printed = capsys.readouterr()
+    assert says in printed.err
+    assert "Traceback" not in printed.err
+    assert printed.out == ""
+
+
+def test_refused_data_end_with_1_and_every_fault(bad_book: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["score", str(bad_book)]) == 1
+    printed = capsys.readouterr()
+    assert "wom" in printed.err
+    assert "2025-02-30" in printed.err
+    assert printed.out == ""
+
+
+def test_a_file_that_cannot_be_written_ends_with_4(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("score.csv", "score.xlsx"):
+        assert run(["score", "--by", "none", "-o", str(tmp_path / "missing" / name)]) == 4
+        assert "missing" in capsys.readouterr().err
+
+
+def test_ctrl_c_ends_with_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("partnerkpi.glossary.overview", stop)
+    assert run(["kpis"]) == 130
+    assert capsys.readouterr().err == "partnerkpi: Interrupted.\n"
+
+
+def test_a_fault_of_ours_is_a_sentence_unless_debug(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("of all things")
+
+    monkeypatch.setattr("partnerkpi.glossary.overview", fail)
+    assert run(["kpis"]) == 4
+    assert "Traceback" not in capsys.readouterr().err
+    for arguments in (["kpis", "--debug"], ["--debug", "kpis"]):
+        assert run(arguments) == 4
+        assert "ZeroDivisionError: of all things" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes end otherwise on Windows")
+def test_a_closed_pipe_ends_with_130_and_no_noise() -> None:
+    command = [sys.executable, "-m", "partnerkpi", "score", "--format", "csv"]
+    reader = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert reader.stdout is not None
+    assert reader.stderr is not None
+    reader.stdout.readline()
+    reader.stdout.close()
+    errors = reader.stderr.read().decode()
+    reader.stderr.close()
+    assert reader.wait(timeout=60) == 130
+    assert "Broken" not in errors
+
+
+# What leaves for other programs
+
+
+def test_text_that_a_spreadsheet_would_run_is_harmless(tmp_path: Path) -> None:
+    starts = ["=1+1", "+1", "-1", "@A1", "\tx", "\rx", "＝1", " =1"]  # noqa: RUF001
+    frame = pd.DataFrame({"group": starts, "value": [-1.5] * len(starts)})
+    again = pd.read_csv(io.StringIO(export.to_csv(frame)))
+    assert list(again["group"]) == ["'=1+1", "'+1", "'-1", "'@A1", " x", " x", "'＝1", "' =1"]  # noqa: RUF001
+    assert set(again["value"]) == {-1.5}
+
+    from openpyxl import load_workbook
+
+    page = load_workbook(export.write_xlsx(frame, tmp_path / "t.xlsx")).active
+    assert page is not None
+    assert {cell.data_type for cell in page["A"]} == {"s"}
+    assert [cell.value for cell in page["B"]][1:] == [-1.5] * len(starts)
+
+
+def test_a_terminal_gets_no_control_characters() -> None:
+    text = export.columns_text(["group"], [["\x1b[2Jclear\u202eback"], ["two\nlines"]])
+    assert text.splitlines() == ["group", "[2Jclearback", "two lines"]
+
+
+def test_every_option_is_in_the_help_in_words() -> None:
+    for command in COMMANDS.values():
+        for option in command.params:
+            if isinstance(option, click.Option):
+                assert option.help or isinstance(option.type, click.Choice), f"{command.name} {option.name}"
