@@ -12,7 +12,7 @@ from partnerkpi.book.faults import FATES, SET_ASIDE, Reading, empty_found, empty
 
 MOST_SET_ASIDE = 0.01
 FEW_ROWS = 5
-WITH_MONEY = ("deals", "spend", "targets")
+WITH_MONEY = ("deals", "spend")  # a target may be a number of deals
 
 
 def account(tables: Mapping[str, Examined], home: str, inputs: Mapping[str, str], *, allow_set_aside: bool) -> Reading:

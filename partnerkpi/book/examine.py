@@ -208,7 +208,7 @@ def _columns_there(seen: Examined, config: TableConfig, raw: RawTable) -> bool:
 def _map_values(seen: Examined, column: str, mapping: Mapping[str, str]) -> None:
     """Replace the export's values by canonical ones; rows whose value is ignored are out of scope.
 
-    In a column of fixed values every value must be mapped; in any other the rest stays as it is.
+    In a column of fixed values every other value must be one of these; in any other the rest stays as it is.
     """
     codes, distinct = pd.factorize(seen.text[column])
     names = [str(n) for n in distinct]
@@ -217,7 +217,7 @@ def _map_values(seen: Examined, column: str, mapping: Mapping[str, str]) -> None
     seen.leave_out(out[codes])
     if column in ENUMERATED:
         for i, name in enumerate(names):
-            if name not in mapping:
+            if name not in mapping and name not in ENUMERATED[column]:
                 seen.refuse(column, f"stands under no value in [{seen.table.name}.values.{column}]", codes == i)
     new[out] = None
     seen.text[column] = pd.Series(new[codes], index=seen.text.index, dtype="str")
