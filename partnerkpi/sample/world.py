@@ -218,7 +218,7 @@ def _make_special(world: World) -> None:
         put(name, world.weight, 3.7)
         if SPECIAL[name][0] < world.partners:
             world.region_share[SPECIAL[name][0]] = shares
-    put("display_without_wins", world.weight, 1.9)
+    put("display_without_wins", world.weight, 3.4)
     put("display_without_wins", world.odds, 0.85)
     put("shrinking_deals", world.late_size, 0.42)
     put("shrinking_deals", world.weight, 2.2)
