@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from partnerkpi.book.labels import as_label, first_known
+from partnerkpi.book.labels import as_label, shared_codes
 
 PROSPECT_COLUMNS = (
     "prospect_id", "kind", "deal_id", "lead_id", "created_on", "closed_on", "status", "amount", "partner_id",
@@ -27,43 +27,45 @@ def prospects_of(deals: pd.DataFrame, leads: pd.DataFrame) -> pd.DataFrame:
     """
     lead_of = pd.Index(leads["lead_id"]).get_indexer(pd.Index(deals["lead_id"]))
     lead_of[deals["lead_id"].isna().to_numpy()] = -1
-    alone = deals[lead_of < 0]
-    own = alone.assign(prospect_id="D:" + alone["deal_id"], kind="deal", lead_id=pd.Series(pd.NA, dtype="str"))
-    whole = pd.concat([_shape(own), _shape(_leads(deals, leads, lead_of))], ignore_index=True)
-    return whole.assign(**{name: as_label(whole[name].astype("str")) for name in LABELS})
+    alone = np.flatnonzero(lead_of < 0)
+    deal = np.concatenate([alone, _speaking_deal(deals, lead_of, len(leads))])  # −1 for a lead without a deal
+    lead = np.concatenate([np.full(len(alone), -1), np.arange(len(leads))])
+    is_lead = lead >= 0
+    deal_id, lead_id = _taken(deals["deal_id"], deal), _taken(leads["lead_id"], lead)
+    made = pd.DataFrame(
+        {
+            "prospect_id": ("L:" + lead_id).where(is_lead, "D:" + deal_id),
+            "kind": pd.Categorical(np.where(is_lead, "lead", "deal")),
+            "deal_id": deal_id,
+            "lead_id": lead_id,
+            "created_on": _either(leads["created_on"], lead, deals["created_on"], deal),
+            "closed_on": _taken(deals["closed_on"], deal).where(deal >= 0, _taken(leads["closed_on"], lead)),
+            "amount": _taken(deals["amount"], deal).astype("float64"),
+        }
+    )
+    for name in ("status", "partner_id"):
+        made[name] = _label(deals[name], deal, leads[name], lead)
+    for name in ("channel", "region", "product"):
+        made[name] = _label(leads[name], lead, deals[name], deal)
+    for name in ("rep", "unit"):
+        made[name] = as_label(_taken(deals[name], deal))
+    return made.assign(kind=as_label(made["kind"]))[list(PROSPECT_COLUMNS)]
 
 
-def _shape(frame: pd.DataFrame) -> pd.DataFrame:
-    """The columns in order, labels as text so that two tables can stand below each other."""
-    texts = {name: frame[name].astype("str") for name in (*LABELS, "deal_id", "lead_id", "prospect_id")}
-    return frame.assign(**texts)[list(PROSPECT_COLUMNS)]
+def _taken(column: pd.Series, rows: np.ndarray) -> pd.Series:
+    """The values at the given positions, missing at −1."""
+    return pd.Series(column.array.take(rows, allow_fill=True))
 
 
-def _leads(deals: pd.DataFrame, leads: pd.DataFrame, lead_of: np.ndarray) -> pd.DataFrame:
-    """The leads, each with the outcome of its deal where it has one."""
-    deal = _speaking_deal(deals, lead_of, len(leads))
-    has = deal >= 0
-    of_deal = deals.take(np.maximum(deal, 0)) if len(deals) else deals.reindex(range(len(leads)))
-    of_deal = of_deal.set_axis(leads.index)
+def _either(first: pd.Series, rows: np.ndarray, second: pd.Series, others: np.ndarray) -> pd.Series:
+    return _taken(first, rows).fillna(_taken(second, others))
 
-    def known(column: str, first: pd.DataFrame, second: pd.DataFrame) -> pd.Series:
-        one, two = first[column], second[column]
-        blank = one.where(has) if first is of_deal else one
-        return first_known(as_label(blank), as_label(two.where(has) if second is of_deal else two))
 
-    made = pd.DataFrame({"lead_id": leads["lead_id"], "created_on": leads["created_on"]})
-    made["prospect_id"] = "L:" + leads["lead_id"]
-    made["kind"] = "lead"
-    made["deal_id"] = of_deal["deal_id"].where(has)
-    made["closed_on"] = of_deal["closed_on"].where(has, leads["closed_on"])
-    made["status"] = of_deal["status"].astype("str").where(has, leads["status"].astype("str"))
-    made["amount"] = of_deal["amount"].where(has).astype("float64")
-    made["partner_id"] = known("partner_id", of_deal, leads)
-    for column in ("channel", "region", "product"):
-        made[column] = known(column, leads, of_deal)
-    for column in ("rep", "unit"):
-        made[column] = of_deal[column].where(has)
-    return made
+def _label(first: pd.Series, rows: np.ndarray, second: pd.Series, others: np.ndarray) -> pd.Series:
+    """The first table's label where it has one, else the second's."""
+    names, (one, other) = shared_codes([first, second])
+    mine, theirs = np.append(one, -1)[rows], np.append(other, -1)[others]
+    return as_label(pd.Series(pd.Categorical.from_codes(np.where(mine >= 0, mine, theirs), names)))
 
 
 def _speaking_deal(deals: pd.DataFrame, lead_of: np.ndarray, leads: int) -> np.ndarray:
