@@ -121,13 +121,26 @@ def spend(book: Book, quarter: Quarter) -> pd.DataFrame:
 
 
 def _spend_per(book: Book, quarter: Quarter, units: pd.DataFrame) -> pd.DataFrame:
-    """Spend as value over one `of` for each unit, counting the units; only channels with spend enter on either side."""
+    """Spend as value over one `of` for each unit it paid for, counting the units; nothing else enters on either side.
+
+    Spend of a partner on a channel paid for that partner's units from the channel. Spend of no partner paid for the
+    others from its channel: these rows belong to no partner either, so that every partner's cost is its own.
+    """
     cost = spend_rows(book, quarter)
-    if not (cost["value"] > 0).any():
+    cost = cost[cost["value"] > 0]
+    if cost.empty:
         raise NotRecorded("no marketing spend in the quarter")
-    paid_for = set(cost.loc[cost["value"] > 0, "channel"].astype(str))
-    bought = units[units["channel"].astype(object).isin(paid_for).to_numpy()]
+    shared = cost["partner_id"].isna()
+    own = _pair(units).isin(set(_pair(cost[~shared]))).to_numpy()
+    common = ~own & units["channel"].astype(object).isin(set(cost.loc[shared, "channel"])).to_numpy()
+    nobody = pd.Series(pd.NA, index=units.index[common], dtype="str")
+    bought = pd.concat([units[own], units[common].assign(partner_id=nobody)])
     return pd.concat([cost.assign(of=0.0, counted=False), bought.assign(value=0.0, of=1.0, counted=True)])
+
+
+def _pair(rows: pd.DataFrame) -> pd.Series:
+    """Partner and channel of each row as one key."""
+    return rows["partner_id"].astype("str") + "\n" + rows["channel"].astype("str")
 
 
 @marketing_channels.companion(
