@@ -56,20 +56,31 @@ class Bound:
 
 
 @dataclass(frozen=True)
+class Score:
+    """One figure of the index: its value, its count or the reason why it is missing, and whether the count is small."""
+
+    text: str
+    note: str
+    few: bool
+
+
+@dataclass(frozen=True)
 class Line:
-    """One partner in the index: `file` is empty when there is no page to link to; `cells` are text and note per KPI."""
+    """One partner in the index, with a score per KPI; `file` is empty when there is no page to link to."""
 
     partner: str
     name: str
     file: str
-    cells: Sequence[tuple[str, str]]
+    cells: Sequence[Score]
 
 
 def bound_chapters(chapters: Sequence[Chapter], notebooks: Sequence[Mapping[str, Any]]) -> tuple[Bound, list[Bound]]:
     """The cover and the other chapters, in order."""
     bound = [
         Bound(
-            chapter.name.replace("_", "-"), title_of(notebook) or chapter.name.replace("_", " "), chapter_html(notebook)
+            chapter.name.replace("_", "-"),
+            title_of(notebook) or chapter.name.replace("_", " "),
+            chapter_html(notebook, first="pk-cover" if chapter.is_cover else ""),
         )
         for chapter, notebook in zip(chapters, notebooks, strict=True)
     ]
@@ -96,7 +107,7 @@ def _rendered(template: str, **values: Any) -> bytes:
 
 @cache
 def _css() -> Markup:
-    shown = style().removeprefix("<style>").removesuffix("</style>")
+    shown = str(style()).removeprefix("<style>").removesuffix("</style>")
     return Markup(shown + "\n" + (FOLDER / "page.css").read_text(encoding="utf-8").strip())
 
 

@@ -22,10 +22,11 @@ _HEADING = re.compile(r"(</?h)([1-6])(?=[\s>])")
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
-def chapter_html(notebook: Mapping[str, Any], demote: int = 1) -> Markup:
+def chapter_html(notebook: Mapping[str, Any], demote: int = 1, first: str = "") -> Markup:
     """The cells of an executed notebook as HTML.
 
-    Headings go `demote` levels down. Cells tagged `lesson`, and the prose right behind them, fold under "How this
+    What is shown with the class `first` moves up behind the opening prose: who has a minute reads no further. Headings
+    go `demote` levels down. Cells tagged `lesson`, and the prose right behind them, fold under "How this
     number is derived", with their code.
     """
     parts: list[str] = []
@@ -39,6 +40,9 @@ def chapter_html(notebook: Mapping[str, Any], demote: int = 1) -> Markup:
         (lesson if in_lesson else parts).extend(_cell(cell, demote, with_code=in_lesson))
     if lesson:
         parts.append(_folded(lesson))
+    if first:
+        card = [part for part in parts if f'class="pk {first}"' in part]
+        parts = [*parts[:1], *card, *(part for part in parts[1:] if part not in card)]
     return Markup("\n".join(part for part in parts if part))
 
 

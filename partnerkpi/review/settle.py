@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from partnerkpi.book import Book
-from partnerkpi.estimate import amount_text
+from partnerkpi.estimate import FEW, MISSING, amount_text
 from partnerkpi.kpis import KPIS
 from partnerkpi.quarters import Quarter
 from partnerkpi.review import bind, gate, proof, publish
@@ -125,7 +125,7 @@ class Settling:
         cells = {(r["group"], r["kpi"]): _score(r) for r in now.to_dict("records")}
         lines = []
         for partner, name in sorted(self.plan.names.items()):
-            row = [cells.get((partner, kpi.name), ("—", "no rows")) for kpi in KPIS]
+            row = [cells.get((partner, kpi.name), bind.Score(MISSING, "no rows", few=True)) for kpi in KPIS]
             lines.append(bind.Line(partner, clean(name), self._file(partner), row))
         for group, name in (("unassigned", "unassigned"), ("all", "all partners")):
             if (group, KPIS[0].name) in cells:
@@ -174,7 +174,8 @@ def versions() -> str:
     return ", ".join([f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in VERSIONS)])
 
 
-def _score(row: Mapping[Any, Any]) -> tuple[str, str]:
+def _score(row: Mapping[Any, Any]) -> bind.Score:
     if pd.isna(row["value"]):
-        return "—", clean(str(row["reason"]), longest=48)
-    return amount_text(float(row["value"]), str(row["unit"])), f"n = {int(row['n']):,}"
+        return bind.Score(MISSING, clean(str(row["reason"])), few=True)
+    count = int(row["n"])
+    return bind.Score(amount_text(float(row["value"]), str(row["unit"])), f"n = {count:,}", few=count < FEW)

@@ -59,10 +59,13 @@ def definition(kpi: Kpi, book: Book, quarter: str = "") -> Shown:
         "formula": kpi.formula,
         "unit": kpi.currency_unit(book),
         "direction": DIRECTION[kpi.better],
-        "when": f"{WHEN[kpi.kind]}, {_days(period)}",
+        "when": WHEN[kpi.kind],
+        "quarter": f"{_day(period.start)} to {_day(period.last_day)}",
         "n counts": kpi.counts,
     }
-    lead, *rest = re.split(r"\n\s*\n", kpi.definition.partition(">>>")[0].strip())
+    if not period.complete:
+        facts["quarter"] += f" (to date, {period.days_so_far} of {period.days} days)"
+    lead, *rest = re.split(r"\n\s*\n", re.sub(r":$", ".", kpi.definition.partition(">>>")[0].strip()))
     html = render("definition.html", kpi=kpi, facts=facts, lead=lead, rest=rest)
     lines = [f"{kpi.title}: {kpi.question}", *(f"  {name}: {text}" for name, text in facts.items())]
     return Shown(html, "\n".join(lines))
@@ -119,6 +122,8 @@ def _changed(label: str, change: compare.Change) -> Comparison:
     if change.verdict in VERDICTS and not few and change.low is not None and change.high is not None:
         unit = change.now.unit
         note = f"{words}: {compare.signed(change.low, unit)} to {compare.signed(change.high, unit)}"
+    elif change.verdict == "not tested" and change.value is not None:
+        note = f"{compare.signed(change.value, change.now.unit)}, not tested"
     return Comparison(label, text, note, verdict)
 
 
@@ -136,11 +141,6 @@ def _against_target(target: Estimate) -> Comparison:
 
 def _line(comparison: Comparison) -> str:
     return f"{comparison.text} ({comparison.note})" if comparison.note else comparison.text
-
-
-def _days(period: Quarter) -> str:
-    days = f"{_day(period.start)} to {_day(period.last_day)}"
-    return days if period.complete else f"{days} (to date, {period.days_so_far} of {period.days} days)"
 
 
 def _day(day: pd.Timestamp) -> str:

@@ -16,7 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 #: Longest text of a cell; what is longer is cut and marked.
-LONGEST = 160
+LONGEST = 400
 #: Invisible, but part of how Persian, Hindi and emoji are written.
 JOINERS = "\u200c\u200d"
 FOLDER = Path(__file__).resolve().parent / "templates"

@@ -14,6 +14,10 @@ from partnerkpi.show.shown import Shown, clean, outside, render
 
 #: Headers that read better than the column's own name.
 TITLES = {"deal_id": "deal", "lead_id": "lead", "partner_id": "partner", "prospect_id": "prospect", "n": "n"}
+#: A text up to this long is not broken into lines.
+SHORT = 18
+#: More rows than this fold away on a page.
+MANY = 25
 #: Columns of amounts in the book's currency.
 MONEY = frozenset({"amount", "spend", "won_amount", "cost", "open_amount"})
 
@@ -26,12 +30,18 @@ class Cell:
     html: Markup
     number: bool = False
 
+    @property
+    def style(self) -> str:
+        """The classes of the cell: flush right for numbers, in one line when it is short."""
+        short = len(self.text) <= SHORT and "," not in self.text
+        return " ".join(name for name, there in (("pk-number", self.number), ("pk-short", short)) if there)
+
 
 def rows(frame: pd.DataFrame, caption: str, limit: int = 20, currency: str = "") -> Shown:
     """The first rows of a frame as a table that says how many there are: "20 of 57 rows".
 
     Columns without any value and those whose name begins with `_` are left out. Amounts are written in `currency`
-    when it is given. Missing is a dash.
+    when it is given. Missing is a dash. More than 25 rows fold away until one opens them.
     """
     kept = [c for c in frame.columns if not str(c).startswith("_") and (frame[c].notna().any() or frame.empty)]
     part = frame[kept].head(limit)
@@ -66,7 +76,9 @@ def estimate_cells(estimate: Estimate) -> list[Cell]:
     note = estimate.reason or (f"fewer than {FEW}: too few to compare" if 0 < estimate.n < FEW else "")
     value = amount_text(estimate.value, estimate.unit)
     return [
-        Cell(value, Markup("<strong>{}</strong>").format(value), number=True),
+        Cell(
+            value, escape(value) if estimate.value is None else Markup("<strong>{}</strong>").format(value), number=True
+        ),
         _plain(estimate.interval_text or MISSING, number=True),
         _plain(f"{estimate.n:,}", number=True),
         _plain(note),
@@ -74,7 +86,7 @@ def estimate_cells(estimate: Estimate) -> list[Cell]:
 
 
 def _table(head: list[tuple[str, bool]], body: list[list[Cell]], caption: str, count: str) -> Shown:
-    html = render("table.html", head=head, body=body, caption=clean(caption), count=count)
+    html = render("table.html", head=head, body=body, caption=clean(caption), count=count, folded=len(body) > MANY)
     return Shown(html, _as_text(head, body, caption, count))
 
 
