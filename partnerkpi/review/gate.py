@@ -84,7 +84,7 @@ def findings(
     return list(dict.fromkeys(found))
 
 
-def testable(words: Collection[str], own_text: str) -> list[str]:
+def telling(words: Collection[str], own_text: str) -> list[str]:
     """The words whose appearance in a page would prove a leak.
 
     Left out are those that stand in `own_text` (what the partner's own rows and our own prose say anyway) and those

@@ -141,7 +141,7 @@ class Settling:
     def _foreign(self, partner: str) -> list[str]:
         others = {w for p, name in self.plan.names.items() if p != partner for w in (p, name)}
         others -= {partner, self.plan.names[partner]}
-        searched = gate.testable(others, self._prose + "\n" + own_text(self.plan.book.for_partner(partner)))
+        searched = gate.telling(others, self._prose + "\n" + own_text(self.plan.book.for_partner(partner)))
         self.unsearched[partner] = len(others) - len(searched)
         return searched
 

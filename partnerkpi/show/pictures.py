@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import warnings
 from typing import TYPE_CHECKING
 
 from partnerkpi.show.shown import Shown, clean, render
@@ -45,7 +46,9 @@ def drawn(ax: Axes) -> bytes:
     for text in figure.findobj(Text):
         text.set_parse_math(False)
     buffer = io.BytesIO()
-    with matplotlib.rc_context(SETTINGS):  # type: ignore[arg-type]
+    with matplotlib.rc_context(SETTINGS), warnings.catch_warnings():  # type: ignore[arg-type]
+        # Text stays text: the reader's own fonts draw what ours here lack.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         FigureCanvasSVG(figure).print_svg(buffer, metadata=NOTHING)
     if pyplot := sys.modules.get("matplotlib.pyplot"):
         pyplot.close(figure)
