@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
@@ -60,15 +61,23 @@ def groups_of(book: Book, by: str) -> Groups:
     column = LEVELS.get(by, by)
     if column not in LEVELS.values():
         raise UsageError(f"Cannot break down by '{by}'. {nearest(by, LEVELS)}")
-    if column == "media":
-        return Groups(book, column, (*MEDIA, UNASSIGNED))
+    known = _labels.setdefault(book, {})
+    if column not in known:
+        known[column] = MEDIA if column == "media" else _labels_in(book, column)
+    return Groups(book, column, (*known[column], UNASSIGNED))
+
+
+_labels: WeakKeyDictionary[Book, dict[str, tuple[str, ...]]] = WeakKeyDictionary()
+
+
+def _labels_in(book: Book, column: str) -> tuple[str, ...]:
     seen: set[str] = set()
     for name in TABLES:
         key = _key(book, getattr(book, name), column)
         if key is not None:
             codes = np.unique(key.cat.codes)
             seen.update(map(str, key.cat.categories[codes[codes >= 0]]))
-    return Groups(book, column, (*sorted(seen), UNASSIGNED))
+    return tuple(sorted(seen))
 
 
 def telling_level(book: Book) -> str:

@@ -10,6 +10,9 @@ from partnerkpi.book import Book
 from partnerkpi.errors import UsageError, nearest
 from partnerkpi.groups import ALL
 from partnerkpi.kpis import KPIS
+from partnerkpi.kpis.close_rate import close_rate
+from partnerkpi.kpis.marketing_channels import cost_per_lead, cost_per_won_deal, leads, return_on_spend, spend
+from partnerkpi.kpis.number_of_deals import number_of_deals, won_amount
 from partnerkpi.quarters import Quarter
 
 COLUMNS = ("by", "group", "quarter", "as_of", "kpi", "figure", "value", "low", "high", "n", "unit", "reason")
@@ -47,3 +50,25 @@ def scorecard(
                 tables.append(table.assign(quarter=period.label, kpi=kpi.name, figure=name))
     whole = pd.concat(tables, ignore_index=True)
     return whole.assign(by=by, as_of=f"{book.as_of:%Y-%m-%d}")[list(COLUMNS)]
+
+
+MEDIA_FIGURES = {
+    "leads": leads,
+    "won_deals": number_of_deals,
+    "won_amount": won_amount,
+    "close_rate": close_rate,
+    "spend": spend,
+    "cost_per_lead": cost_per_lead,
+    "cost_per_won_deal": cost_per_won_deal,
+    "return_on_spend": return_on_spend,
+}
+
+
+def media_table(book: Book, quarter: str | Quarter, by: str = "media") -> pd.DataFrame:
+    """What each media type (or, by `channel`, each channel) brought and cost in the quarter.
+
+    Columns: the level, then `leads`, `won_deals`, `won_amount`, `close_rate`, `spend`, `cost_per_lead`,
+    `cost_per_won_deal` and `return_on_spend`; what is not recorded, or has no spend, is missing.
+    """
+    tables = {name: figure.by(book, quarter, by).set_index("group")["value"] for name, figure in MEDIA_FIGURES.items()}
+    return pd.DataFrame(tables).drop("unassigned").rename_axis(by).reset_index()

@@ -186,26 +186,3 @@ def return_on_spend(book: Book, quarter: Quarter) -> pd.DataFrame:
     won = rows["counted"].to_numpy(dtype=bool)
     brought = np.where(won, rows["amount"].fillna(0.0), 0.0)
     return rows.assign(value=brought, of=np.where(won, 0.0, rows["value"]))
-
-
-def media_table(book: Book, quarter: str | Quarter) -> pd.DataFrame:
-    """One line per media type: `leads`, `deals` won, `won_amount`, `spend`, and what a lead and a won deal cost.
-
-    Columns `media`, `leads`, `won_deals`, `won_amount`, `close_rate`, `spend`, `cost_per_lead`, `cost_per_won_deal`,
-    `return_on_spend`; what is not recorded is missing.
-    """
-    from partnerkpi.kpis.close_rate import close_rate
-    from partnerkpi.kpis.number_of_deals import number_of_deals, won_amount
-
-    figures = {
-        "leads": leads,
-        "won_deals": number_of_deals,
-        "won_amount": won_amount,
-        "close_rate": close_rate,
-        "spend": spend,
-        "cost_per_lead": cost_per_lead,
-        "cost_per_won_deal": cost_per_won_deal,
-        "return_on_spend": return_on_spend,
-    }
-    table = {name: figure.by(book, quarter, "media").set_index("group")["value"] for name, figure in figures.items()}
-    return pd.DataFrame(table).drop("unassigned").rename_axis("media").reset_index()
