@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from partnerkpi.book.labels import as_label
+from partnerkpi.book.labels import among, as_label
 from partnerkpi.book.schema import CLOSED
 from partnerkpi.book.spells import spells_of
 
@@ -33,7 +33,7 @@ def as_known_on(tables: Tables, day: pd.Timestamp, export_day: pd.Timestamp) -> 
     history = tables["history"]
     next_day = day + pd.Timedelta(days=1)
     late = history["recorded_at"] >= next_day
-    own = history["deal_id"].isin(known["deals"]["deal_id"])
+    own = among(history["deal_id"], known["deals"]["deal_id"])
     known["history"] = _kept(history, (history["changed_at"] < next_day) & ~late & own)
     partners = tables["partners"]
     partners = _kept(partners, partners["joined_on"].isna() | (partners["joined_on"] <= day))

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from partnerkpi.book.examine import Examined
+from partnerkpi.book.labels import among
 from partnerkpi.book.money import rates_on
 from partnerkpi.book.schema import CLOSED
 from partnerkpi.errors import UsageError
@@ -205,7 +206,7 @@ def _known(seen: Examined, column: str, other: Examined) -> np.ndarray:
     """True where the row names a row of the other table that is in use."""
     if not seen.has(column) or not other.has(column):
         return np.zeros(len(seen.text), dtype=bool)
-    return seen.text[column].isin(other.text[column][other.used].dropna()).to_numpy()
+    return among(seen.text[column], other.text[column][other.used])
 
 
 def _before(seen: Examined, one: str, other: str) -> np.ndarray:

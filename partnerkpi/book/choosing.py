@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from partnerkpi.book.labels import trimmed
+from partnerkpi.book.labels import among, trimmed
 from partnerkpi.errors import UsageError, nearest
 
 if TYPE_CHECKING:
@@ -48,14 +48,15 @@ def chosen_tables(book: Book, chosen: Chosen) -> dict[str, pd.DataFrame]:
     deals = tables["deals"]["deal_id"]
     leads = book.leads
     if any(_place(book, leads, column) is None for column, _ in chosen):  # a lead has no rep of its own, its deal has
-        tables["leads"] = leads[leads["lead_id"].isin(_chosen(book.prospects, chosen, book)["lead_id"].dropna())]
+        tables["leads"] = leads[among(leads["lead_id"], _chosen(book.prospects, chosen, book)["lead_id"])]
     for name in _FOLLOWING:
         table = book.tables[name]
-        keep = table["deal_id"].isin(deals)
+        keep = among(table["deal_id"], deals)
         if "lead_id" in table:
-            keep |= table["lead_id"].isin(tables["leads"]["lead_id"])
+            keep |= among(table["lead_id"], tables["leads"]["lead_id"])
         if "partner_id" in table:
-            keep &= _rows(book, table, tuple(c for c in chosen if c[0] == "partner_id")) | table["partner_id"].isna()
+            own = _rows(book, table, tuple(c for c in chosen if c[0] == "partner_id"))
+            keep &= own | table["partner_id"].isna().to_numpy()
         tables[name] = table[keep]
     return {name: table if name in _WHOLE else trimmed(table) for name, table in tables.items()}
 

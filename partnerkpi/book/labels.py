@@ -40,3 +40,11 @@ def trimmed(frame: pd.DataFrame) -> pd.DataFrame:
     fresh = frame.reset_index(drop=True)
     labels = {n: as_label(fresh[n]) for n, t in fresh.dtypes.items() if isinstance(t, pd.CategoricalDtype)}
     return fresh.assign(**labels)  # type: ignore[arg-type]
+
+
+def among(texts: pd.Series, known: pd.Series) -> np.ndarray:
+    """True where the text occurs among the known ones; a missing text does not."""
+    if not len(texts) or not len(known):
+        return np.zeros(len(texts), dtype=bool)
+    distinct = pd.Index(known.dropna().unique())  # far quicker than isin on long columns of text
+    return (distinct.get_indexer(pd.Index(texts)) >= 0) & texts.notna().to_numpy()

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import codecs
 import csv
+import gc
 import hashlib
 import re
 from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -21,7 +23,7 @@ import pandas as pd
 if TYPE_CHECKING:
     from _csv import Reader as _Reader
 
-_CHUNK = 65_536
+_CHUNK = 8_192  # rows at a time; more do not fit the processor's cache
 _BLOCK = 1 << 20
 _NEWLINE = re.compile(r"\r\n|\r|\n")
 _SINGLE_BYTE_CONTROLS = re.compile(rb"[\x80-\x9f]")
@@ -86,7 +88,7 @@ def read_file(
         raw.problems.append(found)
         return raw
     try:
-        with path.open(encoding=_with_mark(encoding), newline="") as lines:
+        with path.open(encoding=_with_mark(encoding), newline="") as lines, _no_collection():
             _read(raw, csv.reader(lines, delimiter=delimiter, strict=True), delimiter, wanted)
     except csv.Error as error:
         raw.problems.append(Problem(0, _error_line(error), "", "", _said_of(error), "E"))
@@ -103,20 +105,18 @@ def _read(raw: RawTable, reader: _Reader, delimiter: str, wanted: Callable[[list
         parts: list[list[pd.api.extensions.ExtensionArray]] = [[] for _ in keep]
         records, lines, done, line = [], [], 0, reader.line_num
         for rows in _chunks(reader):
-            size = _sizes(rows, reader.line_num - line)
-            starts = line + 1 + np.concatenate([[0], np.cumsum(size)[:-1]]).astype(np.int64)
-            filled = np.fromiter(map(bool, rows), bool, len(rows))  # an empty line is no record
-            number = done + np.cumsum(filled)
-            good = filled & (np.fromiter(map(len, rows), np.int64, len(rows)) == len(raw.header))
-            _note_ragged(raw, rows, number, starts, filled & ~good)
-            _note_swallowed(raw, rows, number, starts, size, delimiter)
-            if not good.all():
-                rows = [row for row, is_good in zip(rows, good, strict=True) if is_good]
+            if reader.line_num - line == len(rows) and set(map(len, rows)) == {len(raw.header)}:
+                number, starts = np.arange(done, done + len(rows)) + 1, np.arange(line, reader.line_num) + 1
+                done += len(rows)
+            else:
+                filled, number, starts = _irregular(raw, rows, done, line, reader.line_num - line, delimiter)
+                rows, done = [row for row in rows if len(row) == len(raw.header)], done + filled
+            columns = list(zip(*rows, strict=True)) or [()] * len(raw.header)
             for part, i in zip(parts, keep, strict=True):
-                part.append(pd.array([row[i] for row in rows], dtype="str"))
-            records.append(number[good])
-            lines.append(starts[good])
-            done, line = int(number[-1]) if len(number) else done, reader.line_num
+                part.append(pd.array(columns[i], dtype="str"))
+            records.append(number)
+            lines.append(starts)
+            line = reader.line_num
     except csv.Error as error:
         error.args = (*error.args, reader.line_num)
         raise
@@ -131,6 +131,18 @@ def _read(raw: RawTable, reader: _Reader, delimiter: str, wanted: Callable[[list
         rule = f"the header has {len(raw.header)} cells, {many} have another number: {first.rule}"
         raw.problems.append(Problem(first.record, first.line, "", "", rule, "E", len(raw.ragged)))
         raw.ragged.clear()
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """No garbage collection meanwhile: it would look through every row read, and rows hold no cycles."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _chunks(reader: _Reader) -> Iterator[list[list[str]]]:
@@ -149,7 +161,8 @@ def _sizes(rows: list[list[str]], advanced: int) -> np.ndarray:
 def _joined(parts: list[pd.api.extensions.ExtensionArray]) -> pd.Series:
     """The chunks of a column as one, empty texts as missing."""
     whole = pd.concat([pd.Series(p) for p in parts], ignore_index=True) if parts else pd.Series(dtype="str")
-    return whole.mask(whole == "")
+    empty = whole == ""
+    return whole.mask(empty) if bool(empty.any()) else whole
 
 
 def _header_problem(raw: RawTable, delimiter: str) -> bool:
@@ -168,21 +181,29 @@ def _header_problem(raw: RawTable, delimiter: str) -> bool:
     return bool(rule)
 
 
-def _note_ragged(raw: RawTable, rows: list[list[str]], number: np.ndarray, starts: np.ndarray, bad: np.ndarray) -> None:
-    for i in np.flatnonzero(bad):
+def _irregular(
+    raw: RawTable, rows: list[list[str]], done: int, line: int, advanced: int, delimiter: str
+) -> tuple[int, np.ndarray, np.ndarray]:
+    """Records that take several lines, empty lines (which are no records) and rows of another length.
+
+    Returns:
+        How many records there are, and the number and first line of those that are as long as the header.
+    """
+    size = _sizes(rows, advanced)
+    starts = line + 1 + np.concatenate([[0], np.cumsum(size)[:-1]]).astype(np.int64)
+    filled = np.fromiter(map(bool, rows), bool, len(rows))
+    number = done + np.cumsum(filled)
+    good = np.fromiter(map(len, rows), np.int64, len(rows)) == len(raw.header)
+    for i in np.flatnonzero(filled & ~good):
         rule = f"the row has {len(rows[i])} cells, the header {len(raw.header)}"
-        raw.ragged.append(Problem(int(number[i]), int(starts[i]), "", "|".join(rows[i]), rule, "Q"))
-
-
-def _note_swallowed(
-    raw: RawTable, rows: list[list[str]], number: np.ndarray, starts: np.ndarray, size: np.ndarray, delimiter: str
-) -> None:
-    """A quote that was never closed swallows the rows up to the next quote: such a cell looks like a record."""
+        raw.ragged.append(Problem(int(number[i]), int(starts[i]), "", delimiter.join(rows[i]), rule, "Q"))
     for i in np.flatnonzero(size > 1):
+        # A quote that was never closed swallows the rows up to the next quote: the cell then looks like a record.
         for name, cell in zip(raw.header, rows[i], strict=False):
             if _NEWLINE.search(cell) and cell.count(delimiter) >= max(2, len(raw.header) - 1):
                 rule = "a cell holds what looks like a whole record: a quote was opened and not closed"
                 raw.problems.append(Problem(int(number[i]), int(starts[i]), name, cell, rule, "E"))
+    return int(filled.sum()), number[good], starts[good]
 
 
 def _scan(path: Path, encoding: str) -> tuple[str, Problem | None]:
