@@ -6,6 +6,7 @@ formula is made harmless; numbers stay numbers.
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import unicodedata
@@ -71,12 +72,9 @@ def write_xlsx(frame: pd.DataFrame, path: str | Path, sheet: str = "scorecard") 
                 cell.data_type = "s"
             cells.append(cell)
         page.append(cells)
-    path = Path(path)
-    try:
-        book.save(path)
-    except OSError as problem:
-        raise SystemProblem(f"Cannot write {path}: {problem.strerror or problem}.") from problem
-    return path
+    content = io.BytesIO()
+    book.save(content)
+    return _write(content.getvalue(), path)
 
 
 def write_text(text: str, path: str | Path) -> Path:
@@ -85,9 +83,13 @@ def write_text(text: str, path: str | Path) -> Path:
     Raises:
         SystemProblem: the file cannot be written.
     """
+    return _write(text.encode("utf-8"), path)
+
+
+def _write(content: bytes, path: str | Path) -> Path:
     path = Path(path)
     try:
-        path.write_text(text, encoding="utf-8", newline="\n")
+        path.write_bytes(content)
     except OSError as problem:
         raise SystemProblem(f"Cannot write {path}: {problem.strerror or problem}.") from problem
     return path

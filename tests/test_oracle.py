@@ -43,7 +43,7 @@ def label(period: pd.Period) -> str:
 @pytest.fixture(scope="module", params=["sample", "odd-vanilla", "odd-pistachio", "odd-liquorice"])
 def both(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
     if request.param == "sample":
-        found = opened(shipped("data"), back=13)
+        found = opened(shipped("data"), back=12)
     else:
         found = opened(odd_book(tmp_path_factory.mktemp(request.param), request.param), back=10)
     yield found
