@@ -40,7 +40,7 @@ class Fault:
         """One line: where, what, and how often."""
         place = self.file or f"[{self.table}]"
         if self.line:
-            place += f", line {self.line} (record {self.record})"
+            place += f", line {self.line}" + (f" (record {self.record})" if self.record else "")
         elif self.record:
             place += f", record {self.record}"
         what = f", {self.column}" if self.column else ""

@@ -206,4 +206,5 @@ def _refusal(config: BookConfig, reading: Reading) -> str:
     listed = "\n".join(f"  {f}" for f in faults[:_SHOWN])
     more = len(faults) - _SHOWN
     rest = f"\n  … and {more:,} more; 'partnerkpi check {config.folder}' lists them all." if more > 0 else ""
-    return f"The data of the book '{config.name}' are refused ({len(faults):,} faults):\n{listed}{rest}"
+    many = f"{len(faults):,} faults" if len(faults) > 1 else "1 fault"
+    return f"The data of the book '{config.name}' are refused ({many}):\n{listed}{rest}"

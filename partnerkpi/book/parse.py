@@ -54,7 +54,7 @@ def amounts(text: pd.Series, decimal: str = ".", thousands: str = "", *, declare
         plain = plain.str.replace(thousands, "", regex=False)
     if decimal != ".":
         plain = plain.str.replace(decimal, ".", regex=False)
-    values = pd.to_numeric(plain).astype("float64")
+    values = plain.astype("float64")
     point = plain.str.find(".")
     after = (plain.str.len() - point - 1).where(point >= 0, 0).fillna(0).astype("int64")
     if not declared:
@@ -76,7 +76,7 @@ def numbers(text: pd.Series, decimal: str = ".") -> Parsed:
     """Rates and shares: an optional sign, digits, the decimal mark, digits."""
     good = _matches(text, rf"[-+]?[0-9]+(?:{re.escape(decimal)}[0-9]+)?")
     plain = text.where(pd.Series(good, index=text.index))
-    values = pd.to_numeric(plain.str.replace(decimal, ".", regex=False)).astype("float64")
+    values = plain.str.replace(decimal, ".", regex=False).astype("float64")
     bad = text.notna().to_numpy() & ~good
     return Parsed(values, {"not a number": bad} if bad.any() else {})
 
