@@ -34,7 +34,7 @@ Kind = Literal["flow", "stock"]
 
 #: The columns of the rows behind a figure that a reader is shown, where the rows have them.
 EVIDENCE = (
-    *("deal_id", "lead_id", "channel", "media", "name", "customer", "partner_id", "product"),
+    *("deal_id", "lead_id", "month", "partner_id", "customer", "product", "channel", "media"),
     *("created_on", "closed_on", "entry", "exit", "stage", "status", "outcome", "reason", "amount", "value"),
 )
 
@@ -119,6 +119,10 @@ class Kpi:
         """The rows behind the figure as one would read them: what identifies and explains each, the largest first."""
         rows = self.rows(book, quarter)
         columns = [c for c in EVIDENCE if c in rows]
+        if "deal_id" in rows and "kind" not in rows:
+            columns.remove("lead_id")  # a deal speaks for itself; a prospect may be a lead only
+        if book.partner and "partner_id" in columns:
+            columns.remove("partner_id")
         return rows.sort_values(["value", columns[0]], ascending=[False, True], na_position="last")[columns]
 
     def describe(self, book: Book, quarters: Sequence[str | Quarter]) -> str:

@@ -97,9 +97,11 @@ def _finish(ax: Axes, title: str, unit: str, value: Any, high: Any) -> None:
     ax.tick_params(axis="y", labelsize=8)
     heights = np.append(value[np.isfinite(value)], 0.0)
     top = max(heights.max(), np.append(high[np.isfinite(high)], 0.0).max())
-    if top > 0:  # an interval far above every value must not flatten the rest
-        ceiling = 1.0 if unit == "share" and top <= 1 else min(top, max(5 * np.median(heights), 1.3 * heights.max()))
+    if top > 0:
+        ceiling = 1.0 if unit == "share" and top <= 1 else min(top, 4 * heights.max()) or top
         ax.set_ylim(min(0.0, heights.min()) * 1.1, ceiling * 1.06)
+        beyond = np.flatnonzero(high > ceiling)  # an interval far above every value must not flatten the rest
+        ax.plot(beyond, np.full(len(beyond), ceiling * 1.03), "^", color=LINE, markersize=4, label="goes on above")
     _calm(ax, grid="y")
     ax.figure.subplots_adjust(left=0.12, right=0.985, top=0.9, bottom=0.23)
 
