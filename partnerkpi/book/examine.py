@@ -153,7 +153,7 @@ def _assembled(table: Table, config: TableConfig, raws: list[RawTable]) -> Exami
     ragged: list[tuple[str, Problem]] = []
     typed: dict[str, str] = {}
     for raw in raws:
-        _note_file(faulty, raw)
+        note_file(faulty, raw)
         ragged += [(raw.file, p) for p in raw.ragged]
         if raw.refused or not _columns_there(faulty, config, raw):
             continue
@@ -176,7 +176,8 @@ def _assembled(table: Table, config: TableConfig, raws: list[RawTable]) -> Exami
     return made
 
 
-def _note_file(seen: Examined, raw: RawTable) -> None:
+def note_file(seen: Examined, raw: RawTable) -> None:
+    """Take over what is wrong with a file as such."""
     for p in [*raw.problems, *raw.ragged]:
         row = (seen.table.name, raw.file, p.record, p.line, p.column, p.value, p.rule, p.kind, p.count)
         seen.faults.append(pd.DataFrame([row], columns=list(FAULT_COLUMNS)).assign(partner_id=""))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import ROUND_HALF_EVEN, Decimal
+
 import numpy as np
 import pandas as pd
 
@@ -47,16 +49,20 @@ def converted(
     rows = frame.index[foreign]
     rate = rates_on(rates, frame.loc[rows, "currency"], days.loc[rows], home)
     result = amounts.astype("float64").copy()
-    result.loc[rows] = rounded(amounts.loc[rows] * rate, digits)
+    result.loc[rows] = product(amounts.loc[rows], rate, digits)
     return result
 
 
-def rounded(amounts: pd.Series, digits: int) -> pd.Series:
-    """Rounded half to even at so many decimals, without a negative zero."""
-    return amounts.round(digits) + 0.0
+def product(amounts: pd.Series, rates: pd.Series, digits: int) -> pd.Series:
+    """Amount × rate rounded half to even at so many decimals, as if computed in decimal figures.
 
-
-def units(amounts: pd.Series, digits: int) -> list[int]:
-    """Each amount as a whole number of 10^-digits; 0 where it is missing. Sums of these are exact."""
-    scaled = np.rint(amounts.fillna(0.0).to_numpy() * 10**digits)
-    return [int(v) for v in scaled]
+    >>> product(pd.Series([0.05, 0.15]), pd.Series([0.1, 0.1]), 2).tolist()
+    [0.0, 0.02]
+    """
+    scaled = (amounts * rates).to_numpy() * 10.0**digits
+    whole = np.rint(scaled)
+    near = np.flatnonzero(np.abs(np.abs(scaled - np.trunc(scaled)) - 0.5) < 1e-4)
+    for i in near:  # what a float cannot decide: a product that ends in a five
+        exact = Decimal(repr(float(amounts.iloc[i]))) * Decimal(repr(float(rates.iloc[i])))
+        whole[i] = float(exact.scaleb(digits).to_integral_value(ROUND_HALF_EVEN))
+    return pd.Series(whole / 10.0**digits + 0.0, index=amounts.index)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from partnerkpi.book.account import account
 from partnerkpi.book.asof import Tables, as_known_on
 from partnerkpi.book.check import check_rows, check_tables
 from partnerkpi.book.config import NAME, BookConfig, TableConfig, read_config
-from partnerkpi.book.examine import Examined, examine, wanted_columns
+from partnerkpi.book.examine import Examined, examine, note_file, wanted_columns
 from partnerkpi.book.faults import Fault, Reading
 from partnerkpi.book.labels import as_label, first_known
 from partnerkpi.book.model import Book
@@ -111,8 +112,7 @@ def _read(config: BookConfig, *, allow_set_aside: bool) -> tuple[dict[str, Exami
         raws, problems = _raw_tables(config.tables[name], config.folder, inputs)
         seen[name] = examine(table, config.tables[name], raws, config.time_zone)
         for raw in problems:
-            for p in raw.problems:
-                seen[name].blame(f"line {p.line}: {p.rule}" if p.line else p.rule, p.kind, p.column, p.value, raw.file)
+            note_file(seen[name], raw)
         check_rows(seen[name], config.extracted_on)
     check_tables(seen, config.currency)
     return seen, account(seen, config.currency, inputs, allow_set_aside=allow_set_aside)
@@ -134,8 +134,9 @@ def _raw_tables(config: TableConfig, folder: Path, inputs: dict[str, str]) -> tu
 
     if config.sql:
         made, files = sql.run(config, folder, read)
-        for raw in files:
-            raw.problems += raw.ragged
+        for raw in files:  # a row that is no part of the result could not be accounted for
+            raw.problems += [replace(p, kind="E") for p in raw.ragged]
+            raw.ragged = []
         return [made] if made.header else [], [f for f in files if f.problems]
     return [read(name, everything=False) for name in config.files], []
 
