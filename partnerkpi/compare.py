@@ -17,7 +17,7 @@ import pandas as pd
 
 from partnerkpi import network
 from partnerkpi.book import Book
-from partnerkpi.estimate import FEW, Estimate, amount_text
+from partnerkpi.estimate import FEW, Estimate, amount_text, span_text
 from partnerkpi.groups import ALL, UNASSIGNED
 from partnerkpi.kpi import Kpi
 from partnerkpi.kpis import KPIS
@@ -110,8 +110,13 @@ class Peers:
         """`median 31 %, middle half 24 % to 40 % (18 partners)`, or the reason."""
         if self.median is None:
             return f"not shown: {self.reason}"
-        text = [amount_text(x, self.unit) for x in (self.median, self.lower, self.upper)]
-        return f"median {text[0]}, middle half {text[1]} to {text[2]} ({self.n} partners)"
+        middle = amount_text(self.median, self.unit)
+        return f"median {middle}, middle half {self.span} ({self.n} partners)"
+
+    @property
+    def span(self) -> str:
+        """The middle half in words: `24 % to 40 %`; empty where it is not shown."""
+        return "" if self.lower is None or self.upper is None else span_text(self.lower, self.upper, self.unit)
 
 
 def peers(figure: Kpi, book: Book, quarter: str | Quarter) -> Peers:

@@ -47,6 +47,16 @@ def amount_text(value: float | None, unit: str) -> str:
     return f"{money} a {per}" if per else money
 
 
+def span_text(low: float, high: float, unit: str) -> str:
+    """Two values of one unit as a span; a counted noun stands once: `63 to 74 days`, `22 % to 32 %`.
+
+    >>> span_text(0, 4, "deals"), span_text(1, 2.5, "days"), span_text(0.2, 0.3, "share")
+    ('0 to 4 deals', '1 to 2.5 days', '20 % to 30 %')
+    """
+    first, last = amount_text(low, unit), amount_text(high, unit)
+    return f"{first.partition(' ')[0] if unit in COUNTED else first} to {last}"
+
+
 def _plain(value: float, digits: int) -> str:
     from babel.numbers import format_decimal
 
@@ -108,11 +118,7 @@ class Estimate:
             return f"over {amount_text(self.low, self.unit)}"
         if self.low is None:
             return f"under {amount_text(self.high, self.unit)}"
-        low, high = amount_text(self.low, self.unit), amount_text(self.high, self.unit)
-        noun = high.rpartition(" ")[2]
-        if self.unit in COUNTED and low.endswith(noun):
-            low = low.removesuffix(f" {noun}")  # "63 to 74 days"
-        return f"{low} to {high}"
+        return span_text(self.low, self.high, self.unit)
 
     @property
     def n_text(self) -> str:

@@ -63,6 +63,7 @@ class Kpi:
     statistic: Statistic = field(repr=False)
     rule: Rule = field(repr=False)
     companions: list[Kpi] = field(default_factory=list, repr=False)
+    stand_ins: list[Kpi] = field(default_factory=list, repr=False)
 
     @property
     def __doc__(self) -> str:  # type: ignore[override]
@@ -134,12 +135,25 @@ class Kpi:
         ]
         return f"{self.title} by quarter, with 95 % intervals where there are any: {'; '.join(points)}."
 
-    def companion(self, **facts: Any) -> Callable[[Rule], Kpi]:
-        """Declare a companion figure of this KPI; the facts are those of `kpi`."""
+    def leading(self, book: Book, quarter: str | Quarter) -> Kpi:
+        """The figure that leads the page: this one, or where it cannot be measured the first stand-in that can."""
+        if self(book, quarter).value is None:
+            for figure in self.stand_ins:
+                if figure(book, quarter).value is not None:
+                    return figure
+        return self
+
+    def companion(self, *, stands_in: bool = False, **facts: Any) -> Callable[[Rule], Kpi]:
+        """Declare a companion figure of this KPI; the facts are those of `kpi`.
+
+        One that `stands_in` leads the page where the KPI itself cannot be measured; the first declared comes first.
+        """
 
         def declare(rule: Rule) -> Kpi:
             figure = _declare(rule, facts)
             self.companions.append(figure)
+            if stands_in:
+                self.stand_ins.append(figure)
             return figure
 
         return declare

@@ -96,6 +96,7 @@ def cohort(book: Book, quarter: Quarter) -> pd.DataFrame:
     title="Won within 90 days",
     unit="share",
     statistic=won_within(90),
+    stands_in=True,
     **PROSPECTS,
     formula="win curve of the year's new prospects at 90 days, open ones counted",
 )
@@ -108,6 +109,7 @@ def cohort_90(book: Book, quarter: Quarter) -> pd.DataFrame:
     title="Won within 180 days",
     unit="share",
     statistic=won_within(180),
+    stands_in=True,
     **PROSPECTS,
     formula="win curve of the year's new prospects at 180 days, open ones counted",
 )
