@@ -119,11 +119,10 @@ class Kpi:
     def evidence(self, book: Book, quarter: str | Quarter) -> pd.DataFrame:
         """The rows behind the figure as one would read them: what identifies and explains each, the largest first."""
         rows = self.rows(book, quarter)
-        columns = [c for c in EVIDENCE if c in rows]
+        known = {"partner_id"} if book.partner else set()
         if "deal_id" in rows and "kind" not in rows:
-            columns.remove("lead_id")  # a deal speaks for itself; a prospect may be a lead only
-        if book.partner and "partner_id" in columns:
-            columns.remove("partner_id")
+            known.add("lead_id")  # a deal speaks for itself; a prospect may be a lead only
+        columns = [c for c in EVIDENCE if c in rows and c not in known]
         return rows.sort_values(["value", columns[0]], ascending=[False, True], na_position="last")[columns]
 
     def describe(self, book: Book, quarters: Sequence[str | Quarter]) -> str:
