@@ -164,7 +164,7 @@ def _assembled(table: Table, config: TableConfig, raws: list[RawTable]) -> Exami
         files.append(raw)
         if not len(raw.text) and not raw.ragged:
             faulty.blame("no rows, only a header", "W", file=raw.file)
-    text = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({n: [] for n in table.names}, dtype="str")
+    text = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     for name, value in config.constants.items():
         text[name] = pd.Series(value, index=text.index, dtype="str")
     names = [np.full(len(r.text), r.file, dtype=object) if r.files is None else r.files for r in files]
