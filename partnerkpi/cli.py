@@ -158,11 +158,11 @@ def sample(folder: str, **options: Any) -> None:
 
 
 def _opened(book: str, as_of: str | None, allow_set_aside: bool) -> Book:
-    """The book, after its account has been printed beside the result: what was read, used and not used."""
+    """The book, after the account of its deals was printed beside the result: read, used and not used."""
     from partnerkpi.book import open_book
 
     opened = open_book(book, as_of=as_of, allow_set_aside=allow_set_aside)
-    click.echo("\n".join(opened.reading.lines()), err=True)
+    click.echo(opened.reading.line(), err=True)
     return opened
 
 

@@ -80,47 +80,38 @@ SELECT quarter, {GROUP}, count(*)::DOUBLE AS value FROM closed WHERE status = 'w
 """
 
 OPPORTUNITY_PIPELINE = f"""
-WITH changes AS (
-    SELECT deal_id, changed_at::DATE AS day, rowid AS place, status, amount, partner_id FROM history
+WITH events AS (  -- open from the first day on, then what the history says, at last the closing
+    SELECT deal_id, created_on::TIMESTAMP AS moment, -1 AS place, 'open' AS status, NULL AS amount, NULL AS partner_id
+    FROM deals
+    UNION ALL
+    SELECT deal_id, changed_at, rowid, status, amount, partner_id FROM history
     WHERE changed_at::DATE <= (SELECT as_of FROM book)
+    UNION ALL
+    SELECT deal_id, closed_on + INTERVAL 86399 SECOND, 1e18, status, NULL, NULL FROM deals
+    WHERE closed_on IS NOT NULL AND status <> 'open'
 ),
-statuses AS (  -- open from the first day on, then what the history says, at last the closing
-    SELECT deal_id, created_on AS day, -1 AS place, 'open' AS status FROM deals
-    UNION ALL SELECT deal_id, day, place, status FROM changes WHERE status IS NOT NULL
-    UNION ALL SELECT deal_id, closed_on, 1e18, status FROM deals WHERE closed_on IS NOT NULL AND status <> 'open'
-),
-status_spans AS (
-    SELECT deal_id, status, day AS since, lead(day, 1, DATE '9999-12-31') OVER one AS until FROM statuses
-    WINDOW one AS (PARTITION BY deal_id ORDER BY day, place)
-),
-standing AS (
-    SELECT p.quarter, p.last_day, d.deal_id, d.status AS status_now, d.amount, d.partner_id, d.currency
-    FROM status_spans s
-    JOIN periods p ON p.last_day >= s.since AND p.last_day < s.until
-    JOIN deals d USING (deal_id)
-    WHERE s.status = 'open' AND d.created_on <= p.last_day
-),
--- The first known value holds from the beginning.
-amount_spans AS (
-    SELECT deal_id, amount, CASE WHEN row_number() OVER one = 1 THEN DATE '0001-01-01' ELSE day END AS since,
-           lead(day, 1, DATE '9999-12-31') OVER one AS until
-    FROM changes WHERE amount IS NOT NULL WINDOW one AS (PARTITION BY deal_id ORDER BY day, place)
-),
-partner_spans AS (
-    SELECT deal_id, partner_id, CASE WHEN row_number() OVER one = 1 THEN DATE '0001-01-01' ELSE day END AS since,
-           lead(day, 1, DATE '9999-12-31') OVER one AS until
-    FROM changes WHERE partner_id IS NOT NULL WINDOW one AS (PARTITION BY deal_id ORDER BY day, place)
+states AS (  -- a value holds until the next one; the first known value holds from the beginning
+    SELECT deal_id, moment::DATE AS since, lead(moment::DATE, 1, DATE '9999-12-31') OVER one AS until,
+           last_value(status IGNORE NULLS) OVER so_far AS status,
+           coalesce(last_value(amount IGNORE NULLS) OVER so_far, first_value(amount IGNORE NULLS) OVER later) AS amount,
+           coalesce(last_value(partner_id IGNORE NULLS) OVER so_far,
+                    first_value(partner_id IGNORE NULLS) OVER later) AS partner_id
+    FROM events
+    WINDOW one AS (PARTITION BY deal_id ORDER BY moment, place),
+           so_far AS (PARTITION BY deal_id ORDER BY moment, place ROWS UNBOUNDED PRECEDING),
+           later AS (PARTITION BY deal_id ORDER BY moment, place
+                     ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING)
 ),
 stood AS (  -- on the day of the export an open deal is what the export says
-    SELECT s.quarter, s.last_day, s.currency,
-           CASE WHEN s.last_day >= b.as_of AND s.status_now = 'open' THEN s.amount
-                ELSE coalesce(a.amount, s.amount) END AS amount,
-           CASE WHEN s.last_day >= b.as_of AND s.status_now = 'open' THEN s.partner_id
-                ELSE coalesce(w.partner_id, s.partner_id) END AS partner_id
-    FROM standing s
+    SELECT p.quarter, p.last_day, d.currency,
+           CASE WHEN now.so THEN d.amount ELSE coalesce(s.amount, d.amount) END AS amount,
+           CASE WHEN now.so THEN d.partner_id ELSE coalesce(s.partner_id, d.partner_id) END AS partner_id
+    FROM states s
+    JOIN periods p ON s.since <= p.last_day AND p.last_day < s.until
+    JOIN deals d USING (deal_id)
     CROSS JOIN book b
-    LEFT JOIN amount_spans a ON a.deal_id = s.deal_id AND s.last_day >= a.since AND s.last_day < a.until
-    LEFT JOIN partner_spans w ON w.deal_id = s.deal_id AND s.last_day >= w.since AND s.last_day < w.until
+    CROSS JOIN LATERAL (SELECT p.last_day >= b.as_of AND d.status = 'open' AS so) now
+    WHERE s.status = 'open' AND d.created_on <= p.last_day
 ),
 valued_that_day AS (
     SELECT s.quarter, s.partner_id,
@@ -221,6 +212,7 @@ def load(folder: Path) -> duckdb.DuckDBPyConnection:
     told = tomllib.loads((folder / "book.toml").read_text(encoding="utf-8"))
     header = told["book"]
     connection = duckdb.connect()
+    connection.execute("SET enable_progress_bar = false")
     for table, columns in COLUMNS.items():
         path = folder / f"{table}.csv"
         connection.execute(f"CREATE TABLE {table} ({', '.join(f'{name} {kind}' for name, kind in columns.items())})")
