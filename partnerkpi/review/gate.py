@@ -36,7 +36,7 @@ SVG_ELEMENTS = _words("""
 """)
 ATTRIBUTES = _words("""
     class id lang dir scope colspan rowspan headers href src alt width height title style open role tabindex charset
-    name content http-equiv datetime start span
+    name content http-equiv datetime start span border scoped
 """)
 VOID = _words("meta img br hr col")
 #: What a number that is none looks like when it is all a cell holds.

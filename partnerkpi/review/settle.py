@@ -37,7 +37,7 @@ class Settling:
         self.earlier = {entry["partner"]: entry for entry in publish.earlier(folder).get("reports", ())}
         self.reports: dict[str, Report] = {}
         self.unsearched: dict[str, int] = {}
-        self._network: tuple[list[dict[str, Any]], float] | None = None
+        self._network: tuple[list[dict[str, Any]], Job, float] | None = None
 
     def take(self, partner: str, job: Job, outcome: Outcome) -> None:
         """Settle one executed report; the network's page waits for `finish`, as it links to the others."""
@@ -51,28 +51,30 @@ class Settling:
                 self._fail(partner, "failed", f"{chapter.path.name}: {'; '.join(faults[:5])}", outcome.seconds)
                 return
         if partner == NETWORK:
-            self._network = notebooks, outcome.seconds
+            self._network = notebooks, job, outcome.seconds
         else:
             cover, chapters = bind.bound_chapters(self.plan.chapters, notebooks)
             page = bind.page(self._heading(partner), cover, chapters, self._foot(partner))
-            self._publish(partner, page, notebooks, outcome.seconds)
+            self._publish(partner, page, notebooks, job, outcome.seconds)
 
     def finish(self) -> None:
         """Bind and publish the network's page."""
         if self._network is None:
             return
-        notebooks, seconds = self._network
+        notebooks, job, seconds = self._network
         cover, chapters = bind.bound_chapters(self.plan.chapters, notebooks)
         page = bind.index(
             self._heading(NETWORK), [kpi.title for kpi in KPIS], self._lines(), cover, chapters, self._foot(NETWORK)
         )
-        self._publish(NETWORK, page, notebooks, seconds)
+        self._publish(NETWORK, page, notebooks, job, seconds)
 
     def kept(self) -> list[dict[str, Any]]:
         """Entries of the earlier manifest for good pages this run was not about."""
         return [e for p, e in self.earlier.items() if p not in self.reports and self._stands(p)]
 
-    def _publish(self, partner: str, page: bytes, notebooks: Sequence[Mapping[str, Any]], seconds: float) -> None:
+    def _publish(
+        self, partner: str, page: bytes, notebooks: Sequence[Mapping[str, Any]], job: Job, seconds: float
+    ) -> None:
         links = {line.file for line in self._lines()} if partner == NETWORK else set()
         foreign = self._foreign(partner) if partner != NETWORK else []
         found = gate.findings(page, foreign=foreign, links=links, private=str(self.private))
@@ -83,7 +85,7 @@ class Settling:
         path = self.folder / self.plan.files[partner]
         for chapter, notebook in zip(self.plan.chapters, notebooks, strict=True):
             name = path.stem if partner == NETWORK else self._stored(partner)
-            publish.put_notebook(self.folder / "notebooks" / name / chapter.path.name, notebook, str(self.private))
+            publish.put_notebook(self.folder / "notebooks" / name / chapter.path.name, notebook, job.parameters["book"])
         sha256 = publish.put(path, page)
         old = self.earlier.get(partner, {}).get("file", path.name)
         if old != path.name and self._stands(partner):
