@@ -78,7 +78,12 @@ class Kernel:
             kernel_name="python3", kernel_spec_manager=ThisPython(), config=CONFIG
         )
         client = PapermillNotebookClient(
-            nb_man, km=manager, timeout=self.timeout, log=logging.getLogger("papermill"), config=CONFIG
+            nb_man,
+            km=manager,
+            timeout=self.timeout,
+            coalesce_streams=True,  # in how many pieces printed text arrives depends on the moment
+            log=logging.getLogger("papermill"),
+            config=CONFIG,
         )
         if self._manager is None:
             self._manager = manager

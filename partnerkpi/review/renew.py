@@ -17,11 +17,12 @@ _state: dict[str, Any] = {}
 
 def remember() -> None:
     """Note everything a notebook might change. Call once, in a kernel that has run nothing yet."""
-    import matplotlib
+    import matplotlib.pyplot as plt
     import numpy as np
 
+    plt.switch_backend(plt.get_backend())  # what drawing changes on its first use is the same for every notebook then
     _state.update(
-        rc={key: value for key, value in matplotlib.rcParams.items() if key != "backend"},
+        rc=dict(plt.rcParams),
         environ=dict(os.environ),
         folder=os.getcwd(),
         path=list(sys.path),
@@ -33,17 +34,16 @@ def remember() -> None:
 
 def renew() -> None:
     """Forget the last notebook: names, execution count, figures, options, environment, warnings already shown."""
-    import matplotlib
+    import matplotlib.pyplot as plt
     import numpy as np
     import pandas as pd
     from IPython import get_ipython
 
     get_ipython().reset(new_session=True)
-    if pyplot := sys.modules.get("matplotlib.pyplot"):
-        pyplot.close("all")
+    plt.close("all")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        matplotlib.rcParams.update(_state["rc"])
+        plt.rcParams.update(_state["rc"])
         pd.reset_option("^(display|styler|plotting|io|compute|mode)\\.")
     np.seterr(**_state["numpy_errors"])
     np.set_printoptions(**_state["print_options"])
