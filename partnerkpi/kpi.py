@@ -186,7 +186,8 @@ class Kpi:
             )
             note = rows.attrs.get("note", "")
             if note:
-                table.loc[table["value"].notna() & (table["reason"] == ""), "reason"] = note
+                said = table["reason"].where(table["reason"] == "", table["reason"] + "; ") + note
+                table["reason"] = table["reason"].where(table["value"].isna(), said)
         table.insert(0, "group", [*(groups.labels if groups else ()), ALL])
         table.insert(5, "unit", unit)
         return table

@@ -155,9 +155,16 @@ def _positive(rows: pd.DataFrame, codes: Ints, column: str = "value") -> tuple[F
 
 
 def recorded_total(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.DataFrame:
-    """Sum of the values of what is there on one day; nothing is sampled, so there is no interval."""
-    value = exact_total(np.nan_to_num(values_of(rows)), codes, groups)
-    return answer(value, _counted(codes, groups), reason=RECORDED)
+    """Sum of recorded values; nothing is sampled, so there is no interval. `n` counts all rows.
+
+    Missing where there are rows but none has a value: a pipeline without amounts is not a pipeline of nothing.
+    """
+    values = values_of(rows)
+    n, blank = _counted(codes, groups), _counted(codes[np.isnan(values)], groups)
+    value = np.where((n > 0) & (blank == n), np.nan, exact_total(np.nan_to_num(values), codes, groups))
+    some = [f"{b:,} of {k:,} have no amount" for b, k in zip(blank, n, strict=True)]
+    reason = np.select([np.isnan(value), blank > 0], ["none has an amount", some], RECORDED)
+    return answer(value, n, reason=reason)
 
 
 def recorded_count(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.DataFrame:

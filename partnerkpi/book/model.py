@@ -169,11 +169,11 @@ class Book:
             UsageError: there is no such column, or the value occurs nowhere in the book; the text names near ones.
         """
         whole = self.network or self
+        if whole.facts is not None:
+            raise UsageError("A slice holds one partner only and cannot be filtered further.")
         for column, value in equals.items():
             checked_choice(whole, column, value)
         chosen = (*self.chosen, *equals.items())
-        if whole.facts is not None:
-            raise UsageError("A slice holds one partner only and cannot be filtered further.")
         owner = dict(chosen).get("partner_id")
         reading = whole.reading.of_partner(owner) if owner is not None else self.reading
         return replace(self, tables=chosen_tables(whole, chosen), reading=reading, network=whole, chosen=chosen)

@@ -17,6 +17,8 @@ Two deals of 200 and 400 closed within fifteen days make an average deal size of
 €300 (2 won deals; fewer than 5: no interval)
 """
 
+from typing import Any
+
 import pandas as pd
 
 from partnerkpi.book import Book
@@ -25,7 +27,7 @@ from partnerkpi.kpi import kpi
 from partnerkpi.quarters import Quarter
 from partnerkpi.statistics import largest_share, mean, mean_without_largest, median
 
-WON_DEALS = dict(counts="won deals", kind="flow")
+WON_DEALS: dict[str, Any] = dict(counts="won deals", kind="flow")
 
 
 def sold(book: Book, quarter: Quarter) -> pd.DataFrame:

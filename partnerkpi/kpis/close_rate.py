@@ -16,6 +16,8 @@ whole network's experience gives the same months, regions, products and channels
 33 % (95 % interval 6.1 % to 79 %, 3 prospects)
 """
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -27,7 +29,7 @@ from partnerkpi.quarters import Quarter
 from partnerkpi.statistics import ratio_or, share, standardised
 from partnerkpi.survival import won_within
 
-PROSPECTS = dict(counts="prospects", better="higher", kind="flow")
+PROSPECTS: dict[str, Any] = dict(counts="prospects", better="higher", kind="flow")
 
 
 def lossless(book: Book) -> bool:

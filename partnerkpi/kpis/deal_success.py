@@ -18,6 +18,8 @@ it records no refusal either, the figure is the close rate of deals; the page sa
 0.333333
 """
 
+from typing import Any
+
 import pandas as pd
 
 from partnerkpi import network
@@ -27,7 +29,7 @@ from partnerkpi.kpi import NotRecorded, kpi
 from partnerkpi.quarters import Quarter
 from partnerkpi.statistics import count, share
 
-DEALS = dict(counts="deals", kind="flow")
+DEALS: dict[str, Any] = dict(counts="deals", kind="flow")
 
 
 def brought(book: Book, quarter: Quarter) -> pd.DataFrame:

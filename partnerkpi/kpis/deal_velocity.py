@@ -19,6 +19,8 @@ Days from creation to closing, per deal; deals that closed before they were crea
 30 days (4 deals; fewer than 5 won: no interval)
 """
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -29,7 +31,7 @@ from partnerkpi.quarters import Quarter
 from partnerkpi.statistics import median
 from partnerkpi.survival import median_days, money_per_day, won_within
 
-DEALS = dict(counts="deals", kind="flow")
+DEALS: dict[str, Any] = dict(counts="deals", kind="flow")
 
 
 def followed(book: Book, quarter: Quarter) -> pd.DataFrame:

@@ -2,7 +2,8 @@ r"""The amount of the deals that are open at the end of the quarter, as they sto
 
 A stock: what could still be won, before a rival does. Stage, amount, owner and expected close are those of that day
 where the book keeps a history; else they are today's, and only the days of creation and closing place a deal. Open
-deals without an amount are counted but add nothing. There is no interval: nothing is sampled.
+deals without an amount are counted but add nothing; where none has one, the figure is missing. There is no interval:
+nothing is sampled.
 
 Beside it stand the count, the pipeline weighted by each stage's own record of wins, its age, what is overdue, what
 rivals took, and how often the pipeline covers the target: all of it, and what is still to go.
@@ -12,10 +13,12 @@ rivals took, and how often the pipeline covers the target: all of it, and what i
 ...                      "D1,2025-08-01,won,2025-10-06,200\n"
 ...                      "D2,2025-09-03,open,,400\n", as_of="2025-12-31")
 >>> print(opportunity_pipeline(book, "2025Q3")), print(opportunity_pipeline(book, "2025Q4"))
-€600 (2 open deals; recorded in full, not sampled: no interval)
+€600 (2 open deals; recorded in full, not sampled: no interval; no history is recorded: amounts are today's)
 €400 (1 open deal; recorded in full, not sampled: no interval)
 (None, None)
 """
+
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,13 +31,16 @@ from partnerkpi.kpis.targets import target_rows
 from partnerkpi.quarters import Quarter
 from partnerkpi.statistics import median, ratio_or, recorded_count, recorded_total, total
 
-OPEN_DEALS = dict(counts="open deals", kind="stock")
+OPEN_DEALS: dict[str, Any] = dict(counts="open deals", kind="stock")
 
 
 def open_deals_at_end(book: Book, quarter: Quarter) -> pd.DataFrame:
-    """The deals open on the quarter's last day, with their amount that day as value (0 where they have none)."""
+    """The deals open on the quarter's last day, with their amount that day as value."""
     deals = open_at(book, quarter.last_day)
-    return deals.assign(value=deals["amount"].fillna(0.0))
+    deals = deals.assign(value=deals["amount"])
+    if not book.records("history.amount") and quarter.last_day < book.as_of:
+        deals.attrs["note"] = "no history is recorded: amounts are today's"
+    return deals
 
 
 @kpi(
@@ -123,8 +129,10 @@ def overdue_deals(book: Book, quarter: Quarter) -> pd.DataFrame:
 )
 def coverage(book: Book, quarter: Quarter) -> pd.DataFrame:
     """How often does the pipeline cover the target?"""
-    there = open_deals_at_end(book, quarter).assign(of=0.0, counted=True)
-    return pd.concat([there, target_rows(book, quarter)])
+    there = open_deals_at_end(book, quarter)
+    if len(there) and there["value"].isna().all():
+        raise NotRecorded("open deals carry no amounts")
+    return pd.concat([there.assign(of=0.0, counted=True), target_rows(book, quarter)])
 
 
 @opportunity_pipeline.companion(

@@ -17,6 +17,8 @@ and the page says where the order by score and by amount differ.
 3         all  200.0
 """
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -27,7 +29,7 @@ from partnerkpi.kpi import NotRecorded, kpi
 from partnerkpi.quarters import Quarter
 from partnerkpi.statistics import index, index_against_past, index_without_largest
 
-WON_DEALS = dict(counts="won deals", unit="index", better="higher", kind="flow")
+WON_DEALS: dict[str, Any] = dict(counts="won deals", unit="index", better="higher", kind="flow")
 
 
 @kpi(

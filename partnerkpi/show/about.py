@@ -15,7 +15,7 @@ def about(book: Book, quarter: str | Quarter) -> Shown:
     period = book.quarter(quarter)
     names = book.partners.set_index("partner_id")["name"]
     name = names.get(book.partner)
-    label = f"{book.partner} {name}" if pd.notna(name) else book.partner
+    label = f"{book.partner} {name}" if pd.notna(name) and name != book.partner else book.partner
     facts = {
         "partner": label if book.partner else f"the whole network, {len(book.partner_ids)} partners",
         "quarter": f"{period}: {period.start:%Y-%m-%d} to {period.end:%Y-%m-%d}",
