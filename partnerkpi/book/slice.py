@@ -106,7 +106,7 @@ def _header(book: Book, partner: str, facts: NetworkFacts) -> str:
     """The book.toml of a slice; JSON's texts and lists are also TOML's."""
 
     def toml(value: object) -> str:
-        return json.dumps(value, ensure_ascii=True).replace("\\u007f", "\\u007F").replace("\x7f", "\\u007F")
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
 
     lines = [
         "[book]",
