@@ -3,7 +3,7 @@
 Written from the definitions alone, sharing no code with the package: DuckDB reads the book's CSV files, one query per
 KPI answers for every partner and quarter, for `unassigned` and for `all`. Used by the tests and by the benchmark.
 
-Tables made by `load`: the canonical ones, typed; `book` (one row: currency, as_of, digits); `periods` (quarter,
+Tables made by `load`: the canonical ones, typed; `book` (one row: currency, as_of, units of money in 1.00); `periods` (quarter,
 first_day, last_day cut at the as-of day, window_day = the first day of the quarter three before).
 """
 
@@ -39,7 +39,10 @@ SETS = "GROUP BY GROUPING SETS ((quarter, partner_id), (quarter))"
 
 # What is the same for every query: amounts in the book's currency, the deals closed in each quarter, the prospects.
 PREPARE = """
-CREATE OR REPLACE MACRO money(amount, rate) AS round_even(amount * rate, (SELECT digits FROM book));
+-- To the cent, half to even. A rate has at most six decimals: in millionths of a cent the product is a whole number,
+-- so that a half is a half whatever the last bit of the floating-point product says.
+CREATE OR REPLACE MACRO money(amount, rate) AS
+    round_even(round(amount * rate * 1e6 * (SELECT units FROM book)) / 1e6, 0) / (SELECT units FROM book);
 
 -- The rate of a day is the latest one known by that day; the book's own currency has the rate 1.
 CREATE OR REPLACE VIEW valued AS
@@ -230,7 +233,7 @@ def load(folder: Path) -> duckdb.DuckDBPyConnection:
         f"SELECT max(len(split_part(amount, '.', 2))) FROM read_csv('{folder / 'deals.csv'}', all_varchar=true)"
     ).fetchone()
     connection.execute(
-        "CREATE TABLE book AS SELECT ? AS currency, CAST(? AS DATE) AS as_of, ? AS digits",
+        "CREATE TABLE book AS SELECT ? AS currency, CAST(? AS DATE) AS as_of, pow(10, ?) AS units",
         [header["currency"], header["extracted_on"], digits[0] if digits else 0],
     )
     return connection
