@@ -214,6 +214,17 @@ def test_a_picture_of_hostile_labels_is_the_same_each_time(text: str) -> None:
     assert len(made) < 40_000
 
 
+def test_a_logarithmic_axis_has_plain_figures() -> None:
+    from matplotlib.figure import Figure
+
+    ax = Figure(figsize=(4, 2)).subplots()
+    ax.plot([1, 10_000], [1, 2])
+    ax.set_xscale("log")
+    svg = base64.b64decode(show.picture(ax, "x").html.split("base64,")[1].split('"')[0]).decode()
+    assert ">1,000<" in svg
+    assert "mathdefault" not in svg
+
+
 def test_a_picture_needs_its_words() -> None:
     from matplotlib.figure import Figure
 

@@ -11,6 +11,7 @@ from partnerkpi.show.shown import Shown, clean, render
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
 
 #: No salt, date or path of the machine; text stays text; a pair of dollars in a name is no formula.
 SETTINGS = {"svg.hashsalt": "partnerkpi", "svg.fonttype": "none", "text.parse_math": False, "text.usetex": False}
@@ -45,6 +46,8 @@ def drawn(ax: Axes) -> bytes:
     assert figure is not None
     for text in figure.findobj(Text):
         text.set_parse_math(False)
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        _in_plain_figures(axis)
     buffer = io.BytesIO()
     with matplotlib.rc_context(SETTINGS), warnings.catch_warnings():  # type: ignore[arg-type]
         # Text stays text: the reader's own fonts draw what ours here lack.
@@ -53,3 +56,25 @@ def drawn(ax: Axes) -> bytes:
     if pyplot := sys.modules.get("matplotlib.pyplot"):
         pyplot.close(figure)
     return b"\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + b"\n"
+
+
+def _in_plain_figures(axis: Axis) -> None:
+    """Write 1,000 where a logarithmic axis would write ten to the power of three as a formula."""
+    from matplotlib.ticker import Formatter, LogFormatterMathtext
+
+    class Plain(Formatter):
+        """Labels the ticks that the axis' own formatter would label."""
+
+        def __init__(self, own: Formatter) -> None:
+            self.own = own
+
+        def set_locs(self, locs: list[float]) -> None:
+            self.own.set_locs(locs)
+
+        def __call__(self, x: float, pos: int | None = None) -> str:
+            return f"{x:,.10g}" if self.own(x, pos) else ""
+
+    if isinstance(own := axis.get_major_formatter(), LogFormatterMathtext):
+        axis.set_major_formatter(Plain(own))
+    if isinstance(own := axis.get_minor_formatter(), LogFormatterMathtext):
+        axis.set_minor_formatter(Plain(own))
