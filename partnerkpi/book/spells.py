@@ -3,10 +3,10 @@
 A deal is open at the end of a day exactly when it has a spell with `from_day` ≤ day < `to_day` and status `open`.
 
 Each deal begins open on `created_on`. Its history says what changed; of several changes on one day the last one
-holds. On `closed_on` it takes its outcome and, unless the history goes on after that, the values it has in the deals
-table. Between changes a value stays; before its first known value it is the first one the history gives later, else
-the one of the deals table. A column the history never fills is the deals table's throughout. Where the history ends
-on something else than the deals table says, the deals table holds from the day of the export on.
+holds. On `closed_on` it takes its outcome, for good, and the values it has in the deals table unless its history goes
+on after that. Between changes a value stays; before its first known value it is the first one the history gives
+later, else the one of the deals table. A column the history never fills is the deals table's throughout. Where the
+history ends on something else than the deals table says, the deals table holds from the day of the export on.
 """
 
 from __future__ import annotations
@@ -95,6 +95,8 @@ class _Events:
         self.first = first[number]
         self.end = np.append(first[1:], len(deal))[number]
         self.final = np.arange(1, len(deal) + 1) == self.end
+        last_closing = np.maximum.accumulate(np.where(closing, np.arange(len(deal)), -1)) if len(deal) else closing
+        self.after_closing = ~closing & (last_closing >= self.first)
 
 
 def _events(deals: pd.DataFrame, history: pd.DataFrame) -> _Events:
@@ -130,6 +132,8 @@ def _filled(events: _Events, then: np.ndarray, now: np.ndarray, opens: int | Non
     """The column's value after each event."""
     values = np.full(len(events.deal), _missing(now), dtype=now.dtype)
     told = events.row >= 0
+    if opens is not None:  # a change of status after the last closing contradicts the deals table, which holds
+        told &= ~events.after_closing
     values[told] = then[events.row[told]]
     carried = events.closing if opens is not None else events.closing & events.final
     values[carried] = now[events.deal[carried]]
