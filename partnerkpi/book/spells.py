@@ -106,14 +106,15 @@ def _events(deals: pd.DataFrame, history: pd.DataFrame) -> _Events:
     of = pd.Index(deals["deal_id"]).get_indexer(history["deal_id"])
     stamps = _seconds(history["changed_at"])
     rows = np.flatnonzero((of >= 0) & (stamps != _NEVER))
-    rows = rows[np.lexsort((rows, stamps[rows]))]
+    rows = rows[np.argsort(stamps[rows], kind="stable")]
     whole = np.arange(len(deals))
     deal = np.concatenate([whole, of[rows], ended])
     day = np.concatenate([created, stamps[rows] // _DAY * _DAY, closed[ended]])
     day = np.maximum(day, created[deal])
     row = np.concatenate([np.full(len(whole), -1), rows, np.full(len(ended), -1)])
     rank = np.repeat(np.array([0, 1, 2]), [len(whole), len(rows), len(ended)])
-    order = np.lexsort((rank, day, deal))
+    number = (day - day.min(initial=0)) // _DAY
+    order = np.argsort(((deal * (number.max(initial=0) + 1) + number) * 3) + rank, kind="stable")
     return _Events(deal[order], day[order], row[order], rank[order] == 2)
 
 
