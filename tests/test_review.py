@@ -20,6 +20,7 @@ from partnerkpi.review import ReviewResult, review
 from partnerkpi.review.chapters import PARAMETERS
 from partnerkpi.review.lock import locked
 from partnerkpi.review.plan import Plan
+from partnerkpi.shipped import shipped
 
 END = (
     'display({"application/vnd.partnerkpi.end+json": {"chapter": "CHAPTER", "partner": partner, "quarter": quarter,'
@@ -252,9 +253,14 @@ def alive(pid: int) -> bool:
         return False
 
 
-def test_the_shipped_notebooks_make_the_same_pages_in_shared_and_fresh_kernels(tmp_path: Path) -> None:
-    shared = review("", partners=["P-003"], out=tmp_path / "shared")
-    fresh = review("", partners=["P-003"], out=tmp_path / "fresh", fresh_kernels=True)
+def test_shipped_notebooks_make_the_same_pages_in_shared_and_fresh_kernels(tmp_path: Path) -> None:
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    for number in ("00", "01", "04", "06"):
+        (path,) = shipped("notebooks").glob(f"{number}_*.ipynb")
+        (folder / path.name).write_bytes(path.read_bytes())
+    shared = review("", partners=["P-003"], out=tmp_path / "shared", notebooks=folder)
+    fresh = review("", partners=["P-003"], out=tmp_path / "fresh", notebooks=folder, fresh_kernels=True)
     assert shared.exit_code == fresh.exit_code == 0, f"{shared}\n{fresh}"
     assert pages(shared) == pages(fresh)
     assert all(len(content) < 2_000_000 for content in pages(shared).values())
