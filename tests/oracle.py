@@ -3,7 +3,7 @@
 Written from the definitions alone, sharing no code with the package: DuckDB reads the book's CSV files, one query per
 KPI answers for every partner and quarter, for `unassigned` and for `all`. Used by the tests and by the benchmark.
 
-Tables made by `load`: the canonical ones, typed, and `book` (one row: currency, as_of, smallest units of money in 1.00);
+Tables made by `load`: the canonical ones, typed, and `book` (one row: currency, as_of, units of money in 1.00);
 by `ask_about`: `periods` (quarter, first_day, last_day cut at the as-of day, window_day = the first day of the quarter
 three before).
 """
