@@ -156,7 +156,7 @@ def peer_facts(book: Book, quarters: Sequence[Quarter], partner: str) -> pd.Data
     """The peers of one partner in these quarters as network facts, for its slice: aggregates only."""
     table: list[tuple[str, str, str, float, float]] = []
     for quarter in quarters:
-        for figure in KPIS:
+        for figure in (f for kpi in KPIS for f in (kpi, *kpi.stand_ins)):
             n, spread = peer_spread(figure, book.network or book, quarter, leave_out=partner)
             values = dict(zip(("median", "lower", "upper"), spread or [np.nan] * 3, strict=True))
             table += [(f"peers:{figure.name}", quarter.label, k, v, float(n)) for k, v in values.items()]

@@ -7,6 +7,7 @@ make estimates live in `partnerkpi.statistics` and, for event histories, in `par
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
 #: Below this count nothing is compared, ranked, coloured, praised or blamed.
@@ -123,7 +124,7 @@ class Estimate:
     @property
     def n_text(self) -> str:
         """The count with its noun: `9 prospects`, `1 deal`."""
-        noun = self.counts[:-1] if self.n == 1 and self.counts.endswith("s") else self.counts
+        noun = re.sub(r"s\b", "", self.counts, count=1) if self.n == 1 else self.counts
         return f"{self.n:,} {noun}"
 
     def __str__(self) -> str:

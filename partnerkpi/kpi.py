@@ -135,11 +135,12 @@ class Kpi:
         return f"{self.title} by quarter, with 95 % intervals where there are any: {'; '.join(points)}."
 
     def leading(self, book: Book, quarter: str | Quarter) -> Kpi:
-        """The figure that leads the page: this one, or where it cannot be measured the first stand-in that can."""
-        if self(book, quarter).value is None:
-            for figure in self.stand_ins:
-                if figure(book, quarter).value is not None:
-                    return figure
+        """The figure that leads: this one, or its first stand-in where the book does not record what this one needs."""
+        try:
+            if self.stand_ins:
+                self.rule(book, book.quarter(quarter))
+        except NotRecorded:
+            return self.stand_ins[0]
         return self
 
     def companion(self, *, stands_in: bool = False, **facts: Any) -> Callable[[Rule], Kpi]:

@@ -102,6 +102,8 @@ def _finish(ax: Axes, title: str, unit: str, value: Any, high: Any) -> None:
         ax.set_ylim(min(0.0, heights.min()) * 1.1, ceiling * 1.06)
         beyond = np.flatnonzero(high > ceiling)  # an interval far above every value must not flatten the rest
         ax.plot(beyond, np.full(len(beyond), ceiling * 1.03), "^", color=LINE, markersize=4, label="goes on above")
+    else:
+        ax.set_ylim(0, 1)
     _calm(ax, grid="y")
     ax.figure.subplots_adjust(left=0.12, right=0.985, top=0.9, bottom=0.23)
 

@@ -138,14 +138,19 @@ def _log_scale(value: Floats, half: Floats, n: Ints, equal: NDArray[np.bool_]) -
 def total(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.DataFrame:
     """Sum of the values of a flow; the interval lets both the count and the sizes vary (a compound Poisson sum).
 
-    On the log scale the variance is 1/n for the count plus that of the mean. `n` counts the rows that have a value.
+    On the log scale the variance is 1/k for the k rows with a value above zero plus that of their mean. Missing where
+    there are rows but none has a value. `n` counts all rows.
     """
-    held, codes = _positive(rows, codes)
     n = _counted(codes, groups)
-    value = exact_total(held, codes, groups)
+    unknown = _counted(codes[np.isnan(values_of(rows))], groups)
+    held, codes = _positive(rows, codes)
+    k = _counted(codes, groups)
+    value = np.where((n > 0) & (unknown == n), np.nan, exact_total(held, codes, groups))
     _, variance = _log_variance_of_mean(held, codes, groups)
-    half = Z * np.sqrt(_divide(np.ones(groups), n) + variance)
-    return _log_scale(value, half, n, equal=np.zeros(groups, dtype=bool))
+    half = Z * np.sqrt(_divide(np.ones(groups), k) + variance)
+    frame = _log_scale(value, half, k, equal=np.zeros(groups, dtype=bool)).assign(n=n)
+    frame.loc[np.isnan(value), "reason"] = "none has an amount"
+    return frame
 
 
 def _positive(rows: pd.DataFrame, codes: Ints, column: str = "value") -> tuple[Floats, Ints]:
@@ -232,7 +237,7 @@ def mean_without_largest(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.Dat
 
 def _largest(values: Floats, codes: Ints, groups: int) -> Floats:
     top = np.full(groups, -np.inf)
-    np.maximum.at(top, codes, values)
+    np.fmax.at(top, codes, values)
     return np.where(np.isfinite(top), top, np.nan)
 
 
@@ -248,7 +253,9 @@ def index(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.DataFrame:
     value = 100 * np.sqrt(_divide(n.astype(np.float64), w0) * _divide(amount, r0))
     _, variance = _log_variance_of_mean(held, held_codes, groups)
     half = Z * np.sqrt(_divide(np.ones(groups), n) + variance / 4)
-    return _log_scale(value, half, n, equal=np.zeros(groups, dtype=bool))
+    frame = _log_scale(value, half, n, equal=np.zeros(groups, dtype=bool))
+    frame.loc[np.isnan(value) & (n > 0), "reason"] = "the typical partner brought no amount"
+    return frame
 
 
 def index_without_largest(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.DataFrame:

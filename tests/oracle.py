@@ -127,7 +127,8 @@ SELECT quarter, {GROUP}, sum(worth) AS value FROM valued_that_day {SETS}
 """
 
 MARKETING_CHANNELS = f"""
-SELECT quarter, {GROUP}, coalesce(sum(worth) FILTER (m.media IN ('paid', 'earned', 'owned')), 0) AS value
+SELECT quarter, {GROUP}, CASE WHEN count(*) FILTER (m.media IN ('paid', 'earned', 'owned')) > 0
+       THEN sum(worth) FILTER (m.media IN ('paid', 'earned', 'owned')) ELSE 0 END AS value
 FROM closed LEFT JOIN channels m ON m.channel = came_through
 WHERE status = 'won' {SETS}
 """

@@ -164,7 +164,7 @@ def fake(before: tuple[float, int], now: tuple[float, int], verdict: str) -> Sta
     was, is_now = (Estimate(v, v - 0.05, v + 0.05, n, "share", "prospects") for v, n in (before, now))
     change = compare.Change(was, is_now, "2025Q3", is_now.value, 0.1, 0.2, verdict)  # type: ignore[arg-type]
     peers = compare.Peers(9, 0.5, 0.4, 0.6, "share")
-    return Standing(close_rate, is_now, change, change, peers, [])
+    return Standing(close_rate, close_rate, "", is_now, change, change, peers, [])
 
 
 def test_sentences_speak_of_clear_changes_only() -> None:

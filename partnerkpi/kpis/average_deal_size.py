@@ -14,7 +14,7 @@ Two deals of 200 and 400 closed within fifteen days make an average deal size of
 ...                      "D1,2025-10-01,won,2025-10-06,200\n"
 ...                      "D2,2025-10-03,won,2025-10-15,400\n", as_of="2025-12-31")
 >>> print(average_deal_size(book, "2025Q4"))
-€300 (2 won deals; fewer than 5: no interval)
+€300 (2 won deals with an amount; fewer than 5: no interval)
 """
 
 from typing import Any
@@ -27,7 +27,7 @@ from partnerkpi.kpi import kpi
 from partnerkpi.quarters import Quarter
 from partnerkpi.statistics import largest_share, mean, mean_without_largest, median
 
-WON_DEALS: dict[str, Any] = dict(counts="won deals", kind="flow")
+WON_DEALS: dict[str, Any] = dict(counts="won deals with an amount", kind="flow")
 
 
 def sold(book: Book, quarter: Quarter) -> pd.DataFrame:
@@ -40,7 +40,7 @@ def sold(book: Book, quarter: Quarter) -> pd.DataFrame:
     title="Average deal size",
     formula="won amount ÷ won deals",
     unit="money",
-    counts="won deals",
+    counts="won deals with an amount",
     better="higher",
     kind="flow",
     statistic=mean,

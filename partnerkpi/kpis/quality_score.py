@@ -45,6 +45,8 @@ def quality_score(book: Book, quarter: Quarter) -> pd.DataFrame:
     """How much did the partner bring, deals and amount together, against a typical partner?"""
     won = won_in(book.deals, quarter)
     deals, amount = network.typical(book, quarter)
+    if len(won) and np.isnan(deals):
+        raise NotRecorded("no partner won a deal in the quarter")
     return won.assign(value=won["amount"], typical_deals=deals, typical_amount=amount)
 
 

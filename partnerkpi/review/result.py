@@ -57,4 +57,5 @@ class ReviewResult:
             kept = " The earlier page was kept." if report.stale else ""
             who = report.partner or "the network"
             lines.append(f"{report.quarter}, {who}: {report.state}: {report.reason}.{kept}".replace("..", "."))
-        return "\n".join([*lines, *(f"Open {folder / 'index.html'}" for folder in self.folders)])
+        pages = (folder / "index.html" for folder in self.folders)
+        return "\n".join([*lines, *(f"Open {page}" for page in pages if page.exists())])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -123,12 +124,17 @@ class Settling:
 
     def _lines(self) -> list[bind.Line]:
         scores = self.plan.scores
-        now = scores[(scores["quarter"] == self.quarter.label) & (scores["figure"] == "headline")]
-        cells = {(r["group"], r["kpi"]): _score(r) for r in now.to_dict("records")}
+        now = scores[scores["quarter"] == self.quarter.label]
+        cells = {(r["group"], r["kpi"]): _score(r) for r in now[now["figure"] == "headline"].to_dict("records")}
+        for kpi in KPIS:
+            figure = kpi.leading(self.plan.book, self.quarter)
+            for r in now[now["figure"] == figure.name].to_dict("records") if figure is not kpi else ():
+                score = _score(r)
+                cells[r["group"], kpi.name] = replace(score, note=f"{figure.title.lower()}: {score.note}")
         lines = []
         for partner, name in sorted(self.plan.names.items()):
-            row = [cells.get((partner, kpi.name), bind.Score(MISSING, "no rows", few=True)) for kpi in KPIS]
-            lines.append(bind.Line(partner, clean(name), self._file(partner), row))
+            scores_of = [cells.get((partner, kpi.name), bind.Score(MISSING, "no rows", few=True)) for kpi in KPIS]
+            lines.append(bind.Line(partner, clean(name), self._file(partner), scores_of))
         for group, name in (("unassigned", "unassigned"), ("all", "all partners")):
             if (group, KPIS[0].name) in cells:
                 lines.append(bind.Line("", name, "", [cells[group, kpi.name] for kpi in KPIS]))

@@ -15,6 +15,7 @@ from partnerkpi.quarters import Quarter, shift
 from partnerkpi.show.shown import Shown, render
 from partnerkpi.show.strip import Strip
 from partnerkpi.show.tables import Cell, _plain, _table, estimate_cells
+from partnerkpi.statistics import RECORDED
 
 DIRECTION = {"higher": "higher is better", "lower": "lower is better"}
 WHEN = {"flow": "counted over the quarter", "stock": "counted on the quarter's last day"}
@@ -34,14 +35,25 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Standing:
-    """A figure of a quarter with all that stands beside it."""
+    """A figure of a quarter with all that stands beside it.
+
+    `figure` is the KPI itself or, where the book does not record what it needs, the companion that leads in its
+    place; `instead` says so.
+    """
 
     kpi: Kpi
+    figure: Kpi
+    instead: str
     now: Estimate
     before: compare.Change
     year_before: compare.Change
     peers: compare.Peers
     comparisons: list[Comparison] = field(default_factory=list)
+
+    @property
+    def line(self) -> str:
+        """The figure in one line of plain text."""
+        return f"{self.kpi.title}: {f'{self.instead}; ' if self.instead else ''}{self.now}"
 
     @property
     def strip(self) -> Strip | None:
@@ -77,14 +89,14 @@ def headline(kpi: Kpi, book: Book, quarter: str | Quarter) -> Shown:
     return Shown(
         render(
             "headline.html",
-            kpi=kpi,
+            title=kpi.title,
             now=stands.now,
             value=amount_text(stands.now.value, stands.now.unit),
             stands=stands,
             few=FEW,
             period=book.quarter(quarter),
         ),
-        "\n".join([f"{kpi.title}: {stands.now}", *(f"  {c.label}: {_line(c)}" for c in stands.comparisons)]),
+        "\n".join([stands.line, *(f"  {c.label}: {_line(c)}" for c in stands.comparisons)]),
     )
 
 
@@ -100,9 +112,11 @@ def companions(kpi: Kpi, book: Book, quarter: str | Quarter) -> Shown:
 
 def standing(kpi: Kpi, book: Book, period: Quarter) -> Standing:
     """The KPI's figure and everything it is compared with."""
-    before = compare.change(kpi, book, period.label, against=shift(period.label, -1))
-    year_before = compare.change(kpi, book, period.label, against=shift(period.label, -4))
-    peers = compare.peers(kpi, book, period.label)
+    figure = kpi.leading(book, period)
+    instead = "" if figure is kpi else f"{kpi(book, period).reason}; in its place: {figure.title.lower()}"
+    before = compare.change(figure, book, period.label, against=shift(period.label, -1))
+    year_before = compare.change(figure, book, period.label, against=shift(period.label, -4))
+    peers = compare.peers(figure, book, period.label)
     lines = [
         _changed(f"Quarter before, {shift(period.label, -1)}", before),
         _changed(f"A year before, {shift(period.label, -4)}", year_before),
@@ -110,7 +124,7 @@ def standing(kpi: Kpi, book: Book, period: Quarter) -> Standing:
     lines.append(_among(peers, "Peers" if book.partner else "All partners"))
     if kpi.name == "number_of_deals":
         lines.append(_against_target(compare.target(book, period.label)))
-    return Standing(kpi, before.now, before, year_before, peers, lines)
+    return Standing(kpi, figure, instead, before.now, before, year_before, peers, lines)
 
 
 def _changed(label: str, change: compare.Change) -> Comparison:
@@ -118,20 +132,24 @@ def _changed(label: str, change: compare.Change) -> Comparison:
     few = min(change.before.n, change.now.n) < FEW
     verdict = "" if few else VERDICTS.get(change.verdict, "")
     words = "too few to compare" if change.verdict == "too few" else change.verdict
-    note = change.before.reason if change.before.value is None else words
+    note = words
+    if change.before.value is None:
+        note = "missing too" if change.before.reason == change.now.reason else change.before.reason
     if change.verdict in VERDICTS and not few and change.low is not None and change.high is not None:
         unit = change.now.unit
         note = f"{words}: {compare.signed(change.low, unit)} to {compare.signed(change.high, unit)}"
     elif change.verdict == "not tested" and change.value is not None:
-        note = f"{compare.signed(change.value, change.now.unit)}, not tested"
+        note = compare.signed(change.value, change.now.unit)
+        if RECORDED not in change.reason:  # what is recorded in full changed by just that; there is nothing to test
+            note += ", not tested"
     return Comparison(label, text, note, verdict)
 
 
 def _among(peers: compare.Peers, label: str) -> Comparison:
-    if peers.median is None or peers.lower is None or peers.upper is None:
+    if peers.median is None:
         return Comparison(label, MISSING, f"not shown: {peers.reason}")
-    median, lower, upper = (amount_text(x, peers.unit) for x in (peers.median, peers.lower, peers.upper))
-    return Comparison(label, f"median {median}", f"middle half {lower} to {upper}, {peers.n} partners")
+    median = amount_text(peers.median, peers.unit)
+    return Comparison(label, f"median {median}", f"middle half {peers.span}, {peers.n} partners")
 
 
 def _against_target(target: Estimate) -> Comparison:

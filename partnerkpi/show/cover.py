@@ -25,7 +25,7 @@ def cover(book: Book, quarter: str | Quarter) -> Shown:
         for stands in standings
     ]
     html = render("cover.html", lines=lines, sentences=sentences(standings), period=period, few=FEW, missing=MISSING)
-    text = [f"{stands.kpi.title}: {stands.now}" for stands in standings]
+    text = [stands.line for stands in standings]
     return Shown(html, "\n".join([f"Review of {period}", *sentences(standings), *text]))
 
 
@@ -40,7 +40,7 @@ def sentences(standings: list[Standing]) -> list[str]:
             if stands.before.verdict == verdict and not stands.now.few:
                 values = [amount_text(e.value, e.unit) for e in (stands.before.before, stands.now)]
                 said.append(
-                    f"{stands.kpi.title} is clearly {verdict} than in {stands.before.against}: "
+                    f"{stands.figure.title} is clearly {verdict} than in {stands.before.against}: "
                     f"{values[0]} → {values[1]}."
                 )
     outside = [s.kpi.title.lower() for s in standings if _behind(s)]
@@ -62,7 +62,7 @@ def _behind(stands: Standing) -> bool:
     now, peers = stands.now, stands.peers
     if now.few or now.low is None or now.high is None or peers.lower is None or peers.upper is None:
         return False
-    return now.high < peers.lower if stands.kpi.better == "higher" else now.low > peers.upper
+    return now.high < peers.lower if stands.figure.better == "higher" else now.low > peers.upper
 
 
 def _listed(words: list[str]) -> str:
