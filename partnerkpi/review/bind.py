@@ -15,6 +15,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from partnerkpi.estimate import MISSING
 from partnerkpi.review.cells import chapter_html, title_of
 from partnerkpi.review.chapters import Chapter
 from partnerkpi.show.shown import outside, style
@@ -57,7 +58,7 @@ class Bound:
 
 @dataclass(frozen=True)
 class Score:
-    """One figure of the index: its value, its count or the reason why it is missing, and whether the count is small."""
+    """One figure of the index: its value, below it its count or why it is missing, and whether the count is small."""
 
     text: str
     note: str
@@ -97,7 +98,11 @@ def index(
     heading: Heading, kpis: Sequence[str], lines: Sequence[Line], cover: Bound, chapters: Sequence[Bound], foot: Foot
 ) -> bytes:
     """The page of the network: every partner with every KPI, then the network's own chapters."""
-    return _rendered("index.html", heading=heading, kpis=kpis, lines=lines, cover=cover, chapters=chapters, foot=foot)
+    missing = [cell.note for line in lines for cell in line.cells if cell.text == MISSING]
+    marks = {reason: number for number, reason in enumerate(dict.fromkeys(missing), start=1)}
+    return _rendered(
+        "index.html", heading=heading, kpis=kpis, lines=lines, marks=marks, cover=cover, chapters=chapters, foot=foot
+    )
 
 
 def _rendered(template: str, **values: Any) -> bytes:
