@@ -253,5 +253,5 @@ def ask_about(connection: duckdb.DuckDBPyConnection, periods: list[tuple[str, st
 
 
 def headline(connection: duckdb.DuckDBPyConnection, name: str) -> pd.DataFrame:
-    """One KPI for every quarter asked about: columns quarter, grp, value; a figure that does not exist has no row."""
-    return connection.execute(HEADLINES[name]).df().dropna(subset="value")
+    """One KPI for every quarter asked about: columns quarter, grp, value; without rows to count a group has no line."""
+    return connection.execute(HEADLINES[name]).df()
