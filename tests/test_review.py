@@ -229,11 +229,15 @@ def test_an_interrupted_review_leaves_nothing_running(
     )
     named = dict(out=str(tmp_path / "out"), notebooks=str(notebooks([cell])), jobs=2)
     code = f"import partnerkpi as pk\npk.review({str(book)!r}, **{named!r})"
-    batch = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL, start_new_session=True)
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    env = {**os.environ, "TMPDIR": str(temporary)}
+    batch = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL, start_new_session=True, env=env)
     assert soon(lambda: len(list(pids.iterdir())) >= 4, 60)
     batch.send_signal(how)
     assert soon(lambda: batch.poll() is not None, 5)
     assert soon(lambda: not any(alive(int(p.name)) for p in pids.iterdir()), 5)
+    assert soon(lambda: not list(temporary.glob("partnerkpi-*")), 5)
     assert published(tmp_path / "out" / "2025Q4") == set()
 
 

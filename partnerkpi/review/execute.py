@@ -50,7 +50,10 @@ def _in_pool(jobs: Sequence[Job], workers: int, look: Callable[[], None], lost: 
     if not jobs:
         return
     pool = ProcessPoolExecutor(
-        max_workers=min(workers, len(jobs)), mp_context=multiprocessing.get_context("spawn"), initializer=begin
+        max_workers=min(workers, len(jobs)),
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=begin,
+        initargs=(jobs[0].folder.parent,),
     )
     finished = False
     try:

@@ -10,6 +10,7 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import re
+import shutil
 import signal
 import threading
 import time
@@ -104,17 +105,23 @@ def _in_words(error: Exception, timeout: float) -> str:
     return re.sub(r"\x1b\[[0-9;]*m", "", text).strip()[:2000]
 
 
-def begin() -> None:
-    """Prepare a worker process: leave Ctrl-C to the parent, and end with the parent, whatever ends it."""
+def begin(private: Path) -> None:
+    """Prepare a worker process: leave Ctrl-C to the parent, and end with the parent, whatever ends it.
+
+    `private` is the folder of the whole batch: with the parent gone there is nobody else to remove it.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: _leave())
     parent = multiprocessing.parent_process()
     if parent is not None:
-        threading.Thread(target=_watch, args=(parent.sentinel,), daemon=True).start()
+        threading.Thread(target=_watch, args=(parent.sentinel, private), daemon=True).start()
 
 
-def _watch(sentinel: int) -> None:
+def _watch(sentinel: int, private: Path) -> None:
     multiprocessing.connection.wait([sentinel])
+    for kernel in list(_kernels):
+        kernel.kill()
+    shutil.rmtree(private, ignore_errors=True)
     _leave()
 
 
