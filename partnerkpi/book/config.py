@@ -97,8 +97,8 @@ def read_config(folder: Path) -> BookConfig:
     path = folder / NAME
     if not path.is_file():
         raise UsageError(
-            f"The folder '{folder}' has no {NAME}, which says how to read it. Make one like this, "
-            f"or let 'partnerkpi init {folder}' write a first one:\n\n{EXAMPLE}"
+            f"The folder '{folder}' has no {NAME}, which says how to read it. Make one like this "
+            f"(data/README.md describes the tables and columns):\n\n{EXAMPLE}"
         )
     try:
         said = tomllib.loads(path.read_text(encoding="utf-8-sig"))
