@@ -63,6 +63,9 @@ def signed(value: float, unit: str) -> str:
 def change(figure: Kpi, book: Book, quarter: str | Quarter, against: str | Quarter) -> Change:
     """How the figure changed from the quarter `against` to this one."""
     now, then = book.quarter(quarter), book.quarter(against)
+    if figure.accumulates and not (now.complete and then.complete):
+        reason = f"to date, {now.days_so_far} of {now.days} days: not compared with a whole quarter"
+        return Change(figure(book, then), figure(book, now), then.label, None, None, None, "not tested", reason)
     return difference(figure(book, now), figure(book, then), then.label, better=figure.better)
 
 

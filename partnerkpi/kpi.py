@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,7 @@ from partnerkpi.errors import UsageError
 from partnerkpi.estimate import Estimate, amount_text
 from partnerkpi.groups import ALL, Groups, groups_of
 from partnerkpi.quarters import Quarter
-from partnerkpi.statistics import Statistic
+from partnerkpi.statistics import ACCUMULATING, Statistic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,6 +38,9 @@ EVIDENCE = (
     *("deal_id", "lead_id", "month", "partner_id", "customer", "product", "channel", "media"),
     *("created_on", "closed_on", "entry", "exit", "stage", "status", "outcome", "reason", "amount", "value"),
 )
+
+
+_known: WeakKeyDictionary[Book, dict[tuple[Kpi, Quarter], pd.DataFrame]] = WeakKeyDictionary()
 
 
 class NotRecorded(Exception):
@@ -77,7 +81,7 @@ class Kpi:
 
     def __call__(self, book: Book, quarter: str | Quarter) -> Estimate:
         """The figure for everything in the book, as an estimate."""
-        return self._estimate(self._table(book, book.quarter(quarter), None).iloc[-1])
+        return self._estimate(self._whole(book, book.quarter(quarter)).iloc[-1])
 
     def rows(self, book: Book, quarter: str | Quarter) -> pd.DataFrame:
         """The rows behind the figure: those of the book's table that count, with what each contributed in `value`.
@@ -103,7 +107,7 @@ class Kpi:
     def trend(self, book: Book, quarters: Iterable[str | Quarter]) -> pd.DataFrame:
         """The figure quarter by quarter: columns `quarter`, `value`, `low`, `high`, `n`, `unit`, `reason`."""
         periods = [book.quarter(q) for q in quarters]
-        tables = [self._table(book, q, None).assign(group=q.label) for q in periods]
+        tables = [self._whole(book, q).assign(group=q.label) for q in periods]
         return pd.concat(tables, ignore_index=True).rename(columns={"group": "quarter"})
 
     def plot(self, book: Book, quarters: Sequence[str | Quarter], ax: Axes | None = None) -> Axes:
@@ -161,6 +165,18 @@ class Kpi:
     def currency_unit(self, book: Book) -> str:
         """The unit with `money` written as the book's currency."""
         return self.unit.replace("money", book.currency)
+
+    @property
+    def accumulates(self) -> bool:
+        """True when the figure grows with every day of the quarter, so that a running quarter is not yet comparable."""
+        return self.kind == "flow" and self.statistic in ACCUMULATING
+
+    def _whole(self, book: Book, quarter: Quarter) -> pd.DataFrame:
+        """The line `all` alone; remembered with the book, which never changes, as a page asks for it many times."""
+        known = _known.setdefault(book, {})
+        if (self, quarter) not in known:
+            known[self, quarter] = self._table(book, quarter, None)
+        return known[self, quarter]
 
     def _table(self, book: Book, quarter: Quarter, groups: Groups | None) -> pd.DataFrame:
         """The figure for each group, and for `all` in the last row. Without groups only that row."""

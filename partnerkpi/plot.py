@@ -40,7 +40,7 @@ def trend(table: pd.DataFrame, *, title: str, counts: str, better: str, running:
     for i in np.flatnonzero(~np.isfinite(value)):
         ax.annotate("missing", (x[i], 0.04), xycoords=("data", "axes fraction"), ha="center", fontsize=8, color=MUTED)
     labels = [
-        f"{q}{' to date' if running and i == len(x) - 1 else ''}\nn = {n:,}"
+        f"{q}\n{'to date, ' if running and i == len(x) - 1 else ''}n = {n:,}"
         for i, (q, n) in enumerate(zip(table["quarter"], table["n"], strict=True))
     ]
     ax.set_xticks(x, labels, fontsize=8)

@@ -288,3 +288,7 @@ def standardised(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.DataFrame:
     low, high = wilson(observed, n)
     scale = np.where(n >= FEW, _divide(n.astype(np.float64), expected), np.nan)
     return answer(_divide(observed, expected), n, low * scale, high * scale, np.where(n < FEW, TOO_FEW, ""))
+
+
+#: Statistics of a flow that grow with every day of a quarter; shares, means and medians do not.
+ACCUMULATING = (count, total, recorded_total, recorded_count, index, index_without_largest, index_against_past)

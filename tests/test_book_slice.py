@@ -86,9 +86,13 @@ def test_the_same_slice_is_written_to_the_same_bytes(sample: Book, tmp_path: Pat
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
 
 
-def test_only_one_partners_part_can_be_a_slice(sample: Book, tmp_path: Path) -> None:
-    for book in (sample, sample.where(region="West"), sample.where(partner_id="P-003", region="West")):
-        with pytest.raises(UsageError, match="Only one partner's part"):
+def test_only_a_whole_book_or_one_partners_part_can_be_a_slice(sample: Book, tmp_path: Path) -> None:
+    for book in (
+        sample.where(region="West"),
+        sample.where(partner_id="P-003", region="West"),
+        sample.where(partner_id=None),
+    ):
+        with pytest.raises(UsageError, match="Only a whole book or one partner's part"):
             book.write_slice(tmp_path, facts())
     (tmp_path / "file").write_text("")
     with pytest.raises(SystemProblem):

@@ -255,3 +255,16 @@ def test_the_end_marker_carries_the_figures(book: Book) -> None:
     assert set(review.marker["figures"]) == {kpi.name for kpi in KPIS}
     assert review._repr_mimebundle_()[show.END] == review.marker
     assert "text/html" not in review._repr_mimebundle_()
+
+
+def test_a_running_quarter_is_not_compared_with_a_whole_one() -> None:
+    """Half a quarter's deals are not fewer deals; shares and durations may be compared."""
+    import partnerkpi as pk
+    from partnerkpi.kpis import close_rate as rate
+    from partnerkpi.kpis import number_of_deals
+
+    book = pk.open_book(as_of="2025-11-18")
+    change = compare.change(number_of_deals, book, "2025Q4", against="2025Q3")
+    assert change.verdict == "not tested"
+    assert "49 of 92 days" in change.reason
+    assert compare.change(rate, book, "2025Q4", against="2025Q3").verdict != "not tested"

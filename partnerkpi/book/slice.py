@@ -34,20 +34,19 @@ _DAYS = ("from_day", "to_day", "created_on", "closed_on", "expected_close_on")
 
 
 def write_slice(book: Book, folder: str | Path, facts: NetworkFacts) -> None:
-    """Write one partner's part of a book; the folder is made, files in it are replaced.
+    """Write one partner's part of a book, or the whole of it; the folder is made, files in it are replaced.
 
     Args:
-        book: a book made by `for_partner`.
+        book: a book made by `for_partner`; a whole book gives the network's own slice.
         folder: where to write.
         facts: what the slice may know of the network.
 
     Raises:
-        UsageError: the book is not one partner's part.
+        UsageError: the book was narrowed by anything else than a partner.
         SystemProblem: the folder cannot be written.
     """
-    partner = dict(book.chosen).get("partner_id")
-    if partner is None or len(book.chosen) != 1:
-        raise UsageError("Only one partner's part of a book can be written as a slice: use for_partner first.")
+    if book.chosen not in ((), (("partner_id", book.partner),)) or (book.chosen and not book.partner):
+        raise UsageError("Only a whole book or one partner's part of it can be written as a slice: use for_partner.")
     frames = {name: book.tables[name] for name in TABLES}
     frames |= {"spells": book.spells, "prospects": book.prospects}
     frames |= {"network": facts.network, "expected": facts.expected}
@@ -56,7 +55,7 @@ def write_slice(book: Book, folder: str | Path, facts: NetworkFacts) -> None:
         Path(folder).mkdir(parents=True, exist_ok=True)
         for name, frame in frames.items():
             _texts(frame).to_csv(Path(folder) / f"{name}.csv", index=False, lineterminator="\n", encoding="utf-8")
-        (Path(folder) / NAME).write_text(_header(book, partner, facts), encoding="utf-8", newline="\n")
+        (Path(folder) / NAME).write_text(_header(book, facts), encoding="utf-8", newline="\n")
     except OSError as error:
         raise SystemProblem(f"The slice '{folder}' cannot be written: {error.strerror}.") from error
 
@@ -97,12 +96,12 @@ def read_slice(config: BookConfig, day: pd.Timestamp) -> Book:
         recorded=frozenset(said["recorded"]),
         reading=_reading(config.folder, said["digits"]),
         facts=NetworkFacts(**facts),
-        chosen=(("partner_id", said["partner"]),),
+        chosen=(("partner_id", said["partner"]),) if said["partner"] else (),
         given=given,
     )
 
 
-def _header(book: Book, partner: str, facts: NetworkFacts) -> str:
+def _header(book: Book, facts: NetworkFacts) -> str:
     """The book.toml of a slice; JSON's texts and lists are also TOML's."""
 
     def toml(value: object) -> str:
@@ -117,7 +116,7 @@ def _header(book: Book, partner: str, facts: NetworkFacts) -> str:
         f"extracted_on = {book.extracted_on:%Y-%m-%d}",
         "",
         "[slice]",
-        f"partner = {toml(partner)}",
+        f"partner = {toml(book.partner)}",
         f'as_of = "{book.as_of:%Y-%m-%d}"',
         f"money_digits = {book.money_digits}",
         f"digits = {book.reading.digits}",

@@ -74,7 +74,7 @@ class Plan:
     def write_slice(self, partner: str, folder: Path) -> None:
         """Write what the notebooks of a partner (or of the network) may know."""
         # The network's own slice is the whole book, in the form of a slice: that of a partner without an id.
-        mine = self.book.for_partner(partner) if partner else replace(self.book, chosen=(("partner_id", NETWORK),))
+        mine = self.book.for_partner(partner)
         facts = self._facts
         if partner:
             peers = compare.peer_facts(self.book, list(self.quarters), partner)

@@ -138,6 +138,8 @@ def _changed(label: str, change: compare.Change) -> Comparison:
     if change.verdict in VERDICTS and not few and change.low is not None and change.high is not None:
         unit = change.now.unit
         note = f"{words}: {compare.signed(change.low, unit)} to {compare.signed(change.high, unit)}"
+    elif change.verdict == "not tested" and change.value is None and change.before.value is not None:
+        note = change.reason
     elif change.verdict == "not tested" and change.value is not None:
         note = compare.signed(change.value, change.now.unit)
         if RECORDED not in change.reason:  # what is recorded in full changed by just that; there is nothing to test
