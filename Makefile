@@ -32,8 +32,9 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 review: $(VENV)/.use
 	$(BIN)/partnerkpi review data
 
+# The profile `ci` draws the same examples every time; plain pytest looks for new ones.
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --nbval-lax tests partnerkpi notebooks
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --hypothesis-profile ci --nbval-lax tests partnerkpi notebooks
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check

@@ -116,11 +116,11 @@ def in_own_process(measure: Callable[[Path], Run], folder: Path) -> Run:
 
 
 def compare(ours: pd.DataFrame, theirs: pd.DataFrame) -> tuple[int, pd.DataFrame]:
-    """How many figures both ways give, and those that are not the same; a sum over nothing is 0."""
+    """How many figures both ways give, and those that are not the same; a sum over no rows is 0."""
     key = ["kpi", "quarter", "group"]
-    both = ours[[*key, "value"]].merge(theirs[[*key, "value"]], on=key, how="outer", suffixes=("", "_sql"))
-    nothing = both["kpi"].isin(ADDITIVE) & both["value_sql"].isna()
-    both.loc[nothing, "value_sql"] = 0.0
+    theirs = theirs[[*key, "value"]]
+    both = ours[[*key, "value"]].merge(theirs, on=key, how="outer", suffixes=("", "_sql"), indicator="found")
+    both.loc[both["kpi"].isin(ADDITIVE) & (both["found"] == "left_only"), "value_sql"] = 0.0
     same = (both["value"] - both["value_sql"]).abs() <= 1e-9 * both["value_sql"].abs().clip(lower=1)
     missing = both["value"].isna() & both["value_sql"].isna()
     return int(both["value"].notna().sum()), both[~(same | missing)]
