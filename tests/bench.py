@@ -10,13 +10,14 @@ The three rounds are interleaved, so that a slow minute of the machine hits both
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -132,7 +133,8 @@ def reviews(partners: int, rounds: int) -> None:
     label = book.quarter("").label
     ids = list(book.partner_ids)[:partners]
     notebooks = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
-    times: dict[str, list[float]] = {"review": [], "papermill": []}
+    jobs = os.cpu_count() or 1
+    times: dict[str, list[float]] = {"review": [], "papermill": [], f"papermill, {jobs} at a time": []}
     for _ in range(rounds):
         with tempfile.TemporaryDirectory() as folder:
             chosen = [word for name in ids for word in ("--partner", name)]
@@ -140,22 +142,28 @@ def reviews(partners: int, rounds: int) -> None:
             _, seconds = timed(lambda: run(command))  # noqa: B023
             made = len(list(Path(folder).rglob("*.ipynb")))
             times["review"].append(seconds / made)
-            say(f"  review    {seconds:6.1f} s for {made} notebooks and the pages")
-            _, seconds = timed(lambda: papermill_loop(notebooks, ids, label, folder))
-            times["papermill"].append(seconds / (len(notebooks) * len(ids)))
-            say(f"  papermill {seconds:6.1f} s for {len(notebooks) * len(ids)} notebooks, no pages")
-    review, papermill = (statistics.median(times[way]) for way in ("review", "papermill"))
-    say(f"seconds per notebook, median of {rounds}: review {review:.2f}, papermill {papermill:.2f}, ", end="")
-    say(f"ratio {papermill / review:.1f}")
+            say(f"  review, {jobs} at a time {seconds:6.1f} s for {made} notebooks and the pages")
+            for way, workers in zip(list(times)[1:], (1, jobs), strict=True):
+                _, seconds = timed(lambda: papermill_loop(notebooks, ids, label, folder, workers))  # noqa: B023
+                times[way].append(seconds / (len(notebooks) * len(ids)))
+                say(f"  {way} {seconds:6.1f} s for {len(notebooks) * len(ids)} notebooks, no pages")
+    review, *others = (statistics.median(seconds) for seconds in times.values())
+    say(f"seconds per notebook, median of {rounds}: review {review:.2f}")
+    for way, seconds in zip(list(times)[1:], others, strict=True):
+        say(f"  {way}: {seconds:.2f}, {seconds / review:.1f} times as long")
 
 
-def papermill_loop(notebooks: list[Path], ids: list[str], label: str, folder: str) -> None:
+def papermill_loop(notebooks: list[Path], ids: list[str], label: str, folder: str, workers: int) -> None:
     """What one would write without the package: one `papermill` command per partner and notebook."""
-    for name in ids:
-        for path in notebooks:
-            out = Path(folder) / f"{name}-{path.name}"
-            given = ["-p", "partner", name, "-p", "quarter", label]
-            run([sys.executable, "-m", "papermill", str(path), str(out), *given, "--no-progress-bar"])
+    commands = [
+        [sys.executable, "-m", "papermill", str(path), str(Path(folder) / f"{name}-{path.name}"), "--no-progress-bar"]
+        + ["-p", "partner", name, "-p", "quarter", label]
+        for name in ids
+        for path in notebooks
+    ]
+    with ThreadPoolExecutor(workers) as pool:
+        for _ in pool.map(run, commands):
+            pass
 
 
 def run(command: list[str]) -> None:
