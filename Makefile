@@ -60,5 +60,5 @@ constraints:
 
 clean:
 	rm -rf $(VENV) .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
-	find reports -mindepth 1 ! -name README.md -delete
+	find reports -mindepth 1 ! -name README.md ! -name example.png -delete
 	find partnerkpi tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -43,7 +43,8 @@ def page_names(partners: Mapping[str, str], reserved: frozenset[str] = frozenset
     for partner, name in partners.items():
         safe = PLAIN_ID.fullmatch(partner) and _folded(partner) not in DEVICES | reserved
         key = partner if safe and folded[_folded(partner)] == 1 else _hashed(partner)
-        stems[partner] = "-".join(part for part in (key, slug(name)) if part)[: LONGEST - len(".html")].rstrip("-")
+        readable = "" if slug(name) == slug(partner) else slug(name)
+        stems[partner] = "-".join(part for part in (key, readable) if part)[: LONGEST - len(".html")].rstrip("-")
     taken = Counter(_folded(stem) for stem in stems.values())
     return {
         partner: stem if taken[_folded(stem)] == 1 else f"{_hashed(partner)}-{_digest(partner, 16)}"

@@ -48,6 +48,11 @@ class Plan:
         return {NETWORK: "index.html"} | {p: f"{stem}.html" for p, stem in page_names(self.names).items()}
 
     @cached_property
+    def folders(self) -> dict[str, str]:
+        """The folder of each partner's executed notebooks, named by its id alone, and of the network's (`index`)."""
+        return {NETWORK: "index"} | page_names(dict.fromkeys(self.names, ""))
+
+    @cached_property
     def scores(self) -> pd.DataFrame:
         """The tidy table behind all pages: every figure of every partner, the unassigned and the whole."""
         return scorecard(self.book, list(self.quarters))

@@ -85,8 +85,8 @@ class Settling:
             return
         path = self.folder / self.plan.files[partner]
         for chapter, notebook in zip(self.plan.chapters, notebooks, strict=True):
-            name = path.stem if partner == NETWORK else self._stored(partner)
-            publish.put_notebook(self.folder / "notebooks" / name / chapter.path.name, notebook, job.parameters["book"])
+            stored = self.folder / "notebooks" / self.plan.folders[partner] / chapter.path.name
+            publish.put_notebook(stored, notebook, job.parameters["book"])
         sha256 = publish.put(path, page)
         old = self.earlier.get(partner, {}).get("file", path.name)
         if old != path.name and self._stands(partner):
@@ -107,9 +107,6 @@ class Settling:
 
     def _name(self, partner: str) -> str:
         return self.plan.names[partner] if partner else self.plan.book.name
-
-    def _stored(self, partner: str) -> str:
-        return self.plan.files[partner].removesuffix(".html")
 
     def _heading(self, partner: str) -> bind.Heading:
         q = self.quarter
