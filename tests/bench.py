@@ -155,9 +155,9 @@ def reviews(partners: int, rounds: int) -> None:
 
 def papermill_loop(notebooks: list[Path], ids: list[str], label: str, folder: str, workers: int) -> None:
     """What one would write without the package: one `papermill` command per partner and notebook."""
+    papermill = [sys.executable, "-m", "papermill", "--no-progress-bar", "-p", "quarter", label]
     commands = [
-        [sys.executable, "-m", "papermill", str(path), str(Path(folder) / f"{name}-{path.name}"), "--no-progress-bar"]
-        + ["-p", "partner", name, "-p", "quarter", label]
+        [*papermill, "-p", "partner", name, str(path), str(Path(folder) / f"{name}-{path.name}")]
         for name in ids
         for path in notebooks
     ]
