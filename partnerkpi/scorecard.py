@@ -8,7 +8,7 @@ import pandas as pd
 
 from partnerkpi.book import Book
 from partnerkpi.errors import UsageError, nearest
-from partnerkpi.groups import ALL
+from partnerkpi.groups import ALL, UNASSIGNED
 from partnerkpi.kpis import KPIS
 from partnerkpi.kpis.close_rate import close_rate
 from partnerkpi.kpis.marketing_channels import cost_per_lead, cost_per_won_deal, leads, return_on_spend, spend
@@ -56,7 +56,6 @@ MEDIA_FIGURES = {
     "leads": leads,
     "won_deals": number_of_deals,
     "won_amount": won_amount,
-    "close_rate": close_rate,
     "spend": spend,
     "cost_per_lead": cost_per_lead,
     "cost_per_won_deal": cost_per_won_deal,
@@ -67,8 +66,15 @@ MEDIA_FIGURES = {
 def media_table(book: Book, quarter: str | Quarter, by: str = "media") -> pd.DataFrame:
     """What each media type (or, by `channel`, each channel) brought and cost in the quarter.
 
-    Columns: the level, then `leads`, `won_deals`, `won_amount`, `close_rate`, `spend`, `cost_per_lead`,
-    `cost_per_won_deal` and `return_on_spend`; what is not recorded, or has no spend, is missing.
+    Columns: the level, then `leads`, `won_deals`, `won_amount`, `close_rate` with its 95 % interval (`close_rate_low`,
+    `close_rate_high`), `spend`, `cost_per_lead`, `cost_per_won_deal` and `return_on_spend`. What is not recorded, or
+    has no spend, is missing. Rows without a channel are `none_recorded`.
     """
     tables = {name: figure.by(book, quarter, by).set_index("group")["value"] for name, figure in MEDIA_FIGURES.items()}
-    return pd.DataFrame(tables).drop("unassigned").rename_axis(by).reset_index()
+    rate = close_rate.by(book, quarter, by).set_index("group")
+    rates = {"close_rate": rate["value"], "close_rate_low": rate["low"], "close_rate_high": rate["high"]}
+    columns = [*list(MEDIA_FIGURES)[:3], *rates, *list(MEDIA_FIGURES)[3:]]
+    table = pd.DataFrame(tables | rates)[columns].rename_axis(by).reset_index()
+    if by == "media":  # every row has a media type or is `none_recorded` already
+        return table[table[by] != UNASSIGNED].reset_index(drop=True)
+    return table.replace({by: {UNASSIGNED: "none_recorded"}})

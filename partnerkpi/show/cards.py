@@ -77,7 +77,9 @@ def definition(kpi: Kpi, book: Book, quarter: str = "") -> Shown:
     }
     if not period.complete:
         facts["quarter"] += f" (to date, {period.days_so_far} of {period.days} days)"
-    lead, *rest = re.split(r"\n\s*\n", re.sub(r":$", ".", kpi.definition.partition(">>>")[0].strip()))
+    lead, *rest = re.split(
+        r"\n\s*\n", re.sub(r":$|`", lambda m: "." if m[0] == ":" else "", kpi.definition.partition(">>>")[0].strip())
+    )
     html = render("definition.html", kpi=kpi, facts=facts, lead=lead, rest=rest)
     lines = [f"{kpi.title}: {kpi.question}", *(f"  {name}: {text}" for name, text in facts.items())]
     return Shown(html, "\n".join(lines))

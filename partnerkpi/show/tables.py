@@ -13,13 +13,18 @@ from partnerkpi.estimate import FEW, MISSING, Estimate, amount_text
 from partnerkpi.show.shown import Shown, clean, outside, render
 
 #: Headers that read better than the column's own name.
-TITLES = {"deal_id": "deal", "lead_id": "lead", "partner_id": "partner", "prospect_id": "prospect", "n": "n"}
+TITLES = {"deal_id": "deal", "lead_id": "lead", "partner_id": "partner", "prospect_id": "prospect"} | {
+    "close_rate_low": "from",
+    "close_rate_high": "to",
+}
 #: A text up to this long is not broken into lines.
 SHORT = 18
 #: More rows than this fold away on a page.
 MANY = 25
 #: Columns of amounts in the book's currency.
-MONEY = frozenset({"amount", "spend", "won_amount", "cost", "open_amount"})
+MONEY = frozenset({"amount", "spend", "won_amount", "cost_per_lead", "cost_per_won_deal"})
+#: Columns of shares, written in per cent.
+SHARES = frozenset({"close_rate", "close_rate_low", "close_rate_high", "return_on_spend"})
 
 
 @dataclass(frozen=True)
@@ -121,15 +126,16 @@ def _cell(value: Any, kind: str, column: str, currency: str) -> Cell:
     if kind == "count":
         return _plain(f"{value:,}", number=True)
     if kind == "number":
-        return _plain(_number(float(value), currency if column in MONEY else ""), number=True)
+        unit = currency if column in MONEY else "share" if column in SHARES else ""
+        return _plain(_number(float(value), unit), number=True)
     if isinstance(value, datetime.datetime):
         return _plain(f"{value:%Y-%m-%d}")
     return _text(str(value))
 
 
-def _number(value: float, currency: str) -> str:
-    if currency:
-        return amount_text(value, currency)
+def _number(value: float, unit: str) -> str:
+    if unit:
+        return amount_text(value, unit)
     text = f"{value:,.2f}".rstrip("0").rstrip(".")
     return "0" if text == "-0" else text.replace("-", "−")
 
