@@ -13,7 +13,11 @@ from partnerkpi.estimate import FEW, MISSING, Estimate, amount_text
 from partnerkpi.show.shown import Shown, clean, outside, render
 
 #: Headers that read better than the column's own name.
-TITLES = {"deal_id": "deal", "lead_id": "lead", "partner_id": "partner", "prospect_id": "prospect"} | {
+TITLES = {
+    "deal_id": "deal",
+    "lead_id": "lead",
+    "partner_id": "partner",
+    "prospect_id": "prospect",
     "close_rate_low": "from",
     "close_rate_high": "to",
 }
