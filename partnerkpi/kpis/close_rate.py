@@ -24,7 +24,7 @@ import pandas as pd
 from partnerkpi import network
 from partnerkpi.book import Book
 from partnerkpi.deals import closed_in, decided_in, histories, year_to
-from partnerkpi.kpi import NotRecorded, kpi
+from partnerkpi.kpi import Kpi, NotRecorded, kpi
 from partnerkpi.quarters import Quarter
 from partnerkpi.statistics import ratio_or, share, standardised
 from partnerkpi.survival import won_within
@@ -94,30 +94,25 @@ def cohort(book: Book, quarter: Quarter) -> pd.DataFrame:
     return entered.assign(value=(entered["outcome"] == "won").astype(np.float64))
 
 
-@close_rate.companion(
-    title="Won within 90 days",
-    unit="share",
-    statistic=won_within(90),
-    stands_in=True,
-    **PROSPECTS,
-    formula="win curve of the year's new prospects at 90 days, open ones counted",
-)
-def cohort_90(book: Book, quarter: Quarter) -> pd.DataFrame:
-    """Of the prospects that came in during the past year, what share is won within 90 days?"""
-    return cohort(book, quarter)
+def _cohort(days: int) -> Kpi:
+    """The companion that follows the year's new prospects for so many days; it needs no losses, so it may stand in."""
+
+    def rule(book: Book, quarter: Quarter) -> pd.DataFrame:
+        return cohort(book, quarter)
+
+    rule.__name__ = f"cohort_{days}"
+    rule.__doc__ = f"Of the prospects that came in during the past year, what share is won within {days} days?"
+    return close_rate.companion(
+        title=f"Won within {days} days",
+        formula=f"win curve of the year's new prospects at {days} days, open ones counted",
+        unit="share",
+        statistic=won_within(days),
+        stands_in=True,
+        **PROSPECTS,
+    )(rule)
 
 
-@close_rate.companion(
-    title="Won within 180 days",
-    unit="share",
-    statistic=won_within(180),
-    stands_in=True,
-    **PROSPECTS,
-    formula="win curve of the year's new prospects at 180 days, open ones counted",
-)
-def cohort_180(book: Book, quarter: Quarter) -> pd.DataFrame:
-    """Of the prospects that came in during the past year, what share is won within 180 days?"""
-    return cohort(book, quarter)
+cohort_90, cohort_180 = map(_cohort, (90, 180))
 
 
 @close_rate.companion(

@@ -26,7 +26,7 @@ import pandas as pd
 
 from partnerkpi.book import Book
 from partnerkpi.deals import histories, won_in, year_to
-from partnerkpi.kpi import kpi
+from partnerkpi.kpi import Kpi, kpi
 from partnerkpi.quarters import Quarter
 from partnerkpi.statistics import median
 from partnerkpi.survival import median_days, money_per_day, won_within
@@ -71,43 +71,25 @@ def naive_days(book: Book, quarter: Quarter) -> pd.DataFrame:
     return won.assign(value=days.astype(np.float64))[(days >= 0).to_numpy()]
 
 
-@deal_velocity.companion(
-    title="Won within 30 days",
-    formula="win curve at 30 days",
-    unit="share",
-    better="higher",
-    statistic=won_within(30),
-    **DEALS,
-)
-def won_within_30(book: Book, quarter: Quarter) -> pd.DataFrame:
-    """What share of deals is won within 30 days?"""
-    return followed(book, quarter)
+def _won_within(days: int) -> Kpi:
+    """The companion that reads the win curve at one age."""
+
+    def rule(book: Book, quarter: Quarter) -> pd.DataFrame:
+        return followed(book, quarter)
+
+    rule.__name__ = f"won_within_{days}"
+    rule.__doc__ = f"What share of deals is won within {days} days?"
+    return deal_velocity.companion(
+        title=f"Won within {days} days",
+        formula=f"win curve at {days} days",
+        unit="share",
+        better="higher",
+        statistic=won_within(days),
+        **DEALS,
+    )(rule)
 
 
-@deal_velocity.companion(
-    title="Won within 90 days",
-    formula="win curve at 90 days",
-    unit="share",
-    better="higher",
-    statistic=won_within(90),
-    **DEALS,
-)
-def won_within_90(book: Book, quarter: Quarter) -> pd.DataFrame:
-    """What share of deals is won within 90 days?"""
-    return followed(book, quarter)
-
-
-@deal_velocity.companion(
-    title="Won within 180 days",
-    formula="win curve at 180 days",
-    unit="share",
-    better="higher",
-    statistic=won_within(180),
-    **DEALS,
-)
-def won_within_180(book: Book, quarter: Quarter) -> pd.DataFrame:
-    """What share of deals is won within 180 days?"""
-    return followed(book, quarter)
+won_within_30, won_within_90, won_within_180 = map(_won_within, (30, 90, 180))
 
 
 @deal_velocity.companion(
