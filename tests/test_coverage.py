@@ -165,3 +165,15 @@ def test_the_win_curve_with_rivals_is_statsmodels() -> None:
     ours = won_within(60)(rows, np.zeros(400, dtype=int), 1).iloc[0]
     at = np.searchsorted(theirs.times, 60, side="right") - 1
     assert ours["value"] == pytest.approx(theirs.cinc[0][at], abs=1e-12)
+
+
+@pytest.mark.parametrize("n", SIZES)
+@pytest.mark.parametrize("better", [0.7, 1.0, 1.4])
+def test_observed_to_expected_with_unlike_prospects(n: int, better: float) -> None:
+    """Each prospect has its own expected chance; the partner wins `better` times as often as expected."""
+    rng = seed("standard", n, better)
+    chance = rng.beta(2, 5, WORLDS * n) * 0.9
+    won = rng.random(WORLDS * n) < np.minimum(better * chance, 1)
+    rows = pd.DataFrame({"value": won.astype(float), "of": chance})
+    answer = statistics.standardised(rows, np.repeat(np.arange(WORLDS), n), WORLDS)
+    assert covered(answer, better)[0] >= LEAST
