@@ -17,17 +17,21 @@ LONGEST = 120
 #: Names Windows keeps for devices, whatever the ending.
 DEVICES = frozenset({"con", "prn", "aux", "nul"} | {f"{port}{i}" for port in ("com", "lpt") for i in range(10)})
 
+#: Letters that do not fall apart into a Latin letter and an accent.
+SPELT = str.maketrans({"ß": "ss", "ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"})
+
 PLAIN_ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,38}[A-Za-z0-9])?")
 
 
 def slug(text: str, longest: int = 60) -> str:
     """Lower-case ASCII words joined by hyphens; empty when the text has no Latin letters or digits.
 
-    >>> slug("Müller & Söhne GmbH"), slug("../../x"), slug("株式会社")
-    ('muller-sohne-gmbh', 'x', '')
+    >>> slug("Müller & Söhne GmbH"), slug("Fønix Weiß"), slug("../../x"), slug("株式会社")
+    ('muller-sohne-gmbh', 'fonix-weiss', 'x', '')
     """
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    return re.sub(r"[^a-z0-9]+", "-", plain.lower())[:longest].strip("-")
+    spelt = text.lower().translate(SPELT)
+    plain = unicodedata.normalize("NFKD", spelt).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "-", plain)[:longest].strip("-")
 
 
 def page_names(partners: Mapping[str, str], reserved: frozenset[str] = frozenset({"index"})) -> dict[str, str]:
