@@ -215,24 +215,25 @@ def median(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.DataFrame:
     below = binom.ppf(0.025, np.maximum(n, 1), 0.5).astype(np.int64) - 1
     wide = below >= 0
     low, high = np.where(wide, at(below), np.nan), np.where(wide, at(n - 1 - below), np.nan)
-    return answer(middle, n, low, high, np.where(wide, "", "fewer than 6: no interval"))
+    return answer(middle, n, low, high, np.where(wide | (n == 0), "", "fewer than 6: no interval"))
 
 
 def largest_share(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.DataFrame:
     """The largest value as a share of the sum."""
-    values = values_of(rows)
-    return answer(
-        _divide(_largest(values, codes, groups), exact_total(values, codes, groups)),
-        _counted(codes, groups),
-        reason=NO_INTERVAL,
-    )
+    values, n = values_of(rows), _counted(codes, groups)
+    share_of = _divide(_largest(values, codes, groups), exact_total(values, codes, groups))
+    return answer(share_of, n, reason=np.where(n == 0, "", NO_INTERVAL))
 
 
 def mean_without_largest(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.DataFrame:
     """The mean of all values but the largest; missing for one row."""
     values, n = values_of(rows), _counted(codes, groups)
     rest = exact_total(values, codes, groups) - np.nan_to_num(_largest(values, codes, groups))
-    return answer(_divide(rest, n - 1), n, reason=np.where(n == 1, "one deal only", NO_INTERVAL))
+    return answer(_divide(rest, n - 1), n, reason=_one_only(n))
+
+
+def _one_only(n: Ints) -> Any:
+    return np.select([n == 0, n == 1], ["", "one deal only"], NO_INTERVAL)
 
 
 def _largest(values: Floats, codes: Ints, groups: int) -> Floats:
@@ -266,8 +267,7 @@ def index_without_largest(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.Da
     keep = order[~last_of_group]
     frame = index(rows.iloc[keep], codes[keep], groups)
     n = _counted(codes, groups)
-    reason = np.where(n == 1, "one deal only", NO_INTERVAL)
-    return answer(np.where(n > 1, frame["value"], np.nan), n, reason=reason)
+    return answer(np.where(n > 1, frame["value"], np.nan), n, reason=_one_only(n))
 
 
 def index_against_past(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.DataFrame:

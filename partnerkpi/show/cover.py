@@ -46,7 +46,10 @@ def sentences(standings: list[Standing]) -> list[str]:
     outside = [s.kpi.title.lower() for s in standings if _behind(s)]
     if outside:
         said.append(f"Below the middle half of the peers, interval and all: {_listed(outside)}.")
-    if not said:
+    measured = any(s.now.value is not None and not s.now.few for s in standings)
+    if not said and not measured:
+        said.append("Too little happened this quarter to say anything of it.")
+    elif not said:
         said.append("Nothing to act on: no clear change from the quarter before, nothing clearly below the peers.")
     missing = [s.kpi.title.lower() for s in standings if s.now.value is None]
     if missing:
