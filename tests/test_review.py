@@ -20,7 +20,6 @@ from partnerkpi.review import ReviewResult, review
 from partnerkpi.review.chapters import PARAMETERS
 from partnerkpi.review.lock import locked
 from partnerkpi.review.plan import Plan
-from partnerkpi.shipped import shipped
 
 END = (
     'display({"application/vnd.partnerkpi.end+json": {"chapter": "CHAPTER", "partner": partner, "quarter": quarter,'
@@ -121,8 +120,8 @@ def test_what_fails_costs_only_its_own_report(book: Path, notebooks: Callable[..
     for name in earlier - {"good"}:
         assert entries[name]["stale"]
         assert after[entries[name]["file"]] == before[entries[name]["file"]]
-    assert published(out / "2025Q4") == {"index.html", "fine-fine.html", *(f"{name}-{name}.html" for name in earlier)}
-    assert after["good-good.html"] != before["good-good.html"]
+    assert published(out / "2025Q4") == {"index.html", "fine.html", *(f"{name}.html" for name in earlier)}
+    assert after["good.html"] != before["good.html"]
     assert [line for line in str(result).splitlines() if "The earlier page was kept." in line]
 
 
@@ -146,15 +145,15 @@ def test_the_same_inputs_give_the_same_bytes(book: Path, notebooks: Callable[...
     shared = {name: content for name, content in pages(cold).items() if name != "index.html"}
     assert shared.items() <= pages(one).items()
     assert set(pages(one)) == {
-        *("index.html", "good-good.html", "fine-fine.html", "scorecard.csv"),
-        *(f"notebooks/{p}/0{i}_chapter{i}.ipynb" for p in ("index", "good-good", "fine-fine") for i in range(2)),
+        *("index.html", "good.html", "fine.html", "scorecard.csv"),
+        *(f"notebooks/{p}/0{i}_chapter{i}.ipynb" for p in ("index", "good", "fine") for i in range(2)),
     }
-    page = pages(one)["good-good.html"]
+    page = pages(one)["good.html"]
     assert b"slice" not in page
     assert b"deals: 1 rows read" in page or b"deals: 1 row read" in page
     index = pages(one)["index.html"].decode()
-    assert 'href="good-good.html"' in index
-    assert "raise-raise.html" not in index
+    assert 'href="good.html"' in index
+    assert "raise.html" not in index
 
 
 def test_the_gate_stops_script_and_other_partners(book: Path, notebooks: Callable[..., Path], tmp_path: Path) -> None:
@@ -165,9 +164,9 @@ def test_the_gate_stops_script_and_other_partners(book: Path, notebooks: Callabl
     assert "safety: element <script>" in reasons["script"]
     assert "disclosure: names another partner: 'Globex Ltd'" in reasons["names"]
     assert result.exit_code == 5
-    assert published(tmp_path / "out" / "2025Q4") == {"index.html", "good-good.html"}
+    assert published(tmp_path / "out" / "2025Q4") == {"index.html", "good.html"}
     stored = {path.name for path in (tmp_path / "out" / "2025Q4" / "notebooks").iterdir()}
-    assert stored == {"index", "good-good"}
+    assert stored == {"index", "good"}
 
 
 def test_pages_of_other_partners_stay_and_are_linked(
@@ -178,7 +177,7 @@ def test_pages_of_other_partners_stay_and_are_linked(
     result = review(book, "2025Q4", ["fine"], out=tmp_path, notebooks=folder)
     entries = json.loads((tmp_path / "2025Q4" / "manifest.json").read_text())["reports"]
     assert [entry["partner"] for entry in entries] == ["", "fine", "good"]
-    assert all(f'href="{n}-{n}.html"' in pages(result)["index.html"].decode() for n in ("good", "fine"))
+    assert all(f'href="{n}.html"' in pages(result)["index.html"].decode() for n in ("good", "fine"))
 
 
 def test_several_quarters_one_of_them_running(book: Path, notebooks: Callable[..., Path], tmp_path: Path) -> None:
@@ -186,9 +185,9 @@ def test_several_quarters_one_of_them_running(book: Path, notebooks: Callable[..
         book, ["2025Q3", "2025Q4"], ["good"], as_of="2025-11-18", out=tmp_path, notebooks=notebooks(["print(quarter)"])
     )
     assert [folder.name for folder in result.folders] == ["2025Q3", "2025Q4"]
-    running = (tmp_path / "2025Q4" / "good-good.html").read_text()
+    running = (tmp_path / "2025Q4" / "good.html").read_text()
     assert "to date, 49 of 92 days" in running
-    assert "to date" not in (tmp_path / "2025Q3" / "good-good.html").read_text().partition("</style>")[2]
+    assert "to date" not in (tmp_path / "2025Q3" / "good.html").read_text().partition("</style>")[2]
 
 
 def test_nothing_is_written_when_the_question_is_wrong(
@@ -258,13 +257,8 @@ def alive(pid: int) -> bool:
 
 
 def test_shipped_notebooks_make_the_same_pages_in_shared_and_fresh_kernels(tmp_path: Path) -> None:
-    folder = tmp_path / "notebooks"
-    folder.mkdir()
-    for number in ("00", "01", "04", "06"):
-        (path,) = shipped("notebooks").glob(f"{number}_*.ipynb")
-        (folder / path.name).write_bytes(path.read_bytes())
-    shared = review("", partners=["P-003"], out=tmp_path / "shared", notebooks=folder)
-    fresh = review("", partners=["P-003"], out=tmp_path / "fresh", notebooks=folder, fresh_kernels=True)
+    shared = review("", partners=["P-003"], out=tmp_path / "shared")
+    fresh = review("", partners=["P-003"], out=tmp_path / "fresh", fresh_kernels=True)
     assert shared.exit_code == fresh.exit_code == 0, f"{shared}\n{fresh}"
     assert pages(shared) == pages(fresh)
     assert all(len(content) < 2_000_000 for content in pages(shared).values())
