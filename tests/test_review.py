@@ -232,12 +232,20 @@ def test_an_interrupted_review_leaves_nothing_running(
     temporary.mkdir()
     env = {**os.environ, "TMPDIR": str(temporary)}
     batch = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL, start_new_session=True, env=env)
-    assert soon(lambda: len(list(pids.iterdir())) >= 4, 60)
-    batch.send_signal(how)
-    assert soon(lambda: batch.poll() is not None, 5)
-    assert soon(lambda: not any(alive(int(p.name)) for p in pids.iterdir()), 5)
-    assert soon(lambda: not list(temporary.glob("partnerkpi-*")), 5)
+    try:
+        assert soon(lambda: len(list(pids.iterdir())) >= 4, 90)
+        batch.send_signal(how)
+        assert soon(lambda: batch.poll() is not None, PATIENCE)
+        assert soon(lambda: not any(alive(int(p.name)) for p in pids.iterdir()), PATIENCE)
+        assert soon(lambda: not list(temporary.glob("partnerkpi-*")), PATIENCE)
+    finally:
+        batch.kill()
+        batch.wait()
     assert published(tmp_path / "out" / "2025Q4") == set()
+
+
+# It takes about a second where nothing else runs; a busy machine needs more, and a notebook would sleep on for 99.
+PATIENCE = 45
 
 
 def soon(done: Callable[[], bool], seconds: float) -> bool:
