@@ -19,7 +19,6 @@ import pandas as pd
 
 from partnerkpi import network
 from partnerkpi.book import Book
-from partnerkpi.errors import UsageError
 from partnerkpi.estimate import Estimate, amount_text
 from partnerkpi.groups import ALL, Groups, groups_of
 from partnerkpi.quarters import Quarter
@@ -241,6 +240,3 @@ def _declare(rule: Rule, facts: dict[str, Any]) -> Kpi:
         raise TypeError(f"{rule.__name__}: better must be 'higher' or 'lower', kind 'flow' or 'stock'")
     definition = inspect.cleandoc(sys.modules[rule.__module__].__doc__ or "")
     return Kpi(name=rule.__name__, question=question, definition=definition, rule=rule, **facts)
-
-
-__all__ = ["Estimate", "Kpi", "NotRecorded", "UsageError", "estimates", "kpi"]
