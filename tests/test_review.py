@@ -227,7 +227,9 @@ def test_an_interrupted_review_leaves_nothing_running(
         "time.sleep(99)"
     )
     named = dict(out=str(tmp_path / "out"), notebooks=str(notebooks([cell])), jobs=2)
-    code = f"import partnerkpi as pk\npk.review({str(book)!r}, **{named!r})"
+    # A shell starts what runs in its background with Ctrl-C ignored; the batch must hear it here all the same.
+    heard = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    code = f"{heard}import partnerkpi as pk\npk.review({str(book)!r}, **{named!r})"
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     env = {**os.environ, "TMPDIR": str(temporary)}

@@ -23,7 +23,7 @@ class Calendar:
     workday: Ints = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        first = (np.datetime64("2026-01", "M") - 3 * self.quarters).astype("datetime64[D]")
+        first = (np.datetime64("2026-01", "M") - np.timedelta64(3 * self.quarters, "M")).astype("datetime64[D]")
         days = int((LAST_DAY - first).astype(int)) + 1
         every = first + np.arange(days + BEYOND)
         weekday = (every.astype(np.int64) + 3) % 7  # 1 January 1970 was a Thursday; 0 = Monday
