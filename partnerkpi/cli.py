@@ -76,7 +76,7 @@ def review(
     **options: Any,
 ) -> int:
     """Execute the KPI notebooks for every partner and the network, and publish the pages."""
-    from partnerkpi.review import review
+    from partnerkpi.batch import review
 
     opened = _opened(book, as_of, allow_set_aside)
     result = review(opened, quarter or None, partner or None, **_given(options))
@@ -105,7 +105,7 @@ def score(
 ) -> None:
     """The KPIs and their companion figures as one tidy table."""
     from partnerkpi.export import score_text, to_csv, to_json, write_text, write_xlsx
-    from partnerkpi.scorecard import scorecard
+    from partnerkpi.figures import scorecard
 
     style = style or _style_of(output)
     if style == "xlsx" and output is None:

@@ -15,14 +15,14 @@ from math import hypot, inf, isfinite
 import numpy as np
 import pandas as pd
 
-from partnerkpi import network
+from partnerkpi import others
 from partnerkpi.book import Book
 from partnerkpi.estimate import FEW, Estimate, amount_text, span_text
 from partnerkpi.groups import ALL, UNASSIGNED
 from partnerkpi.kpi import Kpi
 from partnerkpi.kpis import KPIS
 from partnerkpi.kpis.number_of_deals import attainment
-from partnerkpi.quarters import Quarter
+from partnerkpi.periods import Quarter
 
 CLOSE = "too few to compare"
 
@@ -130,7 +130,7 @@ def peers(figure: Kpi, book: Book, quarter: str | Quarter) -> Peers:
     period = book.quarter(quarter)
     unit = figure.currency_unit(book)
     if book.facts is not None and book.partner:
-        stored = network.stored(book, f"peers:{figure.name}", period).set_index("key")
+        stored = others.stored(book, f"peers:{figure.name}", period).set_index("key")
         n = int(stored["n"].iloc[0]) if len(stored) else 0
         spread = [float(stored["value"].get(k, np.nan)) for k in ("median", "lower", "upper")]
     else:
@@ -149,7 +149,7 @@ def peer_spread(figure: Kpi, whole: Book, quarter: Quarter, leave_out: str) -> t
     return len(values), [float(np.quantile(values, q)) for q in (0.5, 0.25, 0.75)]
 
 
-@network.remembered
+@others.remembered
 def _partner_table(whole: Book, figure: Kpi, quarter: Quarter) -> pd.Series[float]:
     table = figure.by(whole, quarter, "partner").set_index("group")["value"]
     return table.drop([ALL, UNASSIGNED])
@@ -163,7 +163,7 @@ def peer_facts(book: Book, quarters: Sequence[Quarter], partner: str) -> pd.Data
             n, spread = peer_spread(figure, book.network or book, quarter, leave_out=partner)
             values = dict(zip(("median", "lower", "upper"), spread or [np.nan] * 3, strict=True))
             table += [(f"peers:{figure.name}", quarter.label, k, v, float(n)) for k, v in values.items()]
-    return pd.DataFrame(table, columns=network.FACT_COLUMNS)
+    return pd.DataFrame(table, columns=others.FACT_COLUMNS)
 
 
 def target(book: Book, quarter: str | Quarter) -> Estimate:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from partnerkpi.book import Book
-from partnerkpi.quarters import Quarter
+from partnerkpi.periods import Quarter
 
 #: Statuses with a decision: the customer bought, or did not.
 DECIDED = ("won", "lost", "abandoned")

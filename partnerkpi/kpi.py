@@ -17,11 +17,11 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import pandas as pd
 
-from partnerkpi import network
+from partnerkpi import others
 from partnerkpi.book import Book
 from partnerkpi.estimate import Estimate, amount_text
 from partnerkpi.groups import ALL, Groups, groups_of
-from partnerkpi.quarters import Quarter
+from partnerkpi.periods import Quarter
 from partnerkpi.statistics import ACCUMULATING, Statistic
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ class Kpi:
         """The figure for each group, and for `all` in the last row. Without groups only that row."""
         count = len(groups.labels) if groups else 0
         unit = self.currency_unit(book)
-        reason = network.nothing_known(book, quarter)
+        reason = others.nothing_known(book, quarter)
         if not reason:
             try:
                 rows = self.rule(book, quarter)

@@ -5,7 +5,7 @@ import pytest
 from partnerkpi.book import Book, open_book
 from partnerkpi.book.schema import TABLES
 from partnerkpi.errors import UsageError
-from partnerkpi.quarters import Quarter
+from partnerkpi.periods import Quarter
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ import base64
 import pytest
 from markupsafe import Markup
 
-from partnerkpi.review.bind import Bound, Foot, Heading, Line, Score, index, page
-from partnerkpi.review.gate import findings, telling
+from partnerkpi.batch.gate import findings, telling
+from partnerkpi.batch.page import Bound, Foot, Heading, Line, Score, index, page
 
 FOOT = Foot(
     "Book", "2025-12-31", "Europe/Paris", "deals: 2 rows read = 2 used + 0 out of scope + 0 set aside", "Python"

@@ -16,7 +16,7 @@ from partnerkpi.estimate import Estimate
 from partnerkpi.kpis import KPIS, close_rate, number_of_deals
 from partnerkpi.show.cards import Standing, standing
 from partnerkpi.show.cover import sentences
-from partnerkpi.show.shown import clean, outside
+from partnerkpi.show.html import clean, outside
 from partnerkpi.show.strip import Strip
 
 HOSTILE = [

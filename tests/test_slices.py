@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import partnerkpi as pk
-from partnerkpi import compare, network
+from partnerkpi import compare, others
 from partnerkpi.book import NetworkFacts
 
 QUARTERS = ["2025Q1", "2025Q4"]
@@ -21,7 +21,7 @@ def book() -> pk.Book:
 
 def facts(book: pk.Book, partner: str) -> NetworkFacts:
     periods = [book.quarter(q) for q in pk.quarters("2025Q4", back=8)]
-    known = network.facts(book, periods)
+    known = others.facts(book, periods)
     peers = compare.peer_facts(book, [book.quarter(q) for q in QUARTERS], partner)
     own = known.expected["prospect_id"].isin(book.for_partner(partner).prospects["prospect_id"])
     return NetworkFacts(

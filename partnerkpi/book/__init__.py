@@ -5,9 +5,9 @@
 `model` the Book itself · `slice` one partner's part on disk · `opening` all of it in order
 """
 
-from partnerkpi.book.faults import Fault, Reading
-from partnerkpi.book.model import Book, NetworkFacts
+from partnerkpi.book.book import Book, NetworkFacts
 from partnerkpi.book.opening import check_book, open_book
+from partnerkpi.book.reading import Fault, Reading
 from partnerkpi.book.small import book_of
 
 __all__ = ["Book", "Fault", "NetworkFacts", "Reading", "book_of", "check_book", "open_book"]

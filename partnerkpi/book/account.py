@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
-from partnerkpi.book.examine import ASIDE, Examined
-from partnerkpi.book.faults import FATES, SET_ASIDE, Reading, empty_found, empty_ledger, empty_set_aside
+from partnerkpi.book.intake import ASIDE, Examined
+from partnerkpi.book.reading import FATES, SET_ASIDE, Reading, empty_found, empty_ledger, empty_set_aside
 
 MOST_SET_ASIDE = 0.01
 FEW_ROWS = 5

@@ -12,7 +12,7 @@ from partnerkpi.book.labels import among, trimmed
 from partnerkpi.errors import UsageError, nearest
 
 if TYPE_CHECKING:
-    from partnerkpi.book.model import Book
+    from partnerkpi.book.book import Book
 
 Chosen = tuple[tuple[str, str | None], ...]
 

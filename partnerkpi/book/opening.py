@@ -13,17 +13,17 @@ import pandas as pd
 
 from partnerkpi.book import sql
 from partnerkpi.book.account import account
-from partnerkpi.book.asof import Tables, as_known_on
-from partnerkpi.book.check import check_rows, check_tables
+from partnerkpi.book.book import Book
 from partnerkpi.book.config import NAME, BookConfig, TableConfig, read_config
-from partnerkpi.book.examine import Examined, examine, note_file, wanted_columns
-from partnerkpi.book.faults import Fault, Reading
+from partnerkpi.book.intake import Examined, examine, note_file, wanted_columns
 from partnerkpi.book.labels import as_label, first_known
-from partnerkpi.book.model import Book
 from partnerkpi.book.money import converted
-from partnerkpi.book.read import RawTable, read_file
+from partnerkpi.book.past import Tables, as_known_on
+from partnerkpi.book.reading import Fault, Reading
+from partnerkpi.book.rules import check_rows, check_tables
 from partnerkpi.book.schema import PLACE, TABLES
 from partnerkpi.book.slice import read_slice
+from partnerkpi.book.sources import RawTable, read_file
 from partnerkpi.errors import DataRefused, SystemProblem, UsageError
 from partnerkpi.shipped import shipped
 

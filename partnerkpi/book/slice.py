@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from partnerkpi.book.book import Book, NetworkFacts
 from partnerkpi.book.config import NAME, BookConfig
-from partnerkpi.book.faults import Reading, empty_found, empty_ledger, empty_set_aside
 from partnerkpi.book.labels import as_label
-from partnerkpi.book.model import Book, NetworkFacts
 from partnerkpi.book.prospects import LABELS as PROSPECT_LABELS
 from partnerkpi.book.prospects import PROSPECT_COLUMNS
+from partnerkpi.book.reading import Reading, empty_found, empty_ledger, empty_set_aside
 from partnerkpi.book.schema import PLACE, TABLES
 from partnerkpi.book.spells import OF_DEAL, SPELL_COLUMNS
 from partnerkpi.errors import SystemProblem, UsageError

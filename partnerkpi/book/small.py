@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from partnerkpi.book.model import Book
+from partnerkpi.book.book import Book
 from partnerkpi.book.opening import open_book
 
 

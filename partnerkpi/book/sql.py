@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from partnerkpi.book.config import SUFFIXES, TableConfig
-from partnerkpi.book.read import RawTable
 from partnerkpi.book.schema import PLACE, TABLES
+from partnerkpi.book.sources import RawTable
 from partnerkpi.errors import UsageError, nearest
 
 _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",

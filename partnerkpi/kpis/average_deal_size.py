@@ -24,7 +24,7 @@ import pandas as pd
 from partnerkpi.book import Book
 from partnerkpi.deals import priced, won_in
 from partnerkpi.kpi import kpi
-from partnerkpi.quarters import Quarter
+from partnerkpi.periods import Quarter
 from partnerkpi.statistics import largest_share, mean, mean_without_largest, median
 
 WON_DEALS: dict[str, Any] = dict(counts="won deals with an amount", kind="flow")

@@ -21,11 +21,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from partnerkpi import network
+from partnerkpi import others
 from partnerkpi.book import Book
 from partnerkpi.deals import closed_in, decided_in, histories, year_to
 from partnerkpi.kpi import Kpi, NotRecorded, kpi
-from partnerkpi.quarters import Quarter
+from partnerkpi.periods import Quarter
 from partnerkpi.statistics import ratio_or, share, standardised
 from partnerkpi.survival import won_within
 
@@ -34,7 +34,7 @@ PROSPECTS: dict[str, Any] = dict(counts="prospects", better="higher", kind="flow
 
 def lossless(book: Book) -> bool:
     """True when the book never records a prospect that was decided against us."""
-    return not (network.records_status(book, "lost") or network.records_status(book, "abandoned"))
+    return not (others.records_status(book, "lost") or others.records_status(book, "abandoned"))
 
 
 def decided_prospects(book: Book, quarter: Quarter) -> pd.DataFrame:
@@ -126,7 +126,7 @@ def observed_to_expected(book: Book, quarter: Quarter) -> pd.DataFrame:
     """Given where and when these prospects were decided, are there more wins than the network would have?"""
     if lossless(book):
         raise NotRecorded("losses are not recorded")
-    rows = network.decided_with_chance(book, quarter)
+    rows = others.decided_with_chance(book, quarter)
     if rows.empty:
         raise NotRecorded("too little is recorded to say what was to be expected")
     return rows.assign(value=(rows["status"] == "won").astype(np.float64), of=rows["expected"])

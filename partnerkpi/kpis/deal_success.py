@@ -22,11 +22,11 @@ from typing import Any
 
 import pandas as pd
 
-from partnerkpi import network
+from partnerkpi import others
 from partnerkpi.book import Book
 from partnerkpi.deals import DECIDED, brought_by_partner, ended_in, known_to_vendor, with_status
 from partnerkpi.kpi import NotRecorded, kpi
-from partnerkpi.quarters import Quarter
+from partnerkpi.periods import Quarter
 from partnerkpi.statistics import count, share
 
 DEALS: dict[str, Any] = dict(counts="deals", kind="flow")
@@ -36,8 +36,8 @@ def brought(book: Book, quarter: Quarter) -> pd.DataFrame:
     """The deals the partner brought that got an outcome in the quarter; conflicts with the vendor left out."""
     ended = brought_by_partner(book, ended_in(book.deals, quarter))
     rows = ended[~known_to_vendor(ended).to_numpy()]
-    rejections = network.records_status(book, "rejected")
-    if not (rejections or network.records_status(book, "lost") or network.records_status(book, "abandoned")):
+    rejections = others.records_status(book, "rejected")
+    if not (rejections or others.records_status(book, "lost") or others.records_status(book, "abandoned")):
         raise NotRecorded("neither losses nor refusals are recorded")
     if not book.records("deals.sourced"):
         rows.attrs["note"] = "who brought a deal is not recorded: " + (
@@ -71,7 +71,7 @@ def deal_success(book: Book, quarter: Quarter) -> pd.DataFrame:
 )
 def identification(book: Book, quarter: Quarter) -> pd.DataFrame:
     """Of the deals the partner brought, what share was a real opportunity?"""
-    if not network.records_status(book, "rejected"):
+    if not others.records_status(book, "rejected"):
         raise NotRecorded("refused registrations are not recorded")
     rows = brought(book, quarter)
     return rows.assign(value=with_status(rows, DECIDED))
@@ -97,7 +97,7 @@ def conversion(book: Book, quarter: Quarter) -> pd.DataFrame:
 )
 def conflicts(book: Book, quarter: Quarter) -> pd.DataFrame:
     """How many registrations were refused because the vendor already knew the customer?"""
-    if not network.records_status(book, "rejected"):
+    if not others.records_status(book, "rejected"):
         raise NotRecorded("refused registrations are not recorded")
     ended = brought_by_partner(book, ended_in(book.deals, quarter))
     return ended[known_to_vendor(ended).to_numpy()].assign(value=1.0)

@@ -27,7 +27,7 @@ import pandas as pd
 from partnerkpi.book import Book
 from partnerkpi.deals import histories, won_in, year_to
 from partnerkpi.kpi import Kpi, kpi
-from partnerkpi.quarters import Quarter
+from partnerkpi.periods import Quarter
 from partnerkpi.statistics import median
 from partnerkpi.survival import median_days, money_per_day, won_within
 

@@ -25,7 +25,7 @@ import pandas as pd
 from partnerkpi.book import Book
 from partnerkpi.deals import entered_in, media_of, won_in
 from partnerkpi.kpi import Kpi, NotRecorded, kpi
-from partnerkpi.quarters import Quarter
+from partnerkpi.periods import Quarter
 from partnerkpi.statistics import count, ratio_or, recorded_total, total
 
 MARKETING = ("paid", "earned", "owned")

@@ -22,7 +22,7 @@ from partnerkpi.book import Book
 from partnerkpi.deals import won_in
 from partnerkpi.kpi import kpi
 from partnerkpi.kpis.targets import target_rows
-from partnerkpi.quarters import Quarter
+from partnerkpi.periods import Quarter
 from partnerkpi.statistics import count, ratio_or, total
 
 

@@ -23,12 +23,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from partnerkpi import network
+from partnerkpi import others
 from partnerkpi.book import Book
 from partnerkpi.deals import closed_in, open_at, won_in
 from partnerkpi.kpi import NotRecorded, kpi
 from partnerkpi.kpis.targets import target_rows
-from partnerkpi.quarters import Quarter
+from partnerkpi.periods import Quarter
 from partnerkpi.statistics import median, ratio_or, recorded_count, recorded_total, total
 
 OPEN_DEALS: dict[str, Any] = dict(counts="open deals", kind="stock")
@@ -80,7 +80,7 @@ def open_deals(book: Book, quarter: Quarter) -> pd.DataFrame:
 )
 def weighted_pipeline(book: Book, quarter: Quarter) -> pd.DataFrame:
     """What is the pipeline worth, stage by stage, by the network's own record?"""
-    shares = network.stage_win_shares(book, quarter)
+    shares = others.stage_win_shares(book, quarter)
     if shares.empty:
         raise NotRecorded("the history of stages is not recorded in this book")
     deals = open_deals_at_end(book, quarter)

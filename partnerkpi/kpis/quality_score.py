@@ -22,11 +22,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from partnerkpi import network
+from partnerkpi import others
 from partnerkpi.book import Book
 from partnerkpi.deals import won_in
 from partnerkpi.kpi import NotRecorded, kpi
-from partnerkpi.quarters import Quarter
+from partnerkpi.periods import Quarter
 from partnerkpi.statistics import index, index_against_past, index_without_largest
 
 WON_DEALS: dict[str, Any] = dict(counts="won deals", unit="index", better="higher", kind="flow")
@@ -44,7 +44,7 @@ WON_DEALS: dict[str, Any] = dict(counts="won deals", unit="index", better="highe
 def quality_score(book: Book, quarter: Quarter) -> pd.DataFrame:
     """How much did the partner bring, deals and amount together, against a typical partner?"""
     won = won_in(book.deals, quarter)
-    deals, amount = network.typical(book, quarter)
+    deals, amount = others.typical(book, quarter)
     if len(won) and np.isnan(deals):
         raise NotRecorded("no partner won a deal in the quarter")
     return won.assign(value=won["amount"], typical_deals=deals, typical_amount=amount)
@@ -69,7 +69,7 @@ def score_without_largest(book: Book, quarter: Quarter) -> pd.DataFrame:
 )
 def own_past(book: Book, quarter: Quarter) -> pd.DataFrame:
     """How much did the partner bring against its own four quarters before?"""
-    first = network.first_day(book)
+    first = others.first_day(book)
     if first is None or first > (quarter - 4).end:
         raise NotRecorded("fewer than four quarters before this one are recorded")
     quarters = [quarter, *(quarter - back for back in range(1, 5))]

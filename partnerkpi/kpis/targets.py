@@ -5,7 +5,7 @@ import pandas as pd
 
 from partnerkpi.book import Book
 from partnerkpi.kpi import NotRecorded
-from partnerkpi.quarters import Quarter
+from partnerkpi.periods import Quarter
 
 
 def target_rows(book: Book, quarter: Quarter, measure: str = "won_amount") -> pd.DataFrame:

@@ -6,10 +6,10 @@ Outside text is escaped in one place, the templates of this room; notebooks hold
 from partnerkpi.show.about import about
 from partnerkpi.show.cards import companions, definition, headline
 from partnerkpi.show.cover import cover
+from partnerkpi.show.html import Shown
 from partnerkpi.show.marker import END, End, end
 from partnerkpi.show.pictures import picture
 from partnerkpi.show.prepare import prepare
-from partnerkpi.show.shown import Shown
 from partnerkpi.show.tables import breakdown, rows
 
 __all__ = [

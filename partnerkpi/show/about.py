@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from partnerkpi.book import Book
-from partnerkpi.quarters import Quarter
-from partnerkpi.show.shown import Shown
+from partnerkpi.periods import Quarter
+from partnerkpi.show.html import Shown
 from partnerkpi.show.tables import rows
 
 

@@ -11,8 +11,8 @@ from partnerkpi import compare
 from partnerkpi.book import Book
 from partnerkpi.estimate import FEW, MISSING, Estimate, amount_text
 from partnerkpi.kpi import Kpi
-from partnerkpi.quarters import Quarter, shift
-from partnerkpi.show.shown import Shown, render
+from partnerkpi.periods import Quarter, shift
+from partnerkpi.show.html import Shown, render
 from partnerkpi.show.strip import Strip
 from partnerkpi.show.tables import Cell, _plain, _table, estimate_cells
 from partnerkpi.statistics import RECORDED

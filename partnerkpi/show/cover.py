@@ -5,9 +5,9 @@ from __future__ import annotations
 from partnerkpi.book import Book
 from partnerkpi.estimate import FEW, MISSING, amount_text
 from partnerkpi.kpis import KPIS
-from partnerkpi.quarters import Quarter
+from partnerkpi.periods import Quarter
 from partnerkpi.show.cards import DIRECTION, Standing, standing
-from partnerkpi.show.shown import Shown, render
+from partnerkpi.show.html import Shown, render
 
 
 def cover(book: Book, quarter: str | Quarter) -> Shown:

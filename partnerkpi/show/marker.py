@@ -7,8 +7,8 @@ from typing import Any
 from partnerkpi.book import Book
 from partnerkpi.kpi import Kpi
 from partnerkpi.kpis import KPIS
-from partnerkpi.quarters import Quarter
-from partnerkpi.show.shown import Shown
+from partnerkpi.periods import Quarter
+from partnerkpi.show.html import Shown
 
 #: The mime type a page's maker looks for; nothing of it is visible.
 END = "application/vnd.partnerkpi.end+json"

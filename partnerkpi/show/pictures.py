@@ -7,7 +7,7 @@ import io
 import warnings
 from typing import TYPE_CHECKING
 
-from partnerkpi.show.shown import Shown, clean, render
+from partnerkpi.show.html import Shown, clean, render
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,7 +10,7 @@ import pandas as pd
 from markupsafe import Markup, escape
 
 from partnerkpi.estimate import FEW, MISSING, Estimate, amount_text
-from partnerkpi.show.shown import Shown, clean, outside, render
+from partnerkpi.show.html import Shown, clean, outside, render
 
 #: Headers that read better than the column's own name.
 TITLES = {

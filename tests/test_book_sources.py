@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from partnerkpi.book import check_book, open_book, read
-from partnerkpi.book.read import read_file
+from partnerkpi.book.sources import read_file
 from partnerkpi.errors import DataRefused
 
 Write = Callable[..., Path]

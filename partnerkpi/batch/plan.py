@@ -14,16 +14,16 @@ from pathlib import Path
 
 import pandas as pd
 
-from partnerkpi import compare, network
+from partnerkpi import compare, others
+from partnerkpi.batch.chapters import Chapter, chapters
+from partnerkpi.batch.names import page_names
+from partnerkpi.batch.proof import Claim, Figures
 from partnerkpi.book import Book, NetworkFacts, open_book
 from partnerkpi.errors import UsageError, nearest
+from partnerkpi.figures import scorecard
 from partnerkpi.kpis import KPIS
-from partnerkpi.quarters import Quarter
-from partnerkpi.quarters import quarters as quarters_back
-from partnerkpi.review.chapters import Chapter, chapters
-from partnerkpi.review.names import page_names
-from partnerkpi.review.proof import Claim, Figures
-from partnerkpi.scorecard import scorecard
+from partnerkpi.periods import Quarter
+from partnerkpi.periods import quarters as quarters_back
 from partnerkpi.shipped import shipped
 
 #: The partner of the run that is about the whole network.
@@ -94,7 +94,7 @@ class Plan:
     @cached_property
     def _facts(self) -> NetworkFacts:
         labels = sorted({label for q in self.quarters for label in quarters_back(q.label, back=BACK)})
-        return network.facts(self.book, [self.book.quarter(label) for label in labels])
+        return others.facts(self.book, [self.book.quarter(label) for label in labels])
 
 
 def planned(

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from partnerkpi.batch.chapters import PARAMETERS, chapters
 from partnerkpi.errors import UsageError
-from partnerkpi.review.chapters import PARAMETERS, chapters
 from partnerkpi.shipped import shipped
 
 SIX = "\n".join(f'{name}: str = ""  # {name}' for name in PARAMETERS)

@@ -13,16 +13,17 @@ from typing import Any
 
 import pandas as pd
 
+from partnerkpi.batch import gate, proof, publish
+from partnerkpi.batch import page as bind
+from partnerkpi.batch.plan import NETWORK, Plan
+from partnerkpi.batch.result import Report, State
+from partnerkpi.batch.worker import Job, Outcome
 from partnerkpi.book import Book
 from partnerkpi.estimate import FEW, MISSING, amount_text
 from partnerkpi.kpis import KPIS
-from partnerkpi.quarters import Quarter
-from partnerkpi.review import bind, gate, proof, publish
-from partnerkpi.review.plan import NETWORK, Plan
-from partnerkpi.review.result import Report, State
-from partnerkpi.review.worker import Job, Outcome
-from partnerkpi.show.shown import FOLDER as SHOWN
-from partnerkpi.show.shown import clean
+from partnerkpi.periods import Quarter
+from partnerkpi.show.html import FOLDER as SHOWN
+from partnerkpi.show.html import clean
 
 VERSIONS = ("partnerkpi", "numpy", "pandas", "scipy", "statsmodels", "matplotlib", "papermill")
 

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from partnerkpi.book.examine import Examined
+from partnerkpi.book.intake import Examined
 from partnerkpi.book.labels import among
 from partnerkpi.book.money import rates_on
 from partnerkpi.book.schema import CLOSED
 from partnerkpi.errors import UsageError
-from partnerkpi.quarters import checked
+from partnerkpi.periods import checked
 
 _IDS = ("deal_id", "lead_id", "partner_id")
 

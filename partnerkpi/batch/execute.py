@@ -15,7 +15,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 
-from partnerkpi.review.worker import Job, Outcome, begin, run_job
+from partnerkpi.batch.worker import Job, Outcome, begin, run_job
 
 #: Seconds between two looks at how far the workers are.
 LOOK = 0.25

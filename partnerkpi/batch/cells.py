@@ -14,7 +14,7 @@ from typing import Any
 import mistune
 from markupsafe import Markup, escape
 
-from partnerkpi.show.shown import style
+from partnerkpi.show.html import style
 
 Cell = Mapping[str, Any]
 

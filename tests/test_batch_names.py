@@ -8,7 +8,7 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from partnerkpi.review.names import DEVICES, LONGEST, page_names
+from partnerkpi.batch.names import DEVICES, LONGEST, page_names
 
 AWKWARD = [
     *("a/b", "a b", "A-B", "Müller", "Muller", "株式会社", "有限会社", "P-1", "p-1", "../../x", "CON", "nul.txt"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from partnerkpi.review.proof import END, Claim, faults
+from partnerkpi.batch.proof import END, Claim, faults
 
 CLAIM = Claim("close_rate", "P-003", "2025Q4", "2025-12-31")
 FIGURES = {"headline": 1 / 3, "narrow": None}

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import partnerkpi as pk
+from partnerkpi.batch.plan import NETWORK, Plan, planned
 from partnerkpi.errors import UsageError
-from partnerkpi.review.plan import NETWORK, Plan, planned
 from partnerkpi.show.marker import figures
 
 

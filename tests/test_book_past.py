@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from partnerkpi.book import Book, open_book
-from partnerkpi.book.asof import as_known_on
+from partnerkpi.book.past import as_known_on
 from partnerkpi.book.spells import spells_of
 
 Write = Callable[..., Path]

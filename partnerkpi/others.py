@@ -16,7 +16,7 @@ import pandas as pd
 
 from partnerkpi.book import Book, NetworkFacts
 from partnerkpi.deals import DECIDED, ENDED, decided_in, media_of, won_in, year_to
-from partnerkpi.quarters import Quarter
+from partnerkpi.periods import Quarter
 from partnerkpi.statistics import exact_total
 
 T = TypeVar("T")

@@ -10,10 +10,10 @@ import pandas as pd
 
 from partnerkpi.book import parse
 from partnerkpi.book.config import IGNORE, TableConfig
-from partnerkpi.book.faults import FAULT_COLUMNS
 from partnerkpi.book.labels import as_label
-from partnerkpi.book.read import Problem, RawTable
+from partnerkpi.book.reading import FAULT_COLUMNS
 from partnerkpi.book.schema import ENUMERATED, Table
+from partnerkpi.book.sources import Problem, RawTable
 from partnerkpi.errors import nearest
 
 USED, OUT, ASIDE = 0, 1, 2  # positions in faults.FATES

@@ -15,12 +15,12 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from partnerkpi.batch.cells import chapter_html, title_of
+from partnerkpi.batch.chapters import Chapter
 from partnerkpi.estimate import MISSING
-from partnerkpi.review.cells import chapter_html, title_of
-from partnerkpi.review.chapters import Chapter
-from partnerkpi.show.shown import outside, style
+from partnerkpi.show.html import outside, style
 
-FOLDER = Path(__file__).resolve().parent / "page"
+FOLDER = Path(__file__).resolve().parent / "templates"
 #: No script, nothing from elsewhere: the second line of defence, should anything have passed the first.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 

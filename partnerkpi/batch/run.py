@@ -14,17 +14,17 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from partnerkpi.batch import publish
+from partnerkpi.batch.execute import execute
+from partnerkpi.batch.lock import locked
+from partnerkpi.batch.plan import NETWORK, Plan, planned
+from partnerkpi.batch.result import ReviewResult
+from partnerkpi.batch.settle import Settling, versions
+from partnerkpi.batch.worker import Job
 from partnerkpi.book import Book
 from partnerkpi.errors import UsageError
 from partnerkpi.export import to_csv
-from partnerkpi.quarters import Quarter
-from partnerkpi.review import publish
-from partnerkpi.review.execute import execute
-from partnerkpi.review.lock import locked
-from partnerkpi.review.plan import NETWORK, Plan, planned
-from partnerkpi.review.result import ReviewResult
-from partnerkpi.review.settle import Settling, versions
-from partnerkpi.review.worker import Job
+from partnerkpi.periods import Quarter
 
 
 def review(

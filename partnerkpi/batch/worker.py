@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from partnerkpi.review.chapters import Chapter
+from partnerkpi.batch.chapters import Chapter
 
 if TYPE_CHECKING:
-    from partnerkpi.review.kernel import Kernel
+    from partnerkpi.batch.kernels import Kernel
 
 _kernels: list[Kernel] = []
 
@@ -56,7 +56,7 @@ class Outcome:
 
 def run_job(job: Job) -> Outcome:
     """Execute the notebooks of one report, stopping at the first that fails."""
-    from partnerkpi.review.kernel import Kernel
+    from partnerkpi.batch.kernels import Kernel
 
     started = time.monotonic()
     job.folder.mkdir(mode=0o700)

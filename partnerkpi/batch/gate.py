@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Literal
 
-from partnerkpi.review.bind import POLICY
+from partnerkpi.batch.page import POLICY
 
 Kind = Literal["safety", "disclosure", "quality"]
 

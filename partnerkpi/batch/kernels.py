@@ -27,7 +27,7 @@ import partnerkpi
 ENGINE = "partnerkpi"
 #: Local sockets are encrypted where the installed ZeroMQ can do it.
 CONFIG = Config({"KernelManager": {"transport_encryption": "auto"}})
-RENEW = "__import__('partnerkpi.review.renew', fromlist=['renew']).{step}()"
+RENEW = "__import__('partnerkpi.batch.renew', fromlist=['renew']).{step}()"
 
 # What goes wrong is said once, in the manifest.
 logging.getLogger("papermill").setLevel(logging.CRITICAL)

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from partnerkpi.errors import UsageError
-from partnerkpi.quarters import Quarter, labels_of, last_complete, quarter_of, quarters, shift
+from partnerkpi.periods import Quarter, labels_of, last_complete, quarter_of, quarters, shift
 
 
 def day(text: str) -> pd.Timestamp:

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 import partnerkpi as pk
+from partnerkpi.batch import ReviewResult, review
+from partnerkpi.batch.chapters import PARAMETERS
+from partnerkpi.batch.lock import locked
+from partnerkpi.batch.plan import Plan
 from partnerkpi.errors import SystemProblem, UsageError
-from partnerkpi.review import ReviewResult, review
-from partnerkpi.review.chapters import PARAMETERS
-from partnerkpi.review.lock import locked
-from partnerkpi.review.plan import Plan
 
 END = (
     'display({"application/vnd.partnerkpi.end+json": {"chapter": "CHAPTER", "partner": partner, "quarter": quarter,'

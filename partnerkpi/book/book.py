@@ -9,13 +9,13 @@ from functools import cached_property
 import pandas as pd
 
 from partnerkpi.book.choosing import checked_choice, chosen_derived, chosen_tables
-from partnerkpi.book.faults import Reading
 from partnerkpi.book.money import converted
 from partnerkpi.book.prospects import prospects_of
+from partnerkpi.book.reading import Reading
 from partnerkpi.book.schema import TABLES
 from partnerkpi.book.spells import spells_of
 from partnerkpi.errors import UsageError
-from partnerkpi.quarters import Quarter, last_complete, quarter_of
+from partnerkpi.periods import Quarter, last_complete, quarter_of
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from partnerkpi.kpis import KPIS
 from partnerkpi.kpis.close_rate import close_rate
 from partnerkpi.kpis.marketing_channels import cost_per_lead, cost_per_won_deal, leads, return_on_spend, spend
 from partnerkpi.kpis.number_of_deals import number_of_deals, won_amount
-from partnerkpi.quarters import Quarter
+from partnerkpi.periods import Quarter
 
 COLUMNS = ("by", "group", "quarter", "as_of", "kpi", "figure", "value", "low", "high", "n", "unit", "reason")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from partnerkpi.review.cells import chapter_html, title_of
-from partnerkpi.show.shown import style
+from partnerkpi.batch.cells import chapter_html, title_of
+from partnerkpi.show.html import style
 
 
 def prose(text: str) -> dict[str, Any]:

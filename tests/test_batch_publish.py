@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from partnerkpi.batch.lock import locked
+from partnerkpi.batch.publish import earlier, prepared, put, put_notebook, still_there
 from partnerkpi.errors import SystemProblem
-from partnerkpi.review.lock import locked
-from partnerkpi.review.publish import earlier, prepared, put, put_notebook, still_there
 
 
 def test_put_replaces_and_leaves_nothing_else(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_a_stored_notebook_knows_nothing_of_this_machine(tmp_path: Path) -> None
 def test_a_second_review_is_told_who_holds_the_folder(tmp_path: Path) -> None:
     code = (
         "import sys\nfrom pathlib import Path\nfrom partnerkpi.errors import SystemProblem\n"
-        "from partnerkpi.review.lock import locked\n"
+        "from partnerkpi.batch.lock import locked\n"
         "try:\n    with locked(Path(sys.argv[1])): pass\n"
         "except SystemProblem as problem: print(problem); sys.exit(4)\n"
     )
