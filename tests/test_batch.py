@@ -16,9 +16,8 @@ import pytest
 
 import partnerkpi as pk
 from partnerkpi.batch import ReviewResult, review
-from partnerkpi.batch.chapters import PARAMETERS
-from partnerkpi.batch.lock import locked
-from partnerkpi.batch.plan import Plan
+from partnerkpi.batch.plan import PARAMETERS, Plan
+from partnerkpi.batch.publish import locked
 from partnerkpi.errors import SystemProblem, UsageError
 
 END = (

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from partnerkpi.batch.lock import locked
-from partnerkpi.batch.publish import earlier, prepared, put, put_notebook, still_there
+from partnerkpi.batch.publish import earlier, locked, prepared, put, put_notebook, still_there
 from partnerkpi.errors import SystemProblem
 
 
@@ -74,7 +73,7 @@ def test_a_stored_notebook_knows_nothing_of_this_machine(tmp_path: Path) -> None
 def test_a_second_review_is_told_who_holds_the_folder(tmp_path: Path) -> None:
     code = (
         "import sys\nfrom pathlib import Path\nfrom partnerkpi.errors import SystemProblem\n"
-        "from partnerkpi.batch.lock import locked\n"
+        "from partnerkpi.batch.publish import locked\n"
         "try:\n    with locked(Path(sys.argv[1])): pass\n"
         "except SystemProblem as problem: print(problem); sys.exit(4)\n"
     )

@@ -8,7 +8,7 @@ import pytest
 from markupsafe import Markup
 
 from partnerkpi.batch.gate import findings, telling
-from partnerkpi.batch.page import Bound, Foot, Heading, Line, Score, index, page
+from partnerkpi.batch.page import Bound, Foot, Heading, Line, Score, network_page, partner_page
 
 FOOT = Foot(
     "Book", "2025-12-31", "Europe/Paris", "deals: 2 rows read = 2 used + 0 out of scope + 0 set aside", "Python"
@@ -18,7 +18,9 @@ SVG = '<svg xmlns="http://www.w3.org/2000/svg"><text>{}</text></svg>'
 
 def made(html: str = "<p>text</p>", name: str = "Rheinwerk", partner: str = "P-003") -> bytes:
     heading = Heading(name, partner, "2025Q4", "2025-10-01 to 2025-12-31")
-    return page(heading, Bound("review", "Review", Markup()), [Bound("close-rate", "Close rate", Markup(html))], FOOT)
+    return partner_page(
+        heading, Bound("review", "Review", Markup()), [Bound("close-rate", "Close rate", Markup(html))], FOOT
+    )
 
 
 def picture(svg: str, alt: str = "a picture") -> str:
@@ -152,9 +154,9 @@ def test_hostile_names_are_text(name: str) -> None:
 
 def test_the_index_links_to_known_pages_only() -> None:
     cell = Score("3 deals", "n = 3", few=True)
-    lines = [Line("P-1", "One <b>", "P-1-one.html", [cell]), Line("", "all partners", "", [cell])]
+    lines = [Line("P-1", "One <b>", "P-1-one.html", (cell,)), Line("", "all partners", "", (cell,))]
     heading = Heading("Book", "", "2025Q4", "days", "to date, 49 of 92 days")
-    content = index(heading, ["Number of deals"], lines, Bound("review", "Review", Markup()), [], FOOT)
+    content = network_page(heading, ["Number of deals"], lines, Bound("review", "Review", Markup()), [], FOOT)
     assert findings(content, links={"P-1-one.html"}) == []
     assert "safety" in {f.kind for f in findings(content)}
     assert b"to date, 49 of 92 days" in content

@@ -1,22 +1,30 @@
-"""The gate: looks at the final bytes of a page and says why it must not be published.
+"""The gate: says why a notebook must not be believed, and why a page must not be published.
 
-Three kinds of findings. `safety`: anything a browser would run or fetch. `disclosure`: another partner's id or name.
-`quality`: a figure that is none, a picture without description, headings or ids that are wrong. The page is parsed as
-HTML and only known elements and attributes pass; pictures are decoded and looked at in the same way.
+**Proof.** Exit codes and cell states prove nothing: a kernel that was killed leaves cells marked as completed. What
+counts is that every code cell has run, in order, that none failed or warned of a number it could not trust, and that
+the end marker names this chapter, partner and quarter with the very figures computed outside the notebook.
+
+**Page.** The final bytes are looked at. `safety`: anything a browser would run or fetch. `disclosure`: another
+partner's id or name. `quality`: a figure that is none, a picture without description, headings or ids that are wrong.
+The page is parsed as HTML and only known elements and attributes pass; pictures are decoded and looked at in the same
+way.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import math
 import re
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
-from typing import Literal
+from typing import Any, Literal
 
 from partnerkpi.batch.page import POLICY
+from partnerkpi.batch.plan import Claim, Figures
+from partnerkpi.show.marker import END
 
 Kind = Literal["safety", "disclosure", "quality"]
 
@@ -42,6 +50,9 @@ VOID = _words("meta img br hr col")
 #: What a number that is none looks like when it is all a cell holds.
 NO_FIGURE = frozenset({"nan", "inf", "-inf", "infinity", "none", "nat", "<na>", "-0", "−0", "-0.0", "−0.0", "-0 %"})
 FIGURE_ELEMENTS = frozenset({"td", "th", "dd", "strong"})
+#: Warnings about the age of code, not about numbers.
+HARMLESS = re.compile(r"(Deprecation|Future|PendingDeprecation|User|Pandas4|Resource|Import|Syntax)Warning")
+WARNED = re.compile(r"\b([A-Z]\w*Warning)\b")
 _URL = re.compile(r"url\(\s*['\"]?\s*([^'\")\s]*)", re.IGNORECASE)
 _STYLE = re.compile(r"@import|expression\s*\(|behavior\s*:|-moz-binding|javascript:", re.IGNORECASE)
 _DATA = re.compile(r"data:(image/(?:svg\+xml|png));base64,([A-Za-z0-9+/=]+)")
@@ -57,6 +68,58 @@ class Finding:
     def __str__(self) -> str:
         """`safety: element <script>`."""
         return f"{self.kind}: {self.text}"
+
+
+def faults(notebook: Mapping[str, Any], claim: Claim, figures: Figures) -> list[str]:
+    """Everything that keeps the notebook from being believed; empty when it is proven.
+
+    `notebook` is the executed notebook as JSON, `figures` the values computed outside it by figure name. Each of them
+    must stand in the end marker, exactly equal, and nothing else may.
+    """
+    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code" and "".join(cell["source"]).strip()]
+    counts = [cell.get("execution_count") for cell in code]
+    if not code:
+        return ["it has no code"]
+    reasons = []
+    if None in counts:
+        reasons.append(f"{counts.count(None)} of {len(counts)} code cells did not run")
+    elif counts != sorted(set(counts)):
+        reasons.append("its cells ran out of order")
+    outputs = [output for cell in code for output in cell.get("outputs", ())]
+    reasons += [f"{o.get('ename')}: {o.get('evalue')}" for o in outputs if o["output_type"] == "error"]
+    reasons += _warnings(outputs)
+    markers = [o["data"][END] for o in outputs if END in o.get("data", {})]
+    if len(markers) != 1:
+        return [*reasons, "it did not reach its end marker" if not markers else "it has more than one end marker"]
+    if "".join(code[-1]["source"]) and not any(END in o.get("data", {}) for o in code[-1].get("outputs", ())):
+        reasons.append("the end marker is not in its last cell")
+    return reasons + _differences(markers[0], claim, figures)
+
+
+def _warnings(outputs: list[Any]) -> list[str]:
+    text = "".join("".join(o["text"]) for o in outputs if o["output_type"] == "stream" and o["name"] == "stderr")
+    serious = sorted({name for name in WARNED.findall(text) if not HARMLESS.fullmatch(name)})
+    return [f"it warned of its own numbers ({', '.join(serious)})"] if serious else []
+
+
+def _differences(marker: Mapping[str, Any], claim: Claim, figures: Figures) -> list[str]:
+    reasons = [
+        f"its end marker is for {key} {marker.get(key)!r} instead of {wanted!r}"
+        for key, wanted in vars(claim).items()
+        if marker.get(key) != wanted
+    ]
+    stated: Figures = marker.get("figures") or {}
+    if not stated:
+        reasons.append("its end marker has no figures")
+    for name, value in stated.items():
+        if not (value is None or (isinstance(value, int | float) and math.isfinite(value))):
+            reasons.append(f"{name} is {value!r}, not a number")
+        elif name not in figures:
+            reasons.append(f"{name} was not computed outside the notebook")
+        elif value != figures[name]:
+            reasons.append(f"{name} is {value!r} in the notebook and {figures[name]!r} outside it")
+    reasons += [f"{name} is not in its end marker" for name in figures if name not in stated]
+    return reasons
 
 
 def findings(

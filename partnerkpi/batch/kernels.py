@@ -1,158 +1,184 @@
-"""One kernel for the notebooks of one partner, and the papermill engine that runs notebooks in it.
+"""What happens outside the process of the review: in a worker, and in the kernel between two notebooks.
 
-The kernel is this Python, whatever kernels a user has installed. It runs in an empty private folder, so that no file
-beside the data or the pages can pose as a module, and with a private IPython profile, so that nobody's start-up files
-change a report. It is killed, not asked to leave: it holds nothing worth saving, and leaving takes most of a second.
+A worker runs the notebooks of one report, in one kernel, into one private folder. It ends its kernels when it is told
+to stop and when the process that started it is gone, so that no interrupted batch leaves anything running.
+
+Starting a kernel and importing pandas and matplotlib costs more than a notebook's own work, so the nine notebooks of
+one partner share a kernel. What one leaves behind (names, figures, options, the working directory …) must not reach
+the next: `remember` notes the state before the first, `renew` puts it back.
 """
 
 from __future__ import annotations
 
-import logging
+import multiprocessing
+import multiprocessing.connection
 import os
+import re
+import shutil
 import signal
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import papermill
-from ipykernel.kernelspec import get_kernel_dict
-from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
-from jupyter_client.manager import AsyncKernelManager
-from jupyter_core.utils import run_sync
-from papermill.clientwrap import PapermillNotebookClient
-from papermill.engines import Engine, papermill_engines
-from traitlets.config import Config
+from partnerkpi.batch.plan import Chapter
 
-import partnerkpi
+if TYPE_CHECKING:
+    from partnerkpi.batch.engine import Kernel
 
-ENGINE = "partnerkpi"
-#: Local sockets are encrypted where the installed ZeroMQ can do it.
-CONFIG = Config({"KernelManager": {"transport_encryption": "auto"}})
-RENEW = "__import__('partnerkpi.batch.renew', fromlist=['renew']).{step}()"
-
-# What goes wrong is said once, in the manifest.
-logging.getLogger("papermill").setLevel(logging.CRITICAL)
+#: The kernels of this worker.
+_kernels: list[Kernel] = []
+#: In a kernel: what it was like before its first notebook.
+_state: dict[str, Any] = {}
 
 
-class ThisPython(KernelSpecManager):
-    """Finds one kernel: the Python that runs this."""
+@dataclass(frozen=True)
+class Job:
+    """One report to execute: everything a worker needs, as plain values.
 
-    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
-        """The kernel of this Python, whatever the name."""
-        return KernelSpec(resource_dir="", **get_kernel_dict())
-
-
-class Kernel:
-    """A kernel that starts with its first notebook and is renewed before every other.
-
-    `folder` is a private folder that exists; `timeout` the longest a cell may take, in seconds.
+    `folder` is private to the job and made by the worker; the executed notebooks end up there.
     """
 
-    def __init__(self, folder: Path, timeout: float) -> None:
-        self.folder = folder
-        self.timeout = timeout
-        self.used = False
-        self._manager: AsyncKernelManager | None = None
-        self._client: Any = None
+    number: int
+    folder: Path
+    chapters: tuple[Chapter, ...]
+    parameters: Mapping[str, str]
+    timeout: float
+    fresh_kernels: bool = False
 
-    def run(self, notebook: Path, output: Path, parameters: dict[str, str]) -> None:
-        """Execute one notebook with papermill and save what came of it.
-
-        Raises what papermill raises when a cell fails, a cell takes too long or the kernel dies.
-        """
-        papermill.execute_notebook(
-            str(notebook),
-            str(output),
-            parameters=parameters,
-            engine_name=ENGINE,
-            kernel_name="python3",
-            language="python",
-            progress_bar=False,
-            request_save_on_cell_execute=False,
-            autosave_cell_every=0,
-            kernel=self,
-        )
-
-    def execute(self, nb_man: Any) -> None:
-        """Run the cells of a notebook papermill has prepared."""
-        manager = self._manager or AsyncKernelManager(
-            kernel_name="python3", kernel_spec_manager=ThisPython(), config=CONFIG
-        )
-        client = PapermillNotebookClient(
-            nb_man,
-            km=manager,
-            timeout=self.timeout,
-            coalesce_streams=True,  # in how many pieces printed text arrives depends on the moment
-            log=logging.getLogger("papermill"),
-            config=CONFIG,
-        )
-        if self._manager is None:
-            self._manager = manager
-            manager.connection_file = str(self.folder / "kernel.json")
-            client.start_new_kernel(cwd=str(self._fresh("work")), env=self._environment())
-            client.start_new_kernel_client()
-        else:
-            client.kc = self._client
-        self._client = client.kc
-        reply = client.wait_for_reply(
-            client.kc.execute(RENEW.format(step="renew" if self.used else "remember"), silent=True, store_history=False)
-        )
-        if not reply or reply["content"]["status"] != "ok":
-            raise RuntimeError("the kernel could not be made ready for the notebook")
-        self.used = True
-        client.execute()
-
-    def end(self) -> None:
-        """End the kernel and everything it started, at once. The next notebook gets a new one."""
-        manager, client = self._manager, self._client
-        self._manager = self._client = None
-        self.used = False
-        if manager is None:
-            return
-        kill(manager)
-        if client is not None:
-            client.stop_channels()
-        if manager.has_kernel:
-            run_sync(manager.shutdown_kernel)(now=True)
-        run_sync(manager.cleanup_resources)()
-
-    def kill(self) -> None:
-        """Kill the kernel from a signal handler or another thread; nothing is tidied up."""
-        if self._manager is not None:
-            kill(self._manager)
-
-    def _environment(self) -> dict[str, str]:
-        package = str(Path(partnerkpi.__file__).resolve().parents[1])
-        path = os.pathsep.join(p for p in (package, os.environ.get("PYTHONPATH", "")) if p)
-        return {**os.environ, "PYTHONPATH": path, "IPYTHONDIR": str(self._fresh("ipython"))}
-
-    def _fresh(self, name: str) -> Path:
-        number = sum(1 for _ in self.folder.glob(f"{name}*"))
-        folder = self.folder / f"{name}{number}"
-        folder.mkdir(mode=0o700)
-        return folder
+    def output(self, chapter: Chapter) -> Path:
+        """Where the executed notebook of a chapter goes."""
+        return self.folder / chapter.path.name
 
 
-def kill(manager: AsyncKernelManager) -> None:
-    """Kill a kernel's whole process group, or the kernel alone where there are no groups."""
-    process = getattr(manager.provisioner, "process", None)
-    if process is None:
-        return
+@dataclass(frozen=True)
+class Outcome:
+    """How a job ended: `failure` is empty when every notebook came to its end, `seconds` the time it took."""
+
+    number: int
+    failure: str
+    seconds: float
+
+
+def run_job(job: Job) -> Outcome:
+    """Execute the notebooks of one report, stopping at the first that fails."""
+    from partnerkpi.batch.engine import Kernel  # papermill and all it needs: not for the process of the review
+
+    started = time.monotonic()
+    job.folder.mkdir(mode=0o700)
+    kernel = Kernel(job.folder, job.timeout)
+    _kernels.append(kernel)
+    failure = ""
     try:
-        if hasattr(os, "killpg"):
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
-    except (ProcessLookupError, PermissionError):
-        pass
+        for chapter in job.chapters:
+            failure = _run_chapter(kernel, job, chapter)
+            if failure:
+                failure = f"{chapter.path.name}: {failure}"
+                break
+            if job.fresh_kernels:
+                kernel.end()
+    finally:
+        kernel.end()
+        _kernels.remove(kernel)
+    return Outcome(job.number, failure, round(time.monotonic() - started, 3))
 
 
-class OwnKernel(Engine):
-    """The papermill engine that runs a notebook in the `Kernel` it is handed."""
+def _run_chapter(kernel: Kernel, job: Job, chapter: Chapter) -> str:
+    """Run one notebook; what failed in a used kernel gets one more chance in a fresh one. Returns the failure."""
+    shared = kernel.used
+    temporary = job.folder / "unfinished" / chapter.path.name
+    temporary.parent.mkdir(exist_ok=True)
+    try:
+        kernel.run(chapter.path, temporary, job.parameters)
+    except Exception as error:
+        kernel.end()
+        if shared and not isinstance(error, TimeoutError):
+            return _run_chapter(kernel, job, chapter)
+        return _in_words(error, job.timeout)
+    os.replace(temporary, job.output(chapter))
+    return ""
 
-    @classmethod
-    def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, *, kernel: Kernel, **_: Any) -> None:
-        """Run the notebook's cells in the kernel."""
-        kernel.execute(nb_man)
+
+def _in_words(error: Exception, timeout: float) -> str:
+    if isinstance(error, TimeoutError):
+        return f"a cell took longer than {timeout:g} seconds"
+    if type(error).__name__ == "DeadKernelError":
+        return "the kernel died (killed, out of memory, or the notebook ended it)"
+    if type(error).__name__ == "PapermillExecutionError":
+        text = f"cell {error.exec_count}: {error.ename}: {error.evalue}"  # type: ignore[attr-defined]
+    else:
+        text = f"{type(error).__name__}: {error}"
+    return re.sub(r"\x1b\[[0-9;]*m", "", text).strip()[:2000]
 
 
-papermill_engines.register(ENGINE, OwnKernel)
+def begin(private: Path) -> None:
+    """Prepare a worker process: leave Ctrl-C to the parent, and end with the parent, whatever ends it.
+
+    `private` is the folder of the whole batch: with the parent gone there is nobody else to remove it.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: _leave())
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_watch, args=(parent.sentinel, private), daemon=True).start()
+
+
+def _watch(sentinel: int, private: Path) -> None:
+    multiprocessing.connection.wait([sentinel])
+    for kernel in list(_kernels):
+        kernel.kill()
+    shutil.rmtree(private, ignore_errors=True)
+    _leave()
+
+
+def _leave() -> None:
+    for kernel in list(_kernels):
+        kernel.kill()
+    os._exit(143)
+
+
+def remember() -> None:
+    """Note everything a notebook might change. Call once, in a kernel that has run nothing yet."""
+    import matplotlib.pyplot as plt
+    import numpy as np
+
+    plt.switch_backend(plt.get_backend())  # what drawing changes on its first use is the same for every notebook then
+    _state.update(
+        rc=dict(plt.rcParams),
+        environ=dict(os.environ),
+        folder=os.getcwd(),
+        path=list(sys.path),
+        filters=list(warnings.filters),
+        numpy_errors=np.geterr(),
+        print_options=np.get_printoptions(),
+    )
+
+
+def renew() -> None:
+    """Forget the last notebook: names, execution count, figures, options, environment, warnings already shown."""
+    import matplotlib.pyplot as plt
+    import numpy as np
+    import pandas as pd
+    from IPython import get_ipython
+
+    get_ipython().reset(new_session=True)
+    plt.close("all")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        plt.rcParams.update(_state["rc"])
+        pd.reset_option("^(display|styler|plotting|io|compute|mode)\\.")
+    np.seterr(**_state["numpy_errors"])
+    np.set_printoptions(**_state["print_options"])
+    os.environ.clear()
+    os.environ.update(_state["environ"])
+    os.chdir(_state["folder"])
+    sys.path[:] = _state["path"]
+    warnings.filters[:] = _state["filters"]  # type: ignore[index]
+    for module in list(sys.modules.values()):
+        registry = getattr(module, "__warningregistry__", None)
+        if isinstance(registry, dict):
+            registry.clear()

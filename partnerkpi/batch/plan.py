@@ -1,13 +1,25 @@
-"""What a review will do, settled and checked before anything runs: book, quarters, partners, notebooks, figures.
+"""What a review will do, settled and checked before anything runs: book, quarters, partners, notebooks, figures, files.
 
 A partner's notebooks are given a slice: its own rows, and aggregates of the others. What a kernel never held, a page
 cannot leak.
+
+A notebook that declares a parameter more or less than the six would run on its defaults without a word, and report on
+the wrong partner; so every notebook is looked at before any is run.
+
+A partner's id may hold anything a CRM allows. What goes into the name of its page is the id when it is plain, else its
+plain letters and a short hash of the exact id; the partner's name follows as a readable slug. Two partners never share
+a file, not even where case is ignored.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+import ast
+import hashlib
+import json
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,9 +27,6 @@ from pathlib import Path
 import pandas as pd
 
 from partnerkpi import compare, others
-from partnerkpi.batch.chapters import Chapter, chapters
-from partnerkpi.batch.names import page_names
-from partnerkpi.batch.proof import Claim, Figures
 from partnerkpi.book import Book, NetworkFacts, open_book
 from partnerkpi.errors import UsageError, nearest
 from partnerkpi.figures import scorecard
@@ -30,6 +39,45 @@ from partnerkpi.shipped import shipped
 NETWORK = ""
 #: Quarters a notebook may look back on: eight for a trend, and what the oldest of them is compared with.
 BACK = 13
+#: What every notebook declares in its one cell tagged `parameters`; all strings.
+PARAMETERS = ("book", "partner", "quarter", "as_of", "edition", "language")
+COVER = "review"
+
+#: Longest file name in bytes, the ending included.
+LONGEST = 120
+#: Names Windows keeps for devices, whatever the ending.
+DEVICES = frozenset({"con", "prn", "aux", "nul"} | {f"{port}{i}" for port in ("com", "lpt") for i in range(10)})
+
+#: Letters that do not fall apart into a Latin letter and an accent.
+SPELT = str.maketrans({"ß": "ss", "ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "ð": "d", "þ": "th"})
+
+PLAIN_ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,38}[A-Za-z0-9])?")
+
+#: Values by figure name; None where there is none.
+Figures = Mapping[str, float | None]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a finished notebook must say at its end."""
+
+    chapter: str
+    partner: str
+    quarter: str
+    as_of: str
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One notebook: `path`, and `name`, its file name without number and ending; the cover is `review`."""
+
+    path: Path
+    name: str
+
+    @property
+    def is_cover(self) -> bool:
+        """True for the chapter that opens the review."""
+        return self.name == COVER
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +87,7 @@ class Plan:
     book: Book
     quarters: tuple[Quarter, ...]
     partners: tuple[str, ...]
-    names: dict[str, str]
+    names: Mapping[str, str]
     chapters: tuple[Chapter, ...]
 
     @cached_property
@@ -59,11 +107,11 @@ class Plan:
 
     @cached_property
     def _values(self) -> dict[tuple[str, str, str], dict[str, float | None]]:
-        found: dict[tuple[str, str, str], dict[str, float | None]] = defaultdict(dict)
+        values: dict[tuple[str, str, str], dict[str, float | None]] = defaultdict(dict)
         columns = (self.scores[c] for c in ("group", "quarter", "kpi", "figure", "value"))
         for group, quarter, kpi, figure, value in zip(*columns, strict=True):
-            found[group, quarter, kpi][figure] = None if pd.isna(value) else float(value)
-        return found
+            values[group, quarter, kpi][figure] = None if pd.isna(value) else float(value)
+        return values
 
     def figures(self, chapter: Chapter, partner: str, quarter: Quarter) -> Figures:
         """The values a chapter must end with."""
@@ -112,17 +160,22 @@ def planned(
         UsageError: a notebook with other parameters, no such quarter or partner, a part of a book.
         DataRefused: the book's data cannot be trusted.
     """
-    made_of = chapters(notebooks or shipped("notebooks"))
+    notebook_chapters = chapters(notebooks or shipped("notebooks"))
     whole = _whole(book, as_of, allow_set_aside)
     wanted = [quarters or ""] if quarters is None or isinstance(quarters, (str, Quarter)) else list(quarters) or [""]
     periods = {q.label: q for q in map(whole.quarter, wanted)}
-    known = list(map(str, whole.partner_ids))
-    chosen = list(dict.fromkeys(known if partners is None else partners))
-    if unknown := [p for p in chosen if p not in known]:
-        raise UsageError(f"There is no partner '{unknown[0]}' in {whole.name}. {nearest(unknown[0], known)}")
-    given = whole.partners.set_index("partner_id")["name"].dropna()
-    names = {p: str(given.get(p, p)) for p in known}
-    return Plan(whole, tuple(periods.values()), tuple(chosen), names, made_of)
+    ids = list(map(str, whole.partner_ids))
+    chosen = list(dict.fromkeys(ids if partners is None else partners))
+    if unknown := [p for p in chosen if p not in ids]:
+        raise UsageError(f"There is no partner '{unknown[0]}' in {whole.name}. {nearest(unknown[0], ids)}")
+    recorded_names = whole.partners.set_index("partner_id")["name"].dropna()
+    return Plan(
+        book=whole,
+        quarters=tuple(periods.values()),
+        partners=tuple(chosen),
+        names={p: str(recorded_names.get(p, p)) for p in ids},
+        chapters=notebook_chapters,
+    )
 
 
 def _whole(book: Book | str | Path, as_of: str | None, allow_set_aside: bool) -> Book:
@@ -133,3 +186,98 @@ def _whole(book: Book | str | Path, as_of: str | None, allow_set_aside: bool) ->
     if as_of and pd.Timestamp(as_of) != book.as_of:
         raise UsageError(f"The book is open as of {book.as_of:%Y-%m-%d}; open it as of {as_of} instead.")
     return book
+
+
+def chapters(folder: Path) -> tuple[Chapter, ...]:
+    """The notebooks of the folder named `NN_<name>.ipynb`, in the order of their numbers, each with the six parameters.
+
+    Raises `UsageError` that lists every notebook with other parameters.
+    """
+    numbered = [Chapter(path, path.stem[3:]) for path in sorted(folder.glob("[0-9][0-9]_*.ipynb"))]
+    if not numbered:
+        raise UsageError(f"no notebooks named NN_<name>.ipynb in {folder}")
+    faults = [f"{chapter.path.name}: {fault}" for chapter in numbered if (fault := parameter_fault(chapter.path))]
+    if faults:
+        raise UsageError("notebooks that cannot be reviewed; nothing was run:\n" + "\n".join(faults))
+    return tuple(numbered)
+
+
+def parameter_fault(path: Path) -> str:
+    """What is wrong with a notebook's parameters, in words; empty when it declares exactly the six, all strings."""
+    try:
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    except (ValueError, KeyError) as error:
+        return f"not a notebook ({error})"
+    tagged = [cell for cell in cells if "parameters" in cell.get("metadata", {}).get("tags", ())]
+    if len(tagged) != 1:
+        return f"{len(tagged)} cells are tagged parameters; tag exactly one"
+    try:
+        declared = _assigned("".join(tagged[0]["source"]))
+    except SyntaxError as error:
+        return f"the parameters cell is not Python ({error.msg})"
+    if missing := [name for name in PARAMETERS if name not in declared]:
+        return f"parameters not declared: {', '.join(missing)}"
+    if extra := [name for name in declared if name not in PARAMETERS]:
+        return f"unknown parameters: {', '.join(extra)}; the six are {', '.join(PARAMETERS)}"
+    if others := [name for name, value in declared.items() if not isinstance(value, str)]:
+        return f"parameters that are not text: {', '.join(others)}"
+    return ""
+
+
+def _assigned(source: str) -> dict[str, object]:
+    values: dict[str, object] = {}
+    for statement in ast.parse(source).body:
+        targets: list[ast.expr] = []
+        if isinstance(statement, ast.Assign):
+            targets = statement.targets
+        elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
+            targets = [statement.target]
+        for target in targets:
+            value = getattr(statement, "value", None)
+            values[ast.unparse(target)] = value.value if isinstance(value, ast.Constant) else None
+    return values
+
+
+def slug(text: str, longest: int = 60) -> str:
+    """Lower-case ASCII words joined by hyphens; empty when the text has no Latin letters or digits.
+
+    >>> slug("Müller & Söhne GmbH"), slug("Fønix Weiß"), slug("../../x"), slug("株式会社")
+    ('muller-sohne-gmbh', 'fonix-weiss', 'x', '')
+    """
+    spelt = text.lower().translate(SPELT)
+    plain = unicodedata.normalize("NFKD", spelt).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "-", plain)[:longest].strip("-")
+
+
+def page_names(partners: Mapping[str, str], reserved: frozenset[str] = frozenset({"index"})) -> dict[str, str]:
+    """The stem of each partner's page, by id: `P-003-rheinwerk`.
+
+    `partners` maps id to name. The result depends on the ids and names only, not on their order.
+
+    >>> page_names({"P-003": "Rheinwerk GmbH", "con": "", "a/b": "A", "A/B": "A"})
+    {'P-003': 'P-003-rheinwerk-gmbh', 'con': 'con-1143da2b', 'a/b': 'a-b-c14cddc0-a', 'A/B': 'a-b-998d3ed8-a'}
+    """
+    folded = Counter(_folded(partner) for partner in partners)
+    stems = {}
+    for partner, name in partners.items():
+        safe = PLAIN_ID.fullmatch(partner) and _folded(partner) not in DEVICES | reserved
+        key = partner if safe and folded[_folded(partner)] == 1 else _hashed(partner)
+        readable = "" if slug(name) == slug(partner) else slug(name)
+        stems[partner] = "-".join(part for part in (key, readable) if part)[: LONGEST - len(".html")].rstrip("-")
+    taken = Counter(_folded(stem) for stem in stems.values())
+    return {
+        partner: stem if taken[_folded(stem)] == 1 else f"{_hashed(partner)}-{_digest(partner, 16)}"
+        for partner, stem in stems.items()
+    }
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).casefold()
+
+
+def _hashed(partner: str) -> str:
+    return "-".join(part for part in (slug(partner, 30), _digest(partner, 8)) if part)
+
+
+def _digest(text: str, length: int) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:length]

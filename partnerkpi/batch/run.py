@@ -1,4 +1,9 @@
-"""The whole review: plan → execute → bind → gate → publish."""
+"""The whole review: plan → execute → bind → gate → publish.
+
+Jobs run in worker processes, a few at a time; whatever happens to one job costs only that job. A worker that dies takes
+the whole pool with it, and nobody can say whose job did it. Jobs that had not begun go on in a new pool; those that had
+are tried once more, each in a pool of its own.
+"""
 
 from __future__ import annotations
 
@@ -6,25 +11,63 @@ import contextlib
 import datetime
 import hashlib
 import json
+import multiprocessing
 import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+import types
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from partnerkpi.batch import publish
-from partnerkpi.batch.execute import execute
-from partnerkpi.batch.lock import locked
+from partnerkpi.batch.kernels import Job, Outcome, begin, run_job
 from partnerkpi.batch.plan import NETWORK, Plan, planned
-from partnerkpi.batch.result import ReviewResult
-from partnerkpi.batch.settle import Settling, versions
-from partnerkpi.batch.worker import Job
+from partnerkpi.batch.publish import QuarterFolder, Report
 from partnerkpi.book import Book
 from partnerkpi.errors import UsageError
 from partnerkpi.export import to_csv
 from partnerkpi.periods import Quarter
+
+#: Exit codes of a review in which something was not published.
+FAILED, REFUSED = 3, 5
+#: Seconds between two looks at how far the workers are.
+LOOK = 0.25
+
+
+@dataclass(frozen=True)
+class ReviewResult:
+    """The reports of a review, and the folders they are in, one per quarter."""
+
+    reports: tuple[Report, ...]
+    folders: tuple[Path, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """0 all published, 5 when the gate refused one, else 3."""
+        states = {report.state for report in self.reports}
+        return REFUSED if "refused" in states else FAILED if "failed" in states else 0
+
+    @property
+    def failed(self) -> tuple[Report, ...]:
+        """The reports that were not published."""
+        return tuple(report for report in self.reports if report.state != "published")
+
+    def __str__(self) -> str:
+        """A few plain sentences: how many, where, and what failed why."""
+        good = len(self.reports) - len(self.failed)
+        lines = [f"{good} of {len(self.reports)} reports published."]
+        for report in self.failed:
+            kept = " The earlier page was kept." if report.stale else ""
+            who = report.partner or "the network"
+            lines.append(f"{report.quarter}, {who}: {report.state}: {report.reason}.{kept}".replace("..", "."))
+        pages = (folder / "index.html" for folder in self.folders)
+        return "\n".join([*lines, *(f"Open {page}" for page in pages if page.exists())])
 
 
 def review(
@@ -68,31 +111,36 @@ def review(
     )
     folder = Path(out).resolve()
     publish.prepared(folder, reports=len(plan.quarters) * (1 + len(plan.partners)))
-    with locked(folder), tempfile.TemporaryDirectory(prefix="partnerkpi-", ignore_cleanup_errors=True) as private:
-        return _run(plan, folder, Path(private), jobs or os.cpu_count() or 1, timeout, progress, fresh_kernels)
+    with (
+        publish.locked(folder),
+        tempfile.TemporaryDirectory(prefix="partnerkpi-", ignore_cleanup_errors=True) as private,
+    ):
+        job_list = _jobs(plan, Path(private), timeout=timeout, fresh_kernels=fresh_kernels)
+        return _run(
+            plan, job_list, out=folder, private=Path(private), workers=jobs or os.cpu_count() or 1, progress=progress
+        )
 
 
 def _run(
-    plan: Plan, out: Path, private: Path, workers: int, timeout: float, progress: bool | None, fresh_kernels: bool
+    plan: Plan, jobs: Sequence[Job], *, out: Path, private: Path, workers: int, progress: bool | None
 ) -> ReviewResult:
     started = time.time()
-    settlings = {q.label: Settling(plan, q, out / q.label, private) for q in plan.quarters}
-    jobs = _jobs(plan, private, timeout, fresh_kernels)
+    folders = {q.label: QuarterFolder(plan, q, out / q.label, private) for q in plan.quarters}
     of_job = {job.number: job for job in jobs}
     with _bar(jobs, progress) as look, contextlib.closing(execute(jobs, workers, look)) as outcomes:
         for outcome in outcomes:
             job = of_job[outcome.number]
-            settlings[job.parameters["quarter"]].take(job.parameters["partner"], job, outcome)
+            folders[job.parameters["quarter"]].take(job.parameters["partner"], job, outcome)
             look()
-    for settling in settlings.values():
-        settling.finish()
-        _write_tables(settling)
-        _write_manifest(settling, started)
-    reports = tuple(s.reports[p] for s in settlings.values() for p in (NETWORK, *plan.partners))
-    return ReviewResult(reports, tuple(s.folder for s in settlings.values()))
+    for folder in folders.values():
+        folder.finish()
+        _write_tables(folder)
+        _write_manifest(folder, started)
+    reports = tuple(f.reports[p] for f in folders.values() for p in (NETWORK, *plan.partners))
+    return ReviewResult(reports, tuple(f.folder for f in folders.values()))
 
 
-def _jobs(plan: Plan, private: Path, timeout: float, fresh_kernels: bool) -> list[Job]:
+def _jobs(plan: Plan, private: Path, *, timeout: float, fresh_kernels: bool) -> list[Job]:
     """One job per quarter and partner, the network's first as it takes longest; the slices are written here."""
     jobs: list[Job] = []
     for number, partner in enumerate((NETWORK, *plan.partners)):
@@ -108,11 +156,19 @@ def _jobs(plan: Plan, private: Path, timeout: float, fresh_kernels: bool) -> lis
                 "edition": "internal",
                 "language": "en",
             }
-            jobs.append(Job(len(jobs), private / f"job{len(jobs)}", plan.chapters, parameters, timeout, fresh_kernels))
+            job = Job(
+                number=len(jobs),
+                folder=private / f"job{len(jobs)}",
+                chapters=plan.chapters,
+                parameters=parameters,
+                timeout=timeout,
+                fresh_kernels=fresh_kernels,
+            )
+            jobs.append(job)
     return jobs
 
 
-@contextlib.contextmanager
+@contextmanager
 def _bar(jobs: Sequence[Job], progress: bool | None) -> Iterator[Callable[[], None]]:
     """A bar over notebooks; what is yielded brings it up to date."""
     if not (sys.stderr.isatty() if progress is None else progress):
@@ -129,19 +185,19 @@ def _bar(jobs: Sequence[Job], progress: bool | None) -> Iterator[Callable[[], No
         yield look
 
 
-def _write_tables(settling: Settling) -> None:
-    scores, book = settling.plan.scores, settling.plan.book
-    mine = scores[scores["quarter"] == settling.quarter.label]
-    publish.put(settling.folder / "scorecard.csv", to_csv(mine).encode())
-    aside = settling.folder / "set-aside.csv"
+def _write_tables(folder: QuarterFolder) -> None:
+    scores, book = folder.plan.scores, folder.plan.book
+    mine = scores[scores["quarter"] == folder.quarter.label]
+    publish.put(folder.folder / "scorecard.csv", to_csv(mine).encode())
+    aside = folder.folder / "set-aside.csv"
     if len(book.reading.set_aside):
         publish.put(aside, to_csv(book.reading.set_aside).encode())
     else:
         aside.unlink(missing_ok=True)
 
 
-def _write_manifest(settling: Settling, started: float) -> None:
-    plan, quarter = settling.plan, settling.quarter
+def _write_manifest(folder: QuarterFolder, started: float) -> None:
+    plan, quarter = folder.plan, folder.quarter
     book = plan.book
     manifest: dict[str, Any] = {
         "quarter": quarter.label,
@@ -151,34 +207,106 @@ def _write_manifest(settling: Settling, started: float) -> None:
         "inputs": dict(sorted(book.reading.inputs.items())),
         "conservation": book.reading.lines(),
         "notebooks": {c.path.name: hashlib.sha256(c.path.read_bytes()).hexdigest() for c in plan.chapters},
-        "versions": versions(),
+        "versions": publish.versions(),
         "started": _time(started),
         "finished": _time(time.time()),
-        "reports": sorted([*map(dict, _entries(settling)), *settling.kept()], key=lambda entry: str(entry["partner"])),
+        "reports": sorted([*map(dict, _entries(folder)), *folder.kept()], key=lambda entry: str(entry["partner"])),
     }
-    publish.put(settling.folder / "manifest.json", (json.dumps(manifest, ensure_ascii=False, indent=1) + "\n").encode())
+    publish.put(folder.folder / "manifest.json", (json.dumps(manifest, ensure_ascii=False, indent=1) + "\n").encode())
 
 
-def _entries(settling: Settling) -> Iterator[dict[str, Any]]:
-    for report in settling.reports.values():
+def _entries(folder: QuarterFolder) -> Iterator[dict[str, Any]]:
+    for report in folder.reports.values():
         entry = {
             "partner": report.partner,
             "file": report.path.name,
             "state": report.state,
             "sha256": report.sha256,
             "seconds": report.seconds,
-            "as_of": f"{settling.plan.book.as_of:%Y-%m-%d}",
+            "as_of": f"{folder.plan.book.as_of:%Y-%m-%d}",
         }
         if report.reason:
             entry["reason"] = report.reason
         if report.stale:
-            entry |= {key: settling.earlier[report.partner][key] for key in ("file", "sha256", "as_of")} | {
-                "stale": True
-            }
-        if count := settling.unsearched.get(report.partner):
+            entry |= {key: folder.earlier[report.partner][key] for key in ("file", "sha256", "as_of")} | {"stale": True}
+        if count := folder.unsearched.get(report.partner):
             entry["names_not_searched"] = count
         yield entry
 
 
 def _time(seconds: float) -> str:
     return datetime.datetime.fromtimestamp(seconds).astimezone().isoformat(timespec="seconds")
+
+
+def execute(jobs: Sequence[Job], workers: int, look: Callable[[], None]) -> Generator[Outcome, None, None]:
+    """Yield each job's outcome as it ends. `look` is called several times a second while waiting.
+
+    When the caller stops (an error, Ctrl-C), the workers and their kernels are ended before this returns.
+    """
+    lost: list[Job] = []
+    yield from _in_pool(jobs, workers, look, lost)
+    while lost:
+        begun = [job for job in lost if job.folder.exists()]
+        waiting = [job for job in lost if not job.folder.exists()]
+        lost = []
+        if not begun:  # the pool cannot even start
+            for job in waiting:
+                yield Outcome(job.number, "the worker processes could not be started", 0.0)
+            return
+        for job in begun:
+            os.rename(job.folder, job.folder.with_name(job.folder.name + "-lost"))
+            alone: list[Job] = []
+            yield from _in_pool([job], 1, look, alone)
+            if alone:
+                yield Outcome(job.number, "its worker process died", 0.0)
+        yield from _in_pool(waiting, workers, look, lost)
+
+
+def _in_pool(jobs: Sequence[Job], workers: int, look: Callable[[], None], lost: list[Job]) -> Iterator[Outcome]:
+    """Run jobs in one pool; those without an outcome because the pool broke are added to `lost`."""
+    if not jobs:
+        return
+    pool = ProcessPoolExecutor(
+        max_workers=min(workers, len(jobs)),
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=begin,
+        initargs=(jobs[0].folder.parent,),
+    )
+    finished = False
+    try:
+        running: dict[Future[Outcome], Job] = {}
+        with _nameless_main():
+            try:
+                for job in jobs:
+                    running[pool.submit(run_job, job)] = job
+            except BrokenProcessPool:
+                lost.extend(jobs[len(running) :])
+        while running:
+            done, _ = wait(running, timeout=LOOK, return_when=FIRST_COMPLETED)
+            look()
+            for future in done:
+                job = running.pop(future)
+                try:
+                    yield future.result()
+                except BrokenProcessPool:
+                    lost.append(job)
+                except Exception as error:
+                    yield Outcome(job.number, f"{type(error).__name__}: {error}", 0.0)
+        finished = True
+    finally:
+        processes = list((pool._processes or {}).values())
+        if not finished:
+            for process in processes:
+                process.terminate()
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _nameless_main() -> Iterator[None]:
+    """Keep workers from importing the user's script: it may have no main guard, and they need nothing of it."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main

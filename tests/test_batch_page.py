@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from partnerkpi.batch.cells import chapter_html, title_of
+from partnerkpi.batch.page import chapter_html, title_of
 from partnerkpi.show.html import style
 
 
