@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from partnerkpi.book import check_book, open_book, read
+from partnerkpi.book import check_book, open_book, sources
 from partnerkpi.book.sources import read_file
 from partnerkpi.errors import DataRefused
 
@@ -108,7 +108,7 @@ CELL = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])
 def test_what_was_written_is_read_with_its_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: list[tuple[str, str, str]], end: str, chunk: int
 ) -> None:
-    monkeypatch.setattr(read, "_CHUNK", chunk)
+    monkeypatch.setattr(sources, "_CHUNK", chunk)
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator=end, quoting=csv.QUOTE_ALL)
     starts = []

@@ -101,17 +101,17 @@ def read_config(folder: Path) -> BookConfig:
             f"(data/README.md describes the tables and columns):\n\n{EXAMPLE}"
         )
     try:
-        said = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not readable as TOML: {error}.") from error
-    for key in said:
-        _known(key, ("book", *TABLES, "slice"), f"[{key}]")
-    if "book" not in said:
+    for key in content:
+        _check_name(key, ("book", *TABLES, "slice"), f"[{key}]")
+    if "book" not in content:
         raise UsageError(f"{path} has no [book]. It begins like this:\n\n{EXAMPLE}")
-    book = _mapping(said["book"], "[book]")
+    book = _mapping(content["book"], "[book]")
     for key in book:
-        _known(key, _BOOK_KEYS, f"[book] {key}")
-    tables = {name: _table(TABLES[name], said.get(name), folder) for name in TABLES}
+        _check_name(key, _BOOK_KEYS, f"[book] {key}")
+    tables = {name: _table(TABLES[name], content.get(name), folder) for name in TABLES}
     if not (tables["deals"].files or tables["deals"].sql):
         raise UsageError(
             f"The book in '{folder}' has no deals: there is no deals.csv, and {NAME} names no other file. "
@@ -125,55 +125,55 @@ def read_config(folder: Path) -> BookConfig:
         fiscal_year_starts=_month(book.get("fiscal_year_starts", 1)),
         extracted_on=_day(book),
         tables=tables,
-        slice=_mapping(said["slice"], "[slice]") if "slice" in said else None,
+        slice=_mapping(content["slice"], "[slice]") if "slice" in content else None,
     )
 
 
-def _table(table: Table, said: Any, folder: Path) -> TableConfig:
+def _table(table: Table, section: Any, folder: Path) -> TableConfig:
     """How the table is read; without any files or SQL when the book does not have it."""
     default = f"{table.name}.csv"
-    if said is None:
+    if section is None:
         return TableConfig(table.name, files=(default,) if (folder / default).is_file() else ())
     where = f"[{table.name}]"
-    said = _mapping(said, where)
-    for key in said:
-        _known(key, _TABLE_KEYS, f"{where} {key}")
-    sql = _text(said.get("sql", ""), f"{where} sql").strip()
-    files = _files(said["files"], folder, f"{where} files") if "files" in said else ()
+    section = _mapping(section, where)
+    for key in section:
+        _check_name(key, _TABLE_KEYS, f"{where} {key}")
+    sql = _text(section.get("sql", ""), f"{where} sql").strip()
+    files = _files(section["files"], folder, f"{where} files") if "files" in section else ()
     if not files and not sql:
         if not (folder / default).is_file():
             raise UsageError(f"{where} names no file, and there is no {default}. {_csv_files(folder)}")
         files = (default,)
-    columns = _named(table, said.get("columns", {}), f"[{table.name}.columns]")
-    constants = _named(table, said.get("constants", {}), f"[{table.name}.constants]")
+    columns = _named(table, section.get("columns", {}), f"[{table.name}.columns]")
+    constants = _named(table, section.get("constants", {}), f"[{table.name}.constants]")
     for name in constants:
         if name in columns:
             raise UsageError(f"[{table.name}.constants] {name}: it is also in [{table.name}.columns]. Keep one.")
-    decimal = _one_of(said.get("decimal", "."), (".", ","), f"{where} decimal")
-    thousands = _one_of(said.get("thousands", ""), ("", *_THOUSANDS), f"{where} thousands")
+    decimal = _one_of(section.get("decimal", "."), (".", ","), f"{where} decimal")
+    thousands = _one_of(section.get("thousands", ""), ("", *_THOUSANDS), f"{where} thousands")
     if thousands == decimal:
         raise UsageError(f"{where} thousands: '{thousands}' is also the decimal mark.")
-    delimiter = _text(said.get("delimiter", ""), f"{where} delimiter")
+    delimiter = _text(section.get("delimiter", ""), f"{where} delimiter")
     if len(delimiter) > 1 or delimiter in ('"', "\n", "\r"):
         raise UsageError(f"{where} delimiter: it must be one character other than a quote, not {delimiter!r}.")
     return TableConfig(
         name=table.name,
         files=files,
-        encoding=_encoding(said.get("encoding", "utf-8"), f"{where} encoding"),
+        encoding=_encoding(section.get("encoding", "utf-8"), f"{where} encoding"),
         delimiter=delimiter,
         decimal=decimal,
         thousands=thousands,
-        dates=_dates(table, said.get("dates", {})),
+        dates=_dates(table, section.get("dates", {})),
         sql=sql,
         columns=columns,
-        values=_values(table, said.get("values", {})),
+        values=_values(table, section.get("values", {})),
         constants=constants,
-        declared=frozenset(said),
+        declared=frozenset(section),
     )
 
 
-def _files(said: Any, folder: Path, where: str) -> tuple[str, ...]:
-    names = [said] if isinstance(said, str) else said
+def _files(value: Any, folder: Path, where: str) -> tuple[str, ...]:
+    names = [value] if isinstance(value, str) else value
     if not isinstance(names, list) or not names or not all(isinstance(n, str) for n in names):
         raise UsageError(f'{where}: a list of file names is expected, like ["deals.csv"].')
     for name in names:
@@ -191,20 +191,20 @@ def _files(said: Any, folder: Path, where: str) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _named(table: Table, said: Any, where: str) -> dict[str, str]:
-    named = _mapping(said, where)
+def _named(table: Table, value: Any, where: str) -> dict[str, str]:
+    named = _mapping(value, where)
     for name in named:
-        _known(name, table.names, f"{where} {name}")
-    return {name: _text(value, f"{where} {name}") for name, value in named.items()}
+        _check_name(name, table.names, f"{where} {name}")
+    return {name: _text(text, f"{where} {name}") for name, text in named.items()}
 
 
-def _dates(table: Table, said: Any) -> dict[str, str]:
+def _dates(table: Table, value: Any) -> dict[str, str]:
     where = f"[{table.name}] dates"
-    formats = {"": said} if isinstance(said, str) else _mapping(said, where)
+    formats = {"": value} if isinstance(value, str) else _mapping(value, where)
     dated = [c.name for c in table.columns if c.dated]
     for name, text in formats.items():
         if name:
-            _known(name, dated, f"{where} {name}")
+            _check_name(name, dated, f"{where} {name}")
         text = _text(text, f"{where} {name}".rstrip())
         used = re.findall(r"%(.)", text)
         whole = not name or table[name].kind != "month"
@@ -215,25 +215,25 @@ def _dates(table: Table, said: Any) -> dict[str, str]:
     return dict(formats)
 
 
-def _values(table: Table, said: Any) -> dict[str, dict[str, str]]:
+def _values(table: Table, value: Any) -> dict[str, dict[str, str]]:
     """The canonical value of each value in the export, by column."""
-    found: dict[str, dict[str, str]] = {}
-    for column, mapping in _mapping(said, f"[{table.name}.values]").items():
-        _known(column, table.names, f"[{table.name}.values] {column}")
+    canonicals: dict[str, dict[str, str]] = {}
+    for column, mapping in _mapping(value, f"[{table.name}.values]").items():
+        _check_name(column, table.names, f"[{table.name}.values] {column}")
         where = f"[{table.name}.values.{column}]"
-        found[column] = {}
+        canonicals[column] = {}
         for canonical, listed in _mapping(mapping, where).items():
             if column in ENUMERATED:
-                _known(canonical, (*ENUMERATED[column], IGNORE), f"{where} {canonical}")
-            for value in [listed] if isinstance(listed, str) else listed:
-                value = _text(value, f"{where} {canonical}")
-                if found[column].get(value, canonical) != canonical:
-                    raise UsageError(f"{where}: '{value}' stands under '{found[column][value]}' and '{canonical}'.")
-                found[column][value] = canonical
-    return found
+                _check_name(canonical, (*ENUMERATED[column], IGNORE), f"{where} {canonical}")
+            for text in [listed] if isinstance(listed, str) else listed:
+                text = _text(text, f"{where} {canonical}")
+                if canonicals[column].get(text, canonical) != canonical:
+                    raise UsageError(f"{where}: '{text}' stands under '{canonicals[column][text]}' and '{canonical}'.")
+                canonicals[column][text] = canonical
+    return canonicals
 
 
-def _known(key: str, options: Iterable[str], where: str) -> None:
+def _check_name(key: str, options: Iterable[str], where: str) -> None:
     """Pass when the key is one of the options.
 
     Raises:
@@ -247,30 +247,30 @@ def _known(key: str, options: Iterable[str], where: str) -> None:
     raise UsageError(f"{NAME}, {where}: there is no such name here. {nearest(key, listed)}")
 
 
-def _mapping(said: Any, where: str) -> dict[str, Any]:
-    if not isinstance(said, dict):
-        raise UsageError(f"{NAME}, {where}: a table of names and values is expected, not {said!r}.")
-    return said
+def _mapping(value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise UsageError(f"{NAME}, {where}: a table of names and values is expected, not {value!r}.")
+    return value
 
 
-def _text(said: Any, where: str) -> str:
-    if not isinstance(said, str):
-        raise UsageError(f"{NAME}, {where}: a text in quotes is expected, not {said!r}.")
-    return said
+def _text(value: Any, where: str) -> str:
+    if not isinstance(value, str):
+        raise UsageError(f"{NAME}, {where}: a text in quotes is expected, not {value!r}.")
+    return value
 
 
-def _one_of(said: Any, options: Iterable[str], where: str) -> str:
+def _one_of(value: Any, options: Iterable[str], where: str) -> str:
     listed = tuple(options)
-    if said not in listed:
-        raise UsageError(f"{NAME}, {where}: {said!r} is not one of {', '.join(map(repr, listed))}.")
-    return str(said)
+    if value not in listed:
+        raise UsageError(f"{NAME}, {where}: {value!r} is not one of {', '.join(map(repr, listed))}.")
+    return str(value)
 
 
-def _encoding(said: Any, where: str) -> str:
+def _encoding(value: Any, where: str) -> str:
     try:
-        return codecs.lookup(_text(said, where)).name
+        return codecs.lookup(_text(value, where)).name
     except LookupError as error:
-        raise UsageError(f"{NAME}, {where}: there is no encoding '{said}'. Often it is utf-8 or cp1252.") from error
+        raise UsageError(f"{NAME}, {where}: there is no encoding '{value}'. Often it is utf-8 or cp1252.") from error
 
 
 def _currency(book: dict[str, Any]) -> str:
@@ -294,15 +294,15 @@ def _month(number: Any) -> int:
 
 
 def _day(book: dict[str, Any]) -> pd.Timestamp:
-    said = book.get("extracted_on")
-    if isinstance(said, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", said):
+    value = book.get("extracted_on")
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
         with suppress(ValueError):
-            said = date.fromisoformat(said)
-    if not isinstance(said, date) or isinstance(said, datetime):
+            value = date.fromisoformat(value)
+    if not isinstance(value, date) or isinstance(value, datetime):
         raise UsageError(
-            f"{NAME}, [book] extracted_on: the day the export was made is expected, like 2025-12-31, not {said!r}."
+            f"{NAME}, [book] extracted_on: the day the export was made is expected, like 2025-12-31, not {value!r}."
         )
-    return pd.Timestamp(said).as_unit("s")
+    return pd.Timestamp(value).as_unit("s")
 
 
 def _csv_files(folder: Path, wanted: str = "") -> str:

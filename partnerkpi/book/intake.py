@@ -11,12 +11,13 @@ import pandas as pd
 from partnerkpi.book import parse
 from partnerkpi.book.config import IGNORE, TableConfig
 from partnerkpi.book.labels import as_label
-from partnerkpi.book.reading import FAULT_COLUMNS
 from partnerkpi.book.schema import ENUMERATED, Table
 from partnerkpi.book.sources import Problem, RawTable
 from partnerkpi.errors import nearest
 
-USED, OUT, ASIDE = 0, 1, 2  # positions in faults.FATES
+FATES = ("used", "out of scope", "set aside")
+USED, OUT, ASIDE = range(len(FATES))
+FAULT_COLUMNS = ("table", "file", "record", "line", "column", "value", "rule", "kind", "count")
 
 
 @dataclass(eq=False)
@@ -128,21 +129,21 @@ def wanted_columns(table: Table, config: TableConfig, header: list[str]) -> dict
 
 def examine(table: Table, config: TableConfig, raws: list[RawTable], zone: str) -> Examined:
     """The table's rows with values, and every fault a row shows by itself."""
-    seen = _assembled(table, config, raws)
+    examined = _assembled(table, config, raws)
     for name, mapping in config.values.items():
-        if seen.has(name):
-            _map_values(seen, name, mapping)
+        if examined.has(name):
+            _map_values(examined, name, mapping)
     for name in table.names:
-        if name in ENUMERATED and name not in config.values and seen.has(name):
-            _check_enumerated(seen, name)
+        if name in ENUMERATED and name not in config.values and examined.has(name):
+            _check_enumerated(examined, name)
     for column in table.columns:
-        if seen.has(column.name):
-            _parse(seen, config, column.name, zone)
+        if examined.has(column.name):
+            _parse(examined, config, column.name, zone)
     for column in table.columns:
-        if column.required and seen.has(column.name):
-            seen.aside(column.name, "is empty and must not be", seen.text[column.name].isna().to_numpy())
-    _drop_duplicates(seen)
-    return seen
+        if column.required and examined.has(column.name):
+            examined.aside(column.name, "is empty and must not be", examined.text[column.name].isna().to_numpy())
+    _drop_duplicates(examined)
+    return examined
 
 
 def _assembled(table: Table, config: TableConfig, raws: list[RawTable]) -> Examined:
@@ -157,9 +158,9 @@ def _assembled(table: Table, config: TableConfig, raws: list[RawTable]) -> Exami
         ragged += [(raw.file, p) for p in raw.ragged]
         if raw.refused or not _columns_there(faulty, config, raw):
             continue
-        found = wanted_columns(table, config, raw.header)
-        part = pd.DataFrame({name: raw.text[source] for name, source in found.items()}, index=raw.text.index)
-        typed |= {name: raw.typed[source] for name, source in found.items() if source in raw.typed}
+        columns = wanted_columns(table, config, raw.header)
+        part = pd.DataFrame({name: raw.text[source] for name, source in columns.items()}, index=raw.text.index)
+        typed |= {name: raw.typed[source] for name, source in columns.items() if source in raw.typed}
         parts.append(part.assign(**dict.fromkeys(config.constants, "")).astype("str"))
         files.append(raw)
         if not len(raw.text) and not raw.ragged:
@@ -171,79 +172,79 @@ def _assembled(table: Table, config: TableConfig, raws: list[RawTable]) -> Exami
     whole = pd.Categorical(np.concatenate([*names, np.empty(0, dtype=object)]))
     record = np.concatenate([*(r.record for r in files), np.empty(0, np.int64)])
     line = np.concatenate([*(r.line for r in files), np.empty(0, np.int64)])
-    made = Examined(table, text, whole, record, line, typed, given=bool(raws), ragged=ragged)
-    made.faults = faulty.faults
-    return made
+    examined = Examined(table, text, whole, record, line, typed, given=bool(raws), ragged=ragged)
+    examined.faults = faulty.faults
+    return examined
 
 
-def note_file(seen: Examined, raw: RawTable) -> None:
+def note_file(examined: Examined, raw: RawTable) -> None:
     """Take over what is wrong with a file as such."""
     for p in [*raw.problems, *raw.ragged]:
-        row = (seen.table.name, raw.file, p.record, p.line, p.column, p.value, p.rule, p.kind, p.count)
-        seen.faults.append(pd.DataFrame([row], columns=list(FAULT_COLUMNS)).assign(partner_id=""))
+        row = (examined.table.name, raw.file, p.record, p.line, p.column, p.value, p.rule, p.kind, p.count)
+        examined.faults.append(pd.DataFrame([row], columns=list(FAULT_COLUMNS)).assign(partner_id=""))
 
 
-def _columns_there(seen: Examined, config: TableConfig, raw: RawTable) -> bool:
+def _columns_there(examined: Examined, config: TableConfig, raw: RawTable) -> bool:
     """True when the file has every column it must have."""
-    table, header = seen.table, raw.header
-    there = True
-    found = {*wanted_columns(table, config, header), *config.constants}
+    table, header = examined.table, raw.header
+    complete = True
+    there = {*wanted_columns(table, config, header), *config.constants}
     where = f"[{table.name}.columns]"
     for name, source in config.columns.items():
         if source not in header:
-            seen.blame(
+            examined.blame(
                 f"{where} {name}: the column '{source}' is missing. {nearest(source, header)}", "E", name, file=raw.file
             )
-            there = False
+            complete = False
     for column in table.columns:
-        if column.required and column.name not in {*found, *config.columns}:
+        if column.required and column.name not in {*there, *config.columns}:
             hint = f"Map it under {where}. {nearest(column.name, header)}"
-            seen.blame(f"the column '{column.name}' is missing. {hint}", "E", column.name, file=raw.file)
-            there = False
-    if table.name == "touches" and not {"deal_id", "lead_id"} & found:
-        seen.blame("neither 'deal_id' nor 'lead_id' is there", "E", file=raw.file)
-        there = False
-    return there
+            examined.blame(f"the column '{column.name}' is missing. {hint}", "E", column.name, file=raw.file)
+            complete = False
+    if table.name == "touches" and not {"deal_id", "lead_id"} & there:
+        examined.blame("neither 'deal_id' nor 'lead_id' is there", "E", file=raw.file)
+        complete = False
+    return complete
 
 
-def _map_values(seen: Examined, column: str, mapping: Mapping[str, str]) -> None:
+def _map_values(examined: Examined, column: str, mapping: Mapping[str, str]) -> None:
     """Replace the export's values by canonical ones; rows whose value is ignored are out of scope.
 
     In a column of fixed values every other value must be one of these; in any other the rest stays as it is.
     """
-    codes, distinct = pd.factorize(seen.text[column])
+    codes, distinct = pd.factorize(examined.text[column])
     names = [str(n) for n in distinct]
     new = np.array([*(mapping.get(n, n) for n in names), mapping.get("")], dtype=object)
     out = new == IGNORE
-    seen.leave_out(out[codes])
+    examined.leave_out(out[codes])
     if column in ENUMERATED:
         for i, name in enumerate(names):
             if name not in mapping and name not in ENUMERATED[column]:
-                seen.refuse(column, f"stands under no value in [{seen.table.name}.values.{column}]", codes == i)
+                examined.refuse(column, f"stands under no value in [{examined.table.name}.values.{column}]", codes == i)
     new[out] = None
-    seen.text[column] = pd.Series(new[codes], index=seen.text.index, dtype="str")
+    examined.text[column] = pd.Series(new[codes], index=examined.text.index, dtype="str")
 
 
-def _check_enumerated(seen: Examined, column: str) -> None:
+def _check_enumerated(examined: Examined, column: str) -> None:
     """Every value must be one of those the column may have."""
-    codes, distinct = pd.factorize(seen.text[column])
+    codes, distinct = pd.factorize(examined.text[column])
     allowed = ENUMERATED[column]
     for i, name in enumerate(distinct):
         if name not in allowed:
-            where = f"[{seen.table.name}.values.{column}]"
-            seen.refuse(column, f"is none of {', '.join(allowed)}: map it under {where}", codes == i)
+            where = f"[{examined.table.name}.values.{column}]"
+            examined.refuse(column, f"is none of {', '.join(allowed)}: map it under {where}", codes == i)
 
 
-def _parse(seen: Examined, config: TableConfig, name: str, zone: str) -> None:
+def _parse(examined: Examined, config: TableConfig, name: str, zone: str) -> None:
     """Read the values of an amount, number or date column."""
-    column, text, typed = seen.table[name], seen.text[name], seen.typed.get(name)
+    column, text, typed = examined.table[name], examined.text[name], examined.typed.get(name)
     constant = name in config.constants
     if column.kind == "amount":
         plain = constant or typed == "number"
         declared = plain or bool({"decimal", "thousands"} & config.declared)
         decimal, thousands = (".", "") if plain else (config.decimal, config.thousands)
         result = parse.amounts(text, decimal, thousands, declared=declared)
-        seen.decimals = max(seen.decimals, result.decimals)
+        examined.decimals = max(examined.decimals, result.decimals)
     elif column.kind == "number":
         result = parse.numbers(text, "." if constant or typed == "number" else config.decimal)
     elif column.dated:
@@ -255,33 +256,33 @@ def _parse(seen: Examined, config: TableConfig, name: str, zone: str) -> None:
             result.values = pd.Series(whole, index=text.index)
     else:
         return
-    seen.values[name] = result.values
+    examined.values[name] = result.values
     for rule, rows in result.wrong.items():
-        seen.refuse(name, rule, rows)
+        examined.refuse(name, rule, rows)
     for rule, rows in result.bad.items():
-        seen.aside(name, rule, rows)
+        examined.aside(name, rule, rows)
 
 
-def _drop_duplicates(seen: Examined) -> None:
+def _drop_duplicates(examined: Examined) -> None:
     """Of identical rows keep one; rows of one key that differ are all set aside."""
-    key = [name for name in seen.table.key if seen.has(name)]
-    if not key or len(key) < len(seen.table.key):
+    key = [name for name in examined.table.key if examined.has(name)]
+    if not key or len(key) < len(examined.table.key):
         return
-    rows = np.flatnonzero(seen.used)
-    part = seen.text[key].take(rows)
+    rows = np.flatnonzero(examined.used)
+    part = examined.text[key].take(rows)
     doubled = part.duplicated(keep=False).to_numpy()
     if not doubled.any():
         return
     rows = rows[doubled]
-    same = seen.text.take(rows).duplicated(keep="first").to_numpy()
-    mask = np.zeros(len(seen.text), dtype=bool)
+    same = examined.text.take(rows).duplicated(keep="first").to_numpy()
+    mask = np.zeros(len(examined.text), dtype=bool)
     mask[rows[same]] = True
-    name = seen.table.key[0]
-    seen.warn(name, "an identical row stands above: counted out of scope", mask)
-    seen.leave_out(mask)
-    if seen.table.name == "history":  # several things may change on one day
+    name = examined.table.key[0]
+    examined.warn(name, "an identical row stands above: counted out of scope", mask)
+    examined.leave_out(mask)
+    if examined.table.name == "history":  # several things may change on one day
         return
     rest = rows[~same]
-    conflict = np.zeros(len(seen.text), dtype=bool)
-    conflict[rest[seen.text[key].take(rest).duplicated(keep=False).to_numpy()]] = True
-    seen.aside(name, "the same key stands in rows that differ", conflict)
+    conflict = np.zeros(len(examined.text), dtype=bool)
+    conflict[rest[examined.text[key].take(rest).duplicated(keep=False).to_numpy()]] = True
+    examined.aside(name, "the same key stands in rows that differ", conflict)

@@ -11,19 +11,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from partnerkpi.book import sql
-from partnerkpi.book.account import account
 from partnerkpi.book.book import Book
 from partnerkpi.book.config import NAME, BookConfig, TableConfig, read_config
 from partnerkpi.book.intake import Examined, examine, note_file, wanted_columns
 from partnerkpi.book.labels import as_label, first_known
 from partnerkpi.book.money import converted
 from partnerkpi.book.past import Tables, as_known_on
-from partnerkpi.book.reading import Fault, Reading
+from partnerkpi.book.reading import Fault, Reading, account
 from partnerkpi.book.rules import check_rows, check_tables
 from partnerkpi.book.schema import PLACE, TABLES
 from partnerkpi.book.slice import read_slice
-from partnerkpi.book.sources import RawTable, read_file
+from partnerkpi.book.sources import RawTable, read_file, run_query
 from partnerkpi.errors import DataRefused, SystemProblem, UsageError
 from partnerkpi.shipped import shipped
 
@@ -133,7 +131,7 @@ def _raw_tables(config: TableConfig, folder: Path, inputs: dict[str, str]) -> tu
         return raw
 
     if config.sql:
-        made, files = sql.run(config, folder, read)
+        made, files = run_query(config, folder, read)
         for raw in files:  # a row that is no part of the result could not be accounted for
             raw.problems += [replace(p, kind="E") for p in raw.ragged]
             raw.ragged = []

@@ -1,4 +1,4 @@
-"""What reading found: every fault with its place, and the account of all rows and all money.
+"""What reading brought to light: every fault with its place, and the account of all rows and all money.
 
 A fault has a class: `E` refuses the book, `Q` sets the row aside, `W` keeps it and says so. The account is always
 true, row by row and cent by cent: *rows read = used + out of scope + set aside*. Identical duplicates of a row that is
@@ -7,14 +7,19 @@ used count as out of scope: they are not used, and they are counted.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+import numpy as np
 import pandas as pd
 
-USED, OUT_OF_SCOPE, SET_ASIDE = FATES = ("used", "out of scope", "set aside")
-FAULT_COLUMNS = ("table", "file", "record", "line", "column", "value", "rule", "kind", "count")
+from partnerkpi.book.intake import ASIDE, FATES, FAULT_COLUMNS, Examined
+
+SET_ASIDE = FATES[ASIDE]
+MOST_SET_ASIDE = 0.01
+FEW_ROWS = 5
+WITH_MONEY = ("deals", "spend")  # a target may be a number of deals
 
 
 @dataclass(frozen=True)
@@ -89,12 +94,12 @@ class Reading:
     def money(self, table: str = "deals") -> dict[str, dict[str, int]]:
         """Money of a table by currency, as `rows()` but in whole units of 10^-digits; unreadable amounts count 0."""
         mine = self.ledger[self.ledger["table"] == table]
-        found = {}
+        sums = {}
         for currency in sorted(set(mine["currency"])):
             own = mine[mine["currency"] == currency]
             by_fate = {fate: sum(map(int, own.loc[own["fate"] == fate, "amount"])) for fate in FATES}
-            found[currency] = {"read": sum(by_fate.values()), **by_fate}
-        return found
+            sums[currency] = {"read": sum(by_fate.values()), **by_fate}
+        return sums
 
     def line(self, table: str = "deals") -> str:
         """The account of one table as a sentence.
@@ -158,3 +163,97 @@ def empty_set_aside() -> pd.DataFrame:
     """A frame of rows set aside without any."""
     names = ("table", "file", "record", "line", "column", "value", "rule", "partner_id", "row")
     return pd.DataFrame({n: pd.Series(dtype="int64" if n in ("record", "line") else "str") for n in names})
+
+
+def account(tables: Mapping[str, Examined], home: str, inputs: Mapping[str, str], *, allow_set_aside: bool) -> Reading:
+    """The reading of all tables; more than 1 % set aside refuses the book unless that is allowed."""
+    digits = max((t.decimals for t in tables.values()), default=0)
+    given = [t for t in tables.values() if t.given]
+    ledger = pd.concat([empty_ledger(), *(_ledger(t, home, digits) for t in given)], ignore_index=True)
+    for examined in given:
+        _check_share(examined, ledger[ledger["table"] == examined.table.name], "W" if allow_set_aside else "E")
+    faults = pd.concat([empty_found(), *(f for t in tables.values() for f in t.faults)], ignore_index=True)
+    order = faults["kind"].map({"E": 0, "Q": 1, "W": 2})
+    faults = faults.assign(order=order).sort_values("order", kind="stable").drop(columns="order").reset_index(drop=True)
+    aside = pd.concat([empty_set_aside(), *(_set_aside(t) for t in given)], ignore_index=True)
+    return Reading(ledger, faults, aside, dict(sorted(inputs.items())), digits)
+
+
+def _ledger(examined: Examined, home: str, digits: int) -> pd.DataFrame:
+    """Rows and money by partner, currency and fate."""
+    money = examined.table.name in WITH_MONEY and "amount" in examined.values
+    currency = examined.text["currency"].fillna(home) if examined.has("currency") else home
+    rows = pd.DataFrame(
+        {
+            "partner_id": examined.partner_of(),
+            "currency": currency if money else "",
+            "fate": examined.fate,
+            "amount": _units(examined.values["amount"], digits) if money else 0,
+        },
+        index=examined.text.index,
+    )
+    groups = rows.groupby(["partner_id", "currency", "fate"], sort=True)["amount"]
+    ledger = pd.DataFrame({"rows": groups.size(), "amount": groups.sum()}).reset_index()
+    if examined.ragged:
+        lost = pd.DataFrame([("", home if money else "", ASIDE, len(examined.ragged), 0)], columns=list(ledger))
+        ledger = pd.concat([ledger, lost], ignore_index=True)
+    ledger["fate"] = np.array(FATES, dtype=object)[ledger["fate"].to_numpy(dtype=np.int64)]
+    return ledger.assign(table=examined.table.name, amount=ledger["amount"].map(int).astype("object"))[
+        list(empty_ledger())
+    ]
+
+
+def _units(amounts: pd.Series, digits: int) -> pd.Series:
+    """Whole units of 10^-digits; as Python's unbounded integers where 64 bits could overflow."""
+    scaled = np.rint(amounts.fillna(0.0).to_numpy() * 10**digits)
+    if np.abs(scaled).sum() < 4e18:
+        return pd.Series(scaled.astype(np.int64), index=amounts.index)
+    return pd.Series([int(v) for v in scaled], index=amounts.index, dtype="object")
+
+
+def _check_share(examined: Examined, ledger: pd.DataFrame, kind: str) -> None:
+    """Blame the table for setting aside more than one in a hundred: of its rows, its money, or a partner's."""
+    name = examined.table.name
+    _blame_share(examined, ledger, kind, f"{name}: ", "")
+    if name != "deals" or not (ledger["fate"] == SET_ASIDE).any():
+        return
+    for partner in sorted(set(ledger.loc[ledger["fate"] == SET_ASIDE, "partner_id"]) - {""}):
+        own = ledger[ledger["partner_id"] == partner]
+        if own["rows"].sum() >= FEW_ROWS:
+            _blame_share(examined, own, kind, f"partner {partner}: ", partner)
+
+
+def _blame_share(examined: Examined, ledger: pd.DataFrame, kind: str, who: str, partner: str) -> None:
+    aside = ledger["fate"] == SET_ASIDE
+    sums = [("rows", "", ledger)]
+    sums += [("amount", str(c), own) for c, own in ledger.groupby("currency", sort=True) if c]
+    for column, currency, own in sums:
+        lost, read = (sum(map(abs, map(int, part[column]))) for part in (own[aside.loc[own.index]], own))
+        if lost > MOST_SET_ASIDE * read:
+            what = f"{lost:,} of {read:,} rows" if column == "rows" else f"{100 * lost / read:.1f} % of all {currency}"
+            rule = f"{who}{what} set aside, more than 1 %: correct the data or allow it (--allow-set-aside)"
+            examined.blame(rule, kind, partner=partner)
+
+
+def _set_aside(examined: Examined) -> pd.DataFrame:
+    """Every fault of a row set aside, with the row's text."""
+    parts = [f[f["kind"] == "Q"] for f in examined.faults]
+    faults = pd.concat([empty_found(), *parts], ignore_index=True).drop(columns=["kind", "count"])
+    where = np.flatnonzero(examined.fate == ASIDE)
+    texts = dict(
+        zip(_places(examined.file[where], examined.record[where]), _joined(examined.text.take(where)), strict=True)
+    )
+    texts |= {(file, p.record): p.value for file, p in examined.ragged}
+    rows = [texts.get(place, "") for place in _places(faults["file"], faults["record"])]
+    return faults.assign(row=pd.Series(rows, index=faults.index, dtype="str"))[list(empty_set_aside())]
+
+
+def _places(files: Iterable[object], records: Iterable[object]) -> list[tuple[str, int]]:
+    return [(str(f), int(r)) for f, r in zip(files, records, strict=True)]  # type: ignore[call-overload]
+
+
+def _joined(text: pd.DataFrame) -> list[str]:
+    """Each row as `column=value` for the columns that have one."""
+    return [
+        "; ".join(f"{n}={v}" for n, v in row.items() if isinstance(v, str)) for row in text.to_dict(orient="records")
+    ]

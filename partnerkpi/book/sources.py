@@ -1,6 +1,10 @@
-"""Files to text: every cell as it stands, with the number of its record and the line of the file it begins on.
+"""Files and queries to text: every cell as it stands, with the number of its record and the line it begins on.
 
 Nothing is converted and nothing is guessed. Only the empty text is missing: `NA`, `null` and `007` stay what they are.
+
+SQL over the files of a book's folder does joins, sums, whatever goes beyond renaming a column. Each file is a view
+named by its stem: every column as text (an empty cell is NULL), and `_file`, `_record`, `_line`. The query can read
+these views and nothing else: no other file, no network, no settings.
 """
 
 from __future__ import annotations
@@ -20,6 +24,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from partnerkpi.book.config import SUFFIXES, TableConfig
+from partnerkpi.book.schema import PLACE, TABLES
+from partnerkpi.errors import UsageError, nearest
+
 if TYPE_CHECKING:
     from _csv import Reader as _Reader
 
@@ -27,6 +35,11 @@ _CHUNK = 8_192  # rows at a time; more do not fit the processor's cache
 _BLOCK = 1 << 20
 _NEWLINE = re.compile(r"\r\n|\r|\n")
 _SINGLE_BYTE_CONTROLS = re.compile(rb"[\x80-\x9f]")
+_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
+            "FLOAT", "DOUBLE", "DECIMAL")  # fmt: skip
+_LOCKED = ("enable_external_access = false", "python_enable_replacements = false", "threads = 1", "TimeZone = 'UTC'",
+           "autoinstall_known_extensions = false", "autoload_known_extensions = false",
+           "lock_configuration = true")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -83,15 +96,15 @@ def read_file(
         The rows; what is wrong with the file is listed in `problems`, and then there may be no rows.
     """
     raw = RawTable(name, [], pd.DataFrame(), np.empty(0, np.int64), np.empty(0, np.int64))
-    raw.sha256, found = _scan(path, encoding)
-    if found is not None:
-        raw.problems.append(found)
+    raw.sha256, damage = _scan(path, encoding)
+    if damage is not None:
+        raw.problems.append(damage)
         return raw
     try:
         with path.open(encoding=_with_mark(encoding), newline="") as lines, _no_collection():
             _read(raw, csv.reader(lines, delimiter=delimiter, strict=True), delimiter, wanted)
     except csv.Error as error:
-        raw.problems.append(Problem(0, _error_line(error), "", "", _said_of(error), "E"))
+        raw.problems.append(Problem(0, _error_line(error), "", "", _rule_of(error), "E"))
     return raw
 
 
@@ -208,7 +221,7 @@ def _irregular(
 
 def _scan(path: Path, encoding: str) -> tuple[str, Problem | None]:
     """The hash of the file, and the first thing in its bytes that forbids reading it."""
-    digest, found = hashlib.sha256(), None
+    digest, damage = hashlib.sha256(), None
     name = codecs.lookup(encoding).name
     decoder = codecs.getincrementaldecoder(_with_mark(encoding))("strict")
     wide = name.startswith(("utf-16", "utf-32"))
@@ -216,30 +229,30 @@ def _scan(path: Path, encoding: str) -> tuple[str, Problem | None]:
     with path.open("rb") as source:
         while block := source.read(_BLOCK):
             digest.update(block)
-            if found is None:
+            if damage is None:
                 try:
                     pending = len(decoder.getstate()[0])
                     text = decoder.decode(block)
                     nul = text.find("\0") if wide else block.find(b"\0")
                     if nul >= 0:
                         at = line + (text[:nul].count("\n") if wide else block[:nul].count(b"\n"))
-                        found = Problem(0, at, "", "", "a NUL character: the file is damaged or not text", "E")
+                        damage = Problem(0, at, "", "", "a NUL character: the file is damaged or not text", "E")
                     elif name == "iso8859-1" and (odd := _SINGLE_BYTE_CONTROLS.search(block)):
                         at = line + block[: odd.start()].count(b"\n")
                         rule = "control characters that latin-1 does not print: probably it is cp1252, declare that"
-                        found = Problem(0, at, "", "", rule, "E")
+                        damage = Problem(0, at, "", "", rule, "E")
                 except UnicodeDecodeError as error:
                     place = offset - pending + error.start
                     at = line + block[: max(0, error.start - pending)].count(b"\n")
-                    found = Problem(0, at, "", "", _undecodable(name, place, block, offset), "E")
+                    damage = Problem(0, at, "", "", _undecodable(name, place, block, offset), "E")
                 line += block.count(b"\n")
             offset += len(block)
-    if found is None:
+    if damage is None:
         try:
             decoder.decode(b"", final=True)
         except UnicodeDecodeError:
-            found = Problem(0, line, "", "", f"the file ends in the middle of a character of {name}", "E")
-    return digest.hexdigest(), found
+            damage = Problem(0, line, "", "", f"the file ends in the middle of a character of {name}", "E")
+    return digest.hexdigest(), damage
 
 
 def _undecodable(name: str, place: int, block: bytes, offset: int) -> str:
@@ -257,12 +270,107 @@ def _error_line(error: csv.Error) -> int:
     return int(error.args[1]) if len(error.args) > 1 else 0
 
 
-def _said_of(error: csv.Error) -> str:
-    said = str(error.args[0])
-    if "unexpected end of data" in said:
+def _rule_of(error: csv.Error) -> str:
+    message = str(error.args[0])
+    if "unexpected end of data" in message:
         return "a quote is opened and never closed"
-    if "expected after" in said:
+    if "expected after" in message:
         return "text stands directly after a closing quote"
-    if "field larger" in said:
+    if "field larger" in message:
         return "a cell is longer than 131,072 characters: probably a quote is not closed"
-    return f"the file is no proper delimited text: {said}"
+    return f"the file is no proper delimited text: {message}"
+
+
+def run_query(config: TableConfig, folder: Path, read: Callable[[str], RawTable]) -> tuple[RawTable, list[RawTable]]:
+    """The result of the table's query as text, and the files it was made from.
+
+    Where the result has `_file`, `_record` or `_line` these say where a row comes from; else the record is the number
+    of the row in the result, ordered by the table's key.
+
+    Raises:
+        UsageError: the query is not one SELECT, fails, or reads what is not there.
+    """
+    where = f"[{config.name}] sql"
+    sources = {}
+    for name in config.files or _mentioned(config.sql, folder):
+        stem = Path(name).stem
+        if stem in sources:
+            raise UsageError(f"{where}: two files are called '{stem}'. Name the one meant under files.")
+        sources[stem] = read(name)
+    files = list(sources.values())
+    result = RawTable(where, [], pd.DataFrame(), np.empty(0, np.int64), np.empty(0, np.int64))
+    if any(f.refused for f in files):
+        return result, files
+    frame, types = _query(config.sql, sources, where, folder)
+    frame = _ordered(frame, config.name)
+    result.header = [str(c) for c in frame if c not in PLACE]
+    result.text = frame[result.header]
+    result.typed = {n: k for n, t in types.items() if (k := _kind(t))}
+    result.record = _whole(frame.get("_record"), np.arange(1, len(frame) + 1))
+    result.line = _whole(frame.get("_line"), np.zeros(len(frame), dtype=np.int64))
+    result.files = (
+        frame["_file"].fillna(where).to_numpy(dtype=object)
+        if "_file" in frame
+        else np.full(len(frame), where, dtype=object)
+    )
+    return result, files
+
+
+def _query(sql: str, sources: dict[str, RawTable], where: str, folder: Path) -> tuple[pd.DataFrame, dict[str, str]]:
+    import duckdb
+
+    connection = duckdb.connect(":memory:")
+    try:
+        for stem, raw in sources.items():
+            connection.register(stem, raw.text.assign(_file=raw.file, _record=raw.record, _line=raw.line))
+        for setting in _LOCKED:
+            connection.execute(f"SET {setting}")
+        statements = connection.extract_statements(sql)
+        if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+            raise UsageError(f"{where}: one SELECT is expected, nothing before or after it.")
+        asked = statements[0].query.strip().rstrip(";")
+        types = {
+            str(row[0]): str(row[1]).partition("(")[0] for row in connection.execute(f"DESCRIBE ({asked}\n)").fetchall()
+        }
+        cast = ", ".join(f"CAST({_quoted(n)} AS VARCHAR) AS {_quoted(n)}" for n in types)
+        table = connection.execute(f"SELECT {cast} FROM ({asked}\n)").fetchdf()
+    except duckdb.Error as error:
+        lines = str(error).strip().splitlines()
+        views = nearest("", []) if not sources else "Views: " + ", ".join(sorted(sources)) + "."
+        raise UsageError(f"{where} fails: {lines[0] if lines else error} {views}") from error
+    finally:
+        connection.close()
+    return table.astype("str").mask(table == ""), types
+
+
+def _mentioned(sql: str, folder: Path) -> list[str]:
+    """The files whose stem stands in the query as a word."""
+    words = {w.casefold() for w in re.findall(r'"([^"]+)"|(\w+)', sql) for w in w if w}
+    names = sorted(p.name for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
+    return [n for n in names if Path(n).stem.casefold() in words]
+
+
+def _ordered(frame: pd.DataFrame, table: str) -> pd.DataFrame:
+    """The rows in an order that depends on nothing but their content: by place where they tell it, else by key."""
+    names = [str(c) for c in frame]
+    first = [c for c in (PLACE if "_record" in names else TABLES[table].key) if c in names]
+    by = [*first, *(c for c in names if c not in first)]
+    whole = frame.assign(**{c: pd.to_numeric(frame[c]) for c in ("_record", "_line") if c in names})
+    order = whole.sort_values(by, kind="stable").index
+    return frame.loc[order].reset_index(drop=True)
+
+
+def _whole(column: pd.Series | None, default: np.ndarray) -> np.ndarray:
+    if column is None:
+        return default
+    return pd.to_numeric(column).fillna(0).to_numpy(dtype=np.int64)
+
+
+def _kind(kind: str) -> str:
+    if kind in _NUMBERS:
+        return "number"
+    return {"DATE": "day", "TIMESTAMP": "stamp", "TIMESTAMP WITH TIME ZONE": "stamp"}.get(kind, "")
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
