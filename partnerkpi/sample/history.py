@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from partnerkpi.sample.draws import Bools, Ints
 from partnerkpi.sample.lives import ACCEPTED, NEVER, OPEN, REJECTED, WON, Lives
+from partnerkpi.sample.time_and_chance import Bools, Ints
 from partnerkpi.sample.world import World
 
 REGISTERED, QUALIFIED, DEMO, PROPOSAL, NEGOTIATION = range(5)
