@@ -75,7 +75,7 @@ def write_sample(
 
 def _write(folder: Path, partners: int, quarters: int, deals: int, seed: str, chunk: int) -> None:
     """Write every file of the book, the large tables a chunk of deals at a time."""
-    world = make_world(Draws(seed), Calendar(quarters), partners, deals)
+    world = make_world(Draws(seed), Calendar.of(quarters), partners, deals)
     life, expected = Life.of(world), Expected(world)
     large = Tables(life)
     files = {name: (folder / name).open("w", encoding="utf-8", newline="\n") for name in HEADERS}

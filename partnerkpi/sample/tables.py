@@ -24,8 +24,6 @@ from partnerkpi.sample.lives import (
     Leads,
     Life,
     Lives,
-    first_heard,
-    leads_beside,
     number_of_deals_lead,
 )
 from partnerkpi.sample.lives import CONFLICT as REFUSED_AS_CONFLICT
@@ -90,6 +88,7 @@ class Tables:
         self._clock = _texts(clock)
         self._partner = _texts(world.partner_id(number) for number in range(world.partners))
         self._partner_or_none = np.append(self._partner[:-1], ["", ""])  # nobody, then −1
+        self._currency = np.array(world.currency, dtype=object)
         self._stage, self._status, self._region = _texts(STAGES), _texts(STATUSES), _texts(REGIONS)
         self._product, self._unit, self._channel = _texts(PRODUCTS), _texts(UNITS), _texts(CHANNEL_NAMES)
         self._customer = _texts(customers())
@@ -109,7 +108,7 @@ class Tables:
     def of(self, lives: Lives, history: History) -> tuple[dict[str, str], Leads]:
         """The lines of this chunk for each table, and its leads without a deal."""
         ids = self.deal_ids(lives.index)
-        leads = leads_beside(self._life, lives)
+        leads = self._life.leads_beside(lives)
         now = np.flatnonzero(np.diff(history.deal, append=-1))  # the last change of each deal
         lines = {
             "deals.csv": self._deals(lives, history, now, ids),
@@ -157,7 +156,7 @@ class Tables:
             self._stage[history.stage[now]].tolist(), status_text.tolist(),
             self._date[lives.created].tolist(), self._date[np.where(status == OPEN, -1, history.day[now])].tolist(),
             self._date[history.expected[now]].tolist(),
-            _money(np.where(test, 100, history.cents[now])), lives.currency,
+            _money(np.where(test, 100, history.cents[now])), self._currency[lives.partner].tolist(),
             np.where(lives.sourced, "partner", "vendor").tolist(), self._date[registered].tolist(),
             self._date[accepted].tolist(), self._reason[reason].tolist(), self._competitor[rival].tolist(),
             self._channel[own_channel].tolist(),
@@ -189,7 +188,7 @@ class Tables:
         seen = leads.closed < self._world.calendar.days
         status = np.concatenate([history.status[place], np.where(seen, leads.status, OPEN)])[order]
         closed = np.concatenate([history.day[place], leads.closed])[order]
-        created = np.concatenate([first_heard(self._life, lives)[came], leads.created])[order]
+        created = np.concatenate([self._life.first_heard(lives)[came], leads.created])[order]
 
         def both(name: str) -> Ints:
             return np.concatenate([getattr(lives, name)[came], getattr(leads, name)])[order]
@@ -205,7 +204,7 @@ class Tables:
         """Half of the deals with a channel have their contacts listed; the last one is the recorded channel."""
         draws, index = self._world.draws, lives.index
         listed = (lives.channel >= 0) & ~lives.test & (draws.uniform("touched", index) < 0.5)
-        begins = np.where(lives.from_lead, first_heard(self._life, lives), lives.created)
+        begins = np.where(lives.from_lead, self._life.first_heard(lives), lives.created)
         deal, day, channel, order = [], [], [], []
         for back, chance in ((2, 0.2), (1, 0.5), (0, 1.0)):
             here = np.flatnonzero(listed & (draws.uniform(f"touch {back}", index) < chance))
@@ -316,9 +315,9 @@ def spend(world: World) -> str:
         lines += _monthly(world, world.nobody, channel, per_deal * whole)
     own = world.draws.uniform("own spend", np.arange(world.partners))
     for partner in range(world.partners):
-        if partner == SPECIAL["display_without_wins"][0]:
+        if partner == SPECIAL["display_without_wins"].number:
             lines += _monthly(world, partner, "display", 120.0 * scale)
-        elif world.weight[partner] > 0 and (own[partner] < 0.2 or partner == SPECIAL["pounds"][0]):
+        elif world.weight[partner] > 0 and (own[partner] < 0.2 or partner == SPECIAL["pounds"].number):
             lines += _monthly(world, partner, "paid_search", 90.0 * scale * float(world.weight[partner]))
     return "".join(lines)
 

@@ -8,7 +8,7 @@ machine. Day 0 is the first of the book, day `days` − 1 the one the export was
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
 from math import exp, fsum
@@ -21,6 +21,8 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
+LAST_DAY = np.datetime64("2025-12-31", "D")
+BEYOND = 4000  # days after the end in which the future of open deals is still worked out
 _TABLE_STEPS = 4096
 
 
@@ -29,6 +31,15 @@ def _mixed(x: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))
+
+
+class Record:
+    """What a frozen dataclass of arrays inherits: its arrays cannot be changed in place either."""
+
+    def __post_init__(self) -> None:
+        for value in vars(self).values():
+            if isinstance(value, np.ndarray):
+                value.flags.writeable = False
 
 
 @dataclass(frozen=True)
@@ -59,14 +70,14 @@ class Draws:
     def pick(self, stream: str, index: Ints, shares: Floats) -> Ints:
         """A column number per index; `shares` is one row of weights, the same for every index."""
         ladder = np.cumsum(shares)
-        found = np.searchsorted(ladder, self.uniform(stream, index) * ladder[-1], side="right")
-        return np.minimum(found, len(shares) - 1).astype(np.int64)
+        column = np.searchsorted(ladder, self.uniform(stream, index) * ladder[-1], side="right")
+        return np.minimum(column, len(shares) - 1).astype(np.int64)
 
     def pick_by_row(self, stream: str, index: Ints, row: Ints, ladders: Floats) -> Ints:
         """A column number per index, from the row of `ladders` (see `ladder`) that belongs to it."""
         steps = ladders.shape[1]
-        found = np.searchsorted(ladders.ravel(), self.uniform(stream, index) + row, side="right") - row * steps
-        return np.minimum(found, steps - 1).astype(np.int64)
+        column = np.searchsorted(ladders.ravel(), self.uniform(stream, index) + row, side="right") - row * steps
+        return np.minimum(column, steps - 1).astype(np.int64)
 
 
 def ladder(shares: Floats) -> Floats:
@@ -91,31 +102,27 @@ def lognormal_mean(sigma: float) -> float:
     return round((fsum(table) - (table[0] + table[-1]) / 2) / (len(table) - 1), 9)
 
 
-LAST_DAY = np.datetime64("2025-12-31", "D")
-BEYOND = 4000  # days after the end in which the future of open deals is still worked out
-
-
-@dataclass(frozen=True)
-class Calendar:
-    """`quarters` calendar quarters that end on 31 December 2025."""
+@dataclass(frozen=True, eq=False)
+class Calendar(Record):
+    """Calendar quarters that end on 31 December 2025. The arrays have one element per day and go on to BEYOND."""
 
     quarters: int
-    first: np.datetime64 = field(init=False)
-    days: int = field(init=False)
-    month: Ints = field(init=False, repr=False)
-    workday: Ints = field(init=False, repr=False)
+    first: np.datetime64
+    days: int
+    month: Ints  # months since the first one
+    workday: Ints  # the day itself, or the Monday after it
 
-    def __post_init__(self) -> None:
-        first = (np.datetime64("2026-01", "M") - np.timedelta64(3 * self.quarters, "M")).astype("datetime64[D]")
+    @classmethod
+    def of(cls, quarters: int) -> Calendar:
+        """The calendar of a book of this many quarters."""
+        first = (np.datetime64("2026-01", "M") - np.timedelta64(3 * quarters, "M")).astype("datetime64[D]")
         days = int((LAST_DAY - first).astype(int)) + 1
-        every = first + np.arange(days + BEYOND)
-        weekday = (every.astype(np.int64) + 3) % 7  # 1 January 1970 was a Thursday; 0 = Monday
-        shift = np.where(weekday == 5, 2, np.where(weekday == 6, 1, 0))
-        object.__setattr__(self, "first", first)
-        object.__setattr__(self, "days", days)
-        months = every.astype("datetime64[M]").astype(np.int64)
-        object.__setattr__(self, "month", months - months[0])
-        object.__setattr__(self, "workday", np.minimum(np.arange(days + BEYOND) + shift, days + BEYOND - 1))
+        dates = first + np.arange(days + BEYOND)
+        months = dates.astype("datetime64[M]").astype(np.int64)
+        weekday = (dates.astype(np.int64) + 3) % 7  # 1 January 1970 was a Thursday; 0 = Monday
+        to_monday = np.where(weekday == 5, 2, np.where(weekday == 6, 1, 0))
+        workday = np.minimum(np.arange(days + BEYOND) + to_monday, days + BEYOND - 1)
+        return cls(quarters=quarters, first=first, days=days, month=months - months[0], workday=workday)
 
     @property
     def months(self) -> int:
@@ -165,5 +172,5 @@ class Calendar:
 
     def iso(self, extra: int = 0) -> list[str]:
         """Every day as ISO text, the days after the end too, and an empty text last so that day −1 is empty."""
-        every = self.first + np.arange(self.days + extra)
-        return [*np.datetime_as_string(every, unit="D").tolist(), ""]
+        dates = self.first + np.arange(self.days + extra)
+        return [*np.datetime_as_string(dates, unit="D").tolist(), ""]

@@ -153,12 +153,13 @@ def _expectations(expected: Expected, rows: list[int]) -> dict[str, Any]:
 
 def _partner(world: World, number: int) -> dict[str, Any]:
     """The true parameters of one partner."""
-    names = {place: (name, text) for name, (place, text) in SPECIAL.items()}
-    special = names.get(number, ("", "")) if number < world.partners else ("", "deals without a partner")
+    special, remark = next(((name, s.remark) for name, s in SPECIAL.items() if s.number == number), ("", ""))
+    if number == world.nobody:
+        special, remark = "", "deals without a partner"
     return {
         "name": partner_name(number) if number < world.partners else "",
-        "special": special[0],
-        "remark": special[1],
+        "special": special,
+        "remark": remark,
         "entry_weight": round(float(world.weight[number]), 6),
         "win_odds": round(float(world.odds[number]), 6),
         "win_odds_factor_last_12_months": round(float(world.late_odds[number]), 6),
@@ -169,9 +170,7 @@ def _partner(world: World, number: int) -> dict[str, Any]:
         "season_strength": float(world.season[number]),
         "sourced_by_partner": round(float(world.sourced[number]), 6),
         "refused": round(float(world.refused[number]), 6),
-        "refused_last_12_months": round(
-            float(world.late_refused[number] if world.late_refused[number] != 1 else world.refused[number]), 6
-        ),
+        "refused_last_12_months": round(float(world.late_refused[number]), 6),
         "conflict": round(float(world.conflict[number]), 6),
         "leads_never_answered": round(float(world.lead_open[number]), 6),
         "region_share": _by_name(REGIONS, world.region_share[number]),
@@ -185,7 +184,7 @@ def _simpson(world: World, expected: Expected) -> dict[str, Any] | None:
         return None
     pair: dict[str, Any] = {}
     for name in _PAIR:
-        number = SPECIAL[name][0]
+        number = SPECIAL[name].number
         won, decided = (expected.regional[key][number] for key in ("won", "decided"))
         pair[name.replace("_in_every_region", "")] = {
             "partner_id": world.partner_id(number),
@@ -242,7 +241,7 @@ def truth(life: Life, expected: Expected, asked: dict[str, Any]) -> dict[str, An
         "simpson": _simpson(world, expected),
         "giant": None if giant < 0 else {
             "deal_id": f"D-{giant + 1:0{digits}d}",
-            "partner_id": world.partner_id(SPECIAL["giant"][0]),
+            "partner_id": world.partner_id(SPECIAL["giant"].number),
             "amount_eur": round(w.GIANT_TIMES_MEAN * world.mean_size, 2),
         },
         "partners": {
