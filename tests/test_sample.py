@@ -132,7 +132,7 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("partnerkpi.sample.small.rates", full)
+    monkeypatch.setattr("partnerkpi.sample.tables.rates", full)
     with pytest.raises(SystemProblem, match="No space left"):
         write_sample(tmp_path / "book", partners=2, quarters=1)
     assert list(tmp_path.iterdir()) == []

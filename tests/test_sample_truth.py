@@ -210,7 +210,7 @@ def test_the_true_cycle_lies_where_the_won_deals_do(deals: pd.DataFrame, truth: 
 
 
 def test_chance_is_spread_evenly_and_streams_are_independent() -> None:
-    from partnerkpi.sample.draws import Draws, lognormal_mean
+    from partnerkpi.sample.time_and_chance import Draws, lognormal_mean
 
     draws, index = Draws("even"), np.arange(200_000)
     one, two = draws.uniform("one", index), draws.uniform("two", index)

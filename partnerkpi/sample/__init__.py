@@ -13,14 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from partnerkpi.errors import SystemProblem, UsageError
-from partnerkpi.sample import small
-from partnerkpi.sample.calendar import Calendar
-from partnerkpi.sample.draws import Draws
-from partnerkpi.sample.events import history_of
-from partnerkpi.sample.expected import Expected
+from partnerkpi.sample import tables
+from partnerkpi.sample.history import history_of
 from partnerkpi.sample.lives import Life
 from partnerkpi.sample.tables import HEADERS, Tables
-from partnerkpi.sample.truth import MADE_BY, truth
+from partnerkpi.sample.time_and_chance import Calendar, Draws
+from partnerkpi.sample.truth import MADE_BY, Expected, truth
 from partnerkpi.sample.world import make_world
 
 __all__ = ["write_sample"]
@@ -77,16 +75,16 @@ def write_sample(
 
 def _write(folder: Path, partners: int, quarters: int, deals: int, seed: str, chunk: int) -> None:
     """Write every file of the book, the large tables a chunk of deals at a time."""
-    world = make_world(Draws(seed), Calendar(quarters), partners, deals)
+    world = make_world(Draws(seed), Calendar.of(quarters), partners, deals)
     life, expected = Life.of(world), Expected(world)
-    tables = Tables(life)
+    large = Tables(life)
     files = {name: (folder / name).open("w", encoding="utf-8", newline="\n") for name in HEADERS}
     try:
         for name, header in HEADERS.items():
             files[name].write(header + "\n")
         for start in range(0, deals, chunk):
             lives = life.live(start, min(start + chunk, deals))
-            lines, leads = tables.of(lives, history_of(world, lives))
+            lines, leads = large.of(lives, history_of(world, lives))
             for name, text in lines.items():
                 files[name].write(text)
             expected.add_deals(lives)
@@ -96,12 +94,12 @@ def _write(folder: Path, partners: int, quarters: int, deals: int, seed: str, ch
             file.close()
     asked = {"partners": partners, "quarters": quarters, "deals": deals, "seed": seed}
     for name, text in {
-        "partners.csv": small.partners(world),
-        "channels.csv": small.channels(),
-        "rates.csv": small.rates(world),
-        "spend.csv": small.spend(world),
-        "targets.csv": small.targets(world, expected),
-        "book.toml": small.BOOK_TOML,
+        "partners.csv": tables.partners(world),
+        "channels.csv": tables.channels(),
+        "rates.csv": tables.rates(world),
+        "spend.csv": tables.spend(world),
+        "targets.csv": tables.targets(world, expected),
+        "book.toml": tables.BOOK_TOML,
         "truth.json": _as_json(truth(life, expected, asked)),
     }.items():
         (folder / name).write_text(text, encoding="utf-8", newline="\n")

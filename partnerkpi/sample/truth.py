@@ -1,17 +1,102 @@
-"""What is true about the sample book, written beside it for estimates to be compared with."""
+"""What is true about the sample book, and what to expect of each partner before chance has spoken.
+
+For every deal the days on which it may be decided are known, and the probability of each outcome on them; summed over
+deals they give the expected number of decisions, wins and money of a partner and quarter: the yardstick for estimates,
+written beside the book. Probabilities are kept as whole millionths and money as whole cents, so the sums are exact and
+do not depend on their order.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from partnerkpi.sample import world as w
-from partnerkpi.sample.draws import Floats, lognormal_mean
-from partnerkpi.sample.expected import COUNTS, LONGEST, MILLION, Expected
-from partnerkpi.sample.lives import TEST_EVERY, TEST_FIRST, Life
-from partnerkpi.sample.names import partner_name
-from partnerkpi.sample.world import CHANNEL_NAMES, PRODUCTS, REGIONS, SPECIAL, World
+from partnerkpi.sample.lives import ACCEPTED, CONFLICT, REFUSED, TEST_EVERY, TEST_FIRST, Leads, Life, Lives
+from partnerkpi.sample.time_and_chance import Bools, Floats, Ints, lognormal_mean
+from partnerkpi.sample.world import ABANDONED_OF_NOT_WON, CHANNEL_NAMES, PRODUCTS, REGIONS, SPECIAL, World, partner_name
+
+MILLION = 1_000_000
+LONGEST = 1500
+COUNTS = (
+    "decided",
+    "won",
+    "won_cents",
+    "brought_decided",
+    "brought_won",
+    "brought_refused",
+    "brought_conflict",
+    "leads_decided",
+)
+_Sums = npt.NDArray[np.int64]
+
+
+class Expected:
+    """Sums over deals: by partner and quarter, by partner and region, by partner and days from creation to win."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        owners = world.partners + 1
+        self.quarterly: dict[str, _Sums] = {
+            name: np.zeros((owners, world.calendar.quarters), dtype=np.int64) for name in COUNTS
+        }
+        self.regional: dict[str, _Sums] = {
+            name: np.zeros((owners, len(REGIONS)), dtype=np.int64) for name in ("decided", "won")
+        }
+        self.entered: _Sums = np.zeros(owners, dtype=np.int64)
+        self.won_after: _Sums = np.zeros((owners, LONGEST + 1), dtype=np.int64)
+
+    def add_deals(self, lives: Lives) -> None:
+        """Add what these deals can be expected to bring."""
+        real = ~lives.test
+        accepted = lives.registration_odds[:, ACCEPTED] * real
+        first = accepted * lives.decides
+        owner, days = lives.owner_decided, self._world.calendar.days
+        back = (1 - lives.first_odds) * (1 - ABANDONED_OF_NOT_WON) * lives.reopens
+        seen_back = back * (lives.reopened < days)
+        for name, once, again in (
+            ("decided", 1 - seen_back, back), ("won", lives.first_odds, back * lives.again_odds),
+        ):  # fmt: skip
+            for day, share in ((lives.decided, first * once), (lives.decided_again, first * again)):
+                self._count(name, owner, day, share)
+                self._count(f"brought_{name}", owner, day, share * lives.sourced)
+                self._by_region(name, owner, day, lives.region, share)
+                if name == "won":
+                    self._count("won_cents", owner, day, share * lives.expected_euro / 10_000)
+                    self._after(owner, day - lives.created, share)
+        for name, answer in (("brought_refused", REFUSED), ("brought_conflict", CONFLICT)):
+            share = lives.registration_odds[:, answer] * lives.sourced * real
+            self._count(name, lives.owner_answered, lives.answered, share)
+        self.entered += np.bincount(owner[real], minlength=len(self.entered)).astype(np.int64)
+
+    def add_leads(self, leads: Leads) -> None:
+        """Add the leads that end without a deal: lost and abandoned ones are decisions too."""
+        self._count("leads_decided", leads.partner, leads.closed, leads.decides)
+
+    def _seen(self, day: Ints) -> Bools:
+        return np.asarray(day < self._world.calendar.days)
+
+    def _count(self, name: str, owner: Ints, day: Ints, share: Floats) -> None:
+        table, seen = self.quarterly[name], self._seen(day)
+        place = owner[seen] * table.shape[1] + self._world.calendar.month_of(day[seen]) // 3
+        table += _tally(place, share[seen], table.size).reshape(table.shape)
+
+    def _by_region(self, name: str, owner: Ints, day: Ints, region: Ints, share: Floats) -> None:
+        table, seen = self.regional[name], self._seen(day)
+        place = owner[seen] * table.shape[1] + region[seen]
+        table += _tally(place, share[seen], table.size).reshape(table.shape)
+
+    def _after(self, owner: Ints, wait: Ints, share: Floats) -> None:
+        place = owner * (LONGEST + 1) + np.minimum(wait, LONGEST)
+        self.won_after += _tally(place, share, self.won_after.size).reshape(self.won_after.shape)
+
+
+def _tally(place: Ints, share: Floats, size: int) -> _Sums:
+    """Sums of whole millionths: exact in double precision far beyond any number of deals made here."""
+    return np.bincount(place, weights=np.rint(share * MILLION), minlength=size).astype(np.int64)
+
 
 MADE_BY = "partnerkpi sample"
 _PAIR = ("better_in_every_region", "worse_in_every_region")
@@ -68,12 +153,13 @@ def _expectations(expected: Expected, rows: list[int]) -> dict[str, Any]:
 
 def _partner(world: World, number: int) -> dict[str, Any]:
     """The true parameters of one partner."""
-    names = {place: (name, text) for name, (place, text) in SPECIAL.items()}
-    special = names.get(number, ("", "")) if number < world.partners else ("", "deals without a partner")
+    special, remark = next(((name, s.remark) for name, s in SPECIAL.items() if s.number == number), ("", ""))
+    if number == world.nobody:
+        special, remark = "", "deals without a partner"
     return {
         "name": partner_name(number) if number < world.partners else "",
-        "special": special[0],
-        "remark": special[1],
+        "special": special,
+        "remark": remark,
         "entry_weight": round(float(world.weight[number]), 6),
         "win_odds": round(float(world.odds[number]), 6),
         "win_odds_factor_last_12_months": round(float(world.late_odds[number]), 6),
@@ -84,9 +170,7 @@ def _partner(world: World, number: int) -> dict[str, Any]:
         "season_strength": float(world.season[number]),
         "sourced_by_partner": round(float(world.sourced[number]), 6),
         "refused": round(float(world.refused[number]), 6),
-        "refused_last_12_months": round(
-            float(world.late_refused[number] if world.late_refused[number] != 1 else world.refused[number]), 6
-        ),
+        "refused_last_12_months": round(float(world.late_refused[number]), 6),
         "conflict": round(float(world.conflict[number]), 6),
         "leads_never_answered": round(float(world.lead_open[number]), 6),
         "region_share": _by_name(REGIONS, world.region_share[number]),
@@ -100,7 +184,7 @@ def _simpson(world: World, expected: Expected) -> dict[str, Any] | None:
         return None
     pair: dict[str, Any] = {}
     for name in _PAIR:
-        number = SPECIAL[name][0]
+        number = SPECIAL[name].number
         won, decided = (expected.regional[key][number] for key in ("won", "decided"))
         pair[name.replace("_in_every_region", "")] = {
             "partner_id": world.partner_id(number),
@@ -157,7 +241,7 @@ def truth(life: Life, expected: Expected, asked: dict[str, Any]) -> dict[str, An
         "simpson": _simpson(world, expected),
         "giant": None if giant < 0 else {
             "deal_id": f"D-{giant + 1:0{digits}d}",
-            "partner_id": world.partner_id(SPECIAL["giant"][0]),
+            "partner_id": world.partner_id(SPECIAL["giant"].number),
             "amount_eur": round(w.GIANT_TIMES_MEAN * world.mean_size, 2),
         },
         "partners": {

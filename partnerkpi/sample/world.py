@@ -1,18 +1,18 @@
 """The world behind the sample book: Nevolina, a maker of ice-cream machines, and the companies that sell for it.
 
 Everything here is a true parameter: `truth.py` writes these numbers down, `lives.py` lives them out. Partners are
-numbered 0, 1, …; the number after the last one stands for deals without a partner.
+numbered 0, 1, …; the number after the last one stands for deals without a partner. Every name is invented.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 
-from partnerkpi.sample.calendar import Calendar
-from partnerkpi.sample.draws import Bools, Draws, Floats, Ints, ladder
-from partnerkpi.sample.names import PARTNERS
+from partnerkpi.sample.time_and_chance import Bools, Calendar, Draws, Floats, Ints, Record
 
 REGIONS = ("Centre", "North", "South", "West")
 COUNTRIES = {
@@ -57,71 +57,150 @@ GIANT_TIMES_MEAN = 60
 LEAD_BESIDE_DEAL = 0.3
 LEAD_OUTCOMES = {"lost": 0.42, "rejected": 0.18, "abandoned": 0.15, "open": 0.25}
 
-SPECIAL = {
-    "better_in_every_region": (0, "wins more often than P-002 in every region and less often in total"),
-    "worse_in_every_region": (1, "wins less often than P-001 in every region and more often in total"),
-    "display_without_wins": (2, "pays for display advertising that has never brought a win"),
-    "giant": (3, "won one deal sixty times the average, in the last quarter"),
-    "shrinking_deals": (4, "its deals are less than half their former size since nine months"),
-    "spots_badly": (5, "in the last year four of ten registrations are refused and few of the others won"),
-    "fast": (6, "decides in half the time"),
-    "slow": (7, "promises early, slips often, takes long"),
-    "leaver": (8, "left the programme; the partner after it took over its open deals"),
-    "successor": (9, "took over the open deals of the partner that left"),
-    "joiner": (10, "joined in the middle of a quarter"),
-    "growing": (11, "enters about four times as many deals at the end as at the start"),
-    "conflicts": (12, "registers customers the vendor already knows"),
-    "pounds": (13, "sells in pounds sterling"),
-    "francs": (14, "sells in Swiss francs"),
-    "many_small": (15, "many small deals"),
-    "few_large": (16, "few large deals"),
-    "owned_media": (17, "lives on its newsletter and website, which cost nothing here"),
-    "leads_left_lying": (18, "does not follow up its leads"),
-    "no_season": (19, "sells to places that are open all year: no season"),
-    "three_deals": (21, "three deals in all"),
-    "one_deal": (22, "one deal in all"),
-    "no_deal": (23, "no deal at all"),
-}
+PARTNERS = (
+    ("Kältehaus Brandström", "SE"), ("Gelotecnica Aurelia", "IT"), ("Éclat Réfrigération", "FR"),
+    ("Frío Sánchez e Hijos", "ES"), ("Maison Grelot", "BE"), ("Nordisk Iskraft", "DK"), ("Cremaviva", "IT"),
+    ("Eiswerk Lindenau", "DE"), ("Glacier Conseil Vallombre", "FR"), ("Polaris Froid", "BE"), ("Dolce Brina", "IT"),
+    ("Softeis Jürgensen", "DE"), ("Koelhuis De Wit", "BE"), ("Brightcone Catering", "GB"), ("Alpenfrost Zürcher", "CH"),
+    ("Piccolo Banco Gelato", "IT"), ("Hotelausstatter Weißenbach", "AT"), ("Señor Helado", "ES"),
+    ("Isbjørn Udstyr", "DK"), ("Ilha Fria", "PT"), ("Fønix Køkken", "DK"), ("Petit Givre", "FR"),
+    ("Banchisa Nuova", "IT"), ("Frostfabrik Ålund", "SE"),
+)  # fmt: skip
+_STEMS = (
+    "Glacé", "Frosta", "Nevado", "Kühlwerk", "Gelida", "Brina", "Cremosa", "Polara", "Iskant", "Sorbetta", "Frimont",
+    "Givrée", "Heladora", "Eisblume", "Coneworks", "Softline", "Neige", "Cristallo", "Vaniglia", "Banquise", "Fredda",
+    "Jäätelö", "Roomijs", "Schneeland", "Fruttidoro", "Nocciola", "Stracciata", "Amarène", "Pistàcia", "Limonara",
+)  # fmt: skip
+_FORMS = (
+    "Equipement", "Handel", "Forniture", "Suministros", "Trading", "& Fils", "& Söhne", "e Figli", "Groep", "Partners",
+    "Technik", "Service", "Distribution", "Impianti", "Utrustning", "Catering", "Systems", "Comptoir", "Depot", "Lager",
+    "Nord", "Sud", "Océan", "Adria", "Baltic", "Alpin", "Médoc", "Rhein", "Costa", "Lagune",
+)  # fmt: skip
+_FIRST = (
+    "Ada", "Björn", "Chloé", "Dario", "Elena", "François", "Greta", "Hugo", "Inés", "Jonas", "Katja", "Luca", "Maëlle",
+    "Niels", "Olga", "Paolo", "Renée", "Søren", "Tilda", "Víctor",
+)  # fmt: skip
+_LAST = (
+    "Albrecht", "Bellandi", "Castellane", "Dufresne", "Ekdahl", "Ferrante", "Grünwald", "Holmbäck", "Ibarra", "Jansen",
+    "Kerrigan", "Lefèvre", "Morandi", "Nyström", "Olivares", "Peeters", "Quintero", "Rösler", "Santori", "Thorsen",
+)  # fmt: skip
+_KINDS = (
+    "Gelateria", "Café", "Hotel", "Bistro", "Eiscafé", "Heladería", "Glacier", "Brasserie", "Camping", "Pâtisserie",
+    "Strandbad", "Ristorante", "Kino", "Lido", "Kiosk", "Marché",
+)  # fmt: skip
+_SIGNS = (
+    "Aurora", "Bellini", "Capri", "Delfino", "Étoile", "Fiore", "Gabbiano", "Horizonte", "Iris", "Jasmin", "Krone",
+    "Luna", "Marina", "Nuvola", "Olympia", "Panorama", "Quattro", "Riviera", "Sirena", "Tivoli", "Ulivo", "Vesper",
+    "Zephyr", "Zoë",
+)  # fmt: skip
+_TOWNS = (
+    "Altamar", "Bellavalle", "Castelrio", "Dornsee", "Elmsund", "Fontclair", "Grünau am See", "Havneby", "Islamora",
+    "Jolimont", "Kirkeholm", "Lagoverde", "Montferrin", "Nieuwdijk", "Ostermark", "Puerto Lindo", "Querbach",
+    "Rocabianca", "Sandvik", "Torrealba", "Unterwald", "Valdorée", "Westhaven", "Zollbrück",
+)  # fmt: skip
+
+MANAGERS = ("Amélie Roussel", "Benedikt Hartog", "Carmen Villalba", "Dag Lindqvist")
+COMPETITORS = ("Frigomax", "Polar Forge", "Gelora", "Kaltmann")
 
 
 @dataclass(frozen=True)
-class World:
-    """True parameters, one array element per partner and a last one for deals without a partner."""
+class Special:
+    """A partner of which something is known beforehand, and the parameters that make it so."""
+
+    number: int
+    remark: str
+    traits: Mapping[str, float] = field(default_factory=dict)  # fields of World that differ from an ordinary partner's
+    regions: tuple[float, ...] = ()  # shares of REGIONS
+    channels: Mapping[str, float] = field(default_factory=dict)  # channels used so many times as often
+
+
+SPECIAL: Mapping[str, Special] = {
+    "better_in_every_region": Special(
+        0, "wins more often than P-002 in every region and less often in total", {"odds": 0.95, "weight": 3.7},
+        regions=(0.0, 0.86, 0.14, 0.0),
+    ),
+    "worse_in_every_region": Special(
+        1, "wins less often than P-001 in every region and more often in total", {"odds": 0.42, "weight": 3.7},
+        regions=(0.0, 0.14, 0.86, 0.0),
+    ),
+    "display_without_wins": Special(
+        2, "pays for display advertising that has never brought a win", {"odds": 0.85, "weight": 3.4},
+        channels={"display": 2.5},
+    ),
+    "giant": Special(3, "won one deal sixty times the average, in the last quarter"),
+    "shrinking_deals": Special(
+        4, "its deals are less than half their former size since nine months", {"late_size": 0.42, "weight": 2.2}
+    ),
+    "spots_badly": Special(
+        5, "in the last year four of ten registrations are refused and few of the others won",
+        {"late_odds": 0.25, "late_refused": 0.4, "weight": 2.2},
+    ),
+    "fast": Special(6, "decides in half the time", {"pace": 35.0}),
+    "slow": Special(7, "promises early, slips often, takes long", {"pace": 115.0, "promise": 0.5, "slip": 0.95}),
+    "leaver": Special(8, "left the programme; the partner after it took over its open deals"),
+    "successor": Special(9, "took over the open deals of the partner that left"),
+    "joiner": Special(10, "joined in the middle of a quarter"),
+    "growing": Special(11, "enters about four times as many deals at the end as at the start", {"weight": 1.3}),
+    "conflicts": Special(12, "registers customers the vendor already knows", {"conflict": 0.22}),
+    "pounds": Special(13, "sells in pounds sterling"),
+    "francs": Special(14, "sells in Swiss francs"),
+    "many_small": Special(15, "many small deals", {"weight": 2.2, "size": 0.45}),
+    "few_large": Special(16, "few large deals", {"weight": 0.45, "size": 2.8}),
+    "owned_media": Special(
+        17, "lives on its newsletter and website, which cost nothing here", channels={"newsletter": 5.0, "website": 5.0}
+    ),
+    "leads_left_lying": Special(18, "does not follow up its leads", {"lead_open": 0.85}),
+    "no_season": Special(19, "sells to places that are open all year: no season", {"season": 0.0}),
+    "three_deals": Special(21, "three deals in all", {"weight": 0.0}),
+    "one_deal": Special(22, "one deal in all", {"weight": 0.0}),
+    "no_deal": Special(23, "no deal at all", {"weight": 0.0}),
+}  # fmt: skip
+FIRST_ORDINARY = 24  # the partners from this one on may join and leave within the book
+
+
+@dataclass(frozen=True, eq=False)
+class World(Record):
+    """True parameters, one element per partner and a last one for deals without a partner."""
 
     draws: Draws
     calendar: Calendar
     deals: int
     partners: int
-    region: Ints
-    country: list[str]
-    currency: list[str]
-    weight: Floats
-    odds: Floats
-    late_odds: Floats
-    size: Floats
-    late_size: Floats
-    pace: Floats
-    promise: Floats
-    slip: Floats
-    sourced: Floats
-    refused: Floats
-    late_refused: Floats
-    conflict: Floats
-    season: Floats
-    lead_open: Floats
-    region_share: Floats
-    channel_share: Floats
-    joined: Ints
-    left: Ints
-    successor: Ints
-    stays: Bools
-    tiny: dict[int, int]
-    giant: int
+    region: Ints  # where it is at home, a place in REGIONS
+    country: tuple[str, ...]
+    currency: tuple[str, ...]
+    weight: Floats  # entries, relative to the others'
+    odds: Floats  # of a win, where everything else is ordinary
+    late_odds: Floats  # factor in the last twelve months
+    size: Floats  # factor on the price of the product
+    late_size: Floats  # factor in the last nine months
+    pace: Floats  # median days to a decision
+    promise: Floats  # expected close, as a share of that
+    slip: Floats  # probability of moving an expected close that comes near
+    sourced: Floats  # share of deals it brings itself
+    refused: Floats  # share of registrations
+    late_refused: Floats  # the same in the last twelve months
+    conflict: Floats  # share of registrations
+    season: Floats  # 1: feels it, 0: does not
+    lead_open: Floats  # share of leads nobody answers
+    region_share: Floats  # a column per region
+    channel_share: Floats  # a column per channel
+    joined: Ints  # day; −1: before the book begins
+    left: Ints  # day; −1: never
+    successor: Ints  # who takes over from a partner that left; −1: nobody
+    stays: Bools  # may hand deals over to others that stay, and take some of theirs
+    assigned: Mapping[int, int]  # deal → partner, for the partners that have hardly any
+    giant: int  # the number of the giant deal; −1: there is none
 
     @property
     def nobody(self) -> int:
         """The number that stands for a deal without a partner."""
         return self.partners
+
+    @property
+    def mean_size(self) -> float:
+        """Expected amount of a deal of an ordinary partner, EUR."""
+        return round(float((PRODUCT_SHARE * PRODUCT_PRICE).cumsum()[-1]), 2)
 
     def partner_id(self, number: int) -> str:
         """`P-001` for partner 0; empty for nobody."""
@@ -133,142 +212,145 @@ class World:
         starts, ends = self.calendar.first_full_month(self.joined), self.calendar.month_of(self.left)
         active = (months >= starts) & ((self.left < 0) | (months <= ends))
         shares = active * self.weight
-        if SPECIAL["growing"][0] < self.partners:
-            shares[:, SPECIAL["growing"][0]] *= 0.4 + 1.3 * months[:, 0] / self.calendar.months
+        growing = SPECIAL["growing"].number
+        if growing < self.partners:
+            shares[:, growing] *= 0.4 + 1.3 * months[:, 0] / self.calendar.months
         return np.asarray(shares, dtype=np.float64)
-
-    def activity_ladder(self) -> Floats:
-        """`activity` for one binary search."""
-        return ladder(self.activity())
-
-    @property
-    def mean_size(self) -> float:
-        """Expected amount of a deal of an ordinary partner, EUR."""
-        return round(float((PRODUCT_SHARE * PRODUCT_PRICE).cumsum()[-1]), 2)
 
 
 def make_world(draws: Draws, calendar: Calendar, partners: int, deals: int) -> World:
     """Ordinary partners drawn at random, then the special ones of `SPECIAL` that the number of partners allows."""
+    region, country = _homes(draws, partners)
+    traits = _traits(draws, partners, region)
+    joined, left, successor = _membership(draws, calendar, partners)
+    stays = (left < 0) & (joined < 0) & (traits["weight"] > 0)
+    stays[[SPECIAL["better_in_every_region"].number, SPECIAL["worse_in_every_region"].number, partners]] = False
+    has_giant = deals >= 500 and SPECIAL["giant"].number < partners
+    return World(
+        draws=draws,
+        calendar=calendar,
+        deals=deals,
+        partners=partners,
+        region=region,
+        country=country,
+        currency=tuple(CURRENCY.get(code, "EUR") for code in country),
+        joined=joined,
+        left=left,
+        successor=successor,
+        stays=stays,
+        assigned=MappingProxyType(_assigned(partners, deals) if deals >= 500 else {}),
+        giant=int(deals * max(0.05, 1 - 120 / calendar.days)) if has_giant else -1,
+        **traits,
+    )
+
+
+def _homes(draws: Draws, partners: int) -> tuple[Ints, tuple[str, ...]]:
+    """Region and country of each partner: those of its hand-made name, else drawn; the vendor has no country."""
+    every = np.arange(partners + 1, dtype=np.int64)
+    region, countries = draws.whole("home region", every, len(REGIONS)), []
+    for number, u in enumerate(draws.uniform("country", every[:-1]).tolist()):
+        if number < len(PARTNERS):
+            countries.append(PARTNERS[number][1])
+            region[number] = next(r for r, name in enumerate(REGIONS) if countries[number] in COUNTRIES[name])
+        else:
+            choices = COUNTRIES[REGIONS[region[number]]]
+            countries.append(choices[int(u * len(choices))])
+    return region, (*countries, "")
+
+
+def _traits(draws: Draws, partners: int, region: Ints) -> dict[str, Floats]:
+    """The fields of World that are numbers and shares: ordinary partners', special ones', and nobody's at the end.
+
+    The vendor's own sales are few, ordinary in everything, and none of them brought by a partner.
+    """
     every = np.arange(partners + 1, dtype=np.int64)
 
     def between(stream: str, low: float, high: float) -> Floats:
         return low + (high - low) * draws.uniform(stream, every)
 
-    region = draws.whole("home region", every, len(REGIONS))
-    country = []
-    for number, u in enumerate(draws.uniform("country", every).tolist()):
-        if number < min(partners, len(PARTNERS)):
-            country.append(PARTNERS[number][1])
-            region[number] = next(r for r, name in enumerate(REGIONS) if country[number] in COUNTRIES[name])
-        else:
-            choices = COUNTRIES[REGIONS[region[number]]]
-            country.append(choices[int(u * len(choices))])
-    region_share = np.where(np.arange(len(REGIONS)) == region[:, None], 0.7, 0.1)
-    channel_share = np.tile(CHANNEL_SHARE, (partners + 1, 1))
-    for column in range(len(CHANNEL_NAMES)):
-        channel_share[:, column] *= between(f"channel {column}", 0.6, 1.4)
-    heavy = draws.uniform("weight", every)
-    ordinary = np.ones(partners + 1)
-    world = World(
-        draws, calendar, deals, partners, region, country, [CURRENCY.get(c, "EUR") for c in country],
-        weight=0.55 + 1.5 * heavy * heavy * heavy,
-        odds=between("odds", 0.36, 0.62), late_odds=ordinary.copy(),
-        size=between("size", 0.75, 1.3), late_size=ordinary.copy(),
-        pace=between("pace", 60.0, 95.0), promise=between("promise", 0.75, 1.05), slip=between("slip", 0.68, 0.88),
-        sourced=between("sourced", 0.6, 0.85), refused=between("refused", 0.06, 0.16), late_refused=ordinary.copy(),
-        conflict=between("conflict", 0.01, 0.05), season=ordinary.copy(), lead_open=LEAD_OUTCOMES["open"] * ordinary,
-        region_share=region_share, channel_share=channel_share,
-        joined=np.where(draws.uniform("joins", every) < 0.1, draws.whole("joined", every, calendar.days), -1),
-        left=np.full(partners + 1, -1, dtype=np.int64), successor=np.full(partners + 1, -1, dtype=np.int64),
-        stays=np.ones(partners + 1, dtype=np.bool_), tiny={}, giant=-1,
-    )  # fmt: skip
-    _sometimes_leave(world)
-    _make_special(world)
-    _make_nobody(world)
-    places = _special_deals(world) if deals >= 500 else ({}, -1)
-    world.stays[:] = (world.left < 0) & (world.joined < 0) & (world.weight > 0)
-    world.stays[[n for n in (0, 1, partners) if n <= partners]] = False
-    return World(**{**world.__dict__, "tiny": places[0], "giant": places[1]})
+    heavy, refused, one = draws.uniform("weight", every), between("refused", 0.06, 0.16), np.ones(partners + 1)
+    channel_factors = [between(f"channel {column}", 0.6, 1.4) for column in range(len(CHANNEL_NAMES))]
+    traits: dict[str, Floats] = {
+        "weight": 0.55 + 1.5 * heavy * heavy * heavy,
+        "odds": between("odds", 0.36, 0.62),
+        "late_odds": one.copy(),
+        "size": between("size", 0.75, 1.3),
+        "late_size": one.copy(),
+        "pace": between("pace", 60.0, 95.0),
+        "promise": between("promise", 0.75, 1.05),
+        "slip": between("slip", 0.68, 0.88),
+        "sourced": between("sourced", 0.6, 0.85),
+        "refused": refused,
+        "late_refused": refused.copy(),
+        "conflict": between("conflict", 0.01, 0.05),
+        "season": one.copy(),
+        "lead_open": LEAD_OUTCOMES["open"] * one,
+        "region_share": np.where(np.arange(len(REGIONS)) == region[:, None], 0.7, 0.1),
+        "channel_share": CHANNEL_SHARE * np.stack(channel_factors, axis=1),
+    }
+    for special in SPECIAL.values():
+        if special.number < partners:
+            for name, value in special.traits.items():
+                traits[name][special.number] = value
+            if special.regions:
+                traits["region_share"][special.number] = special.regions
+            for channel, factor in special.channels.items():
+                traits["channel_share"][special.number, CHANNEL_NAMES.index(channel)] *= factor
+    vendor = {
+        "weight": 0.02 * traits["weight"][:-1].sum() + 0.01, "region_share": 0.25, "odds": 0.5, "size": 1.0, "pace": 75.0,
+        "sourced": 0.0, "refused": 0.0, "late_refused": 0.0, "conflict": 0.0,
+    }  # fmt: skip
+    for name, value in vendor.items():
+        traits[name][-1] = value
+    return traits
 
 
-def _sometimes_leave(world: World) -> None:
-    """Beyond the special ones about one partner in twenty leaves within the book, and `successor` takes over."""
-    taker = SPECIAL["successor"][0]
-    every = np.arange(len(SPECIAL) + 1, world.partners, dtype=np.int64)
-    world.joined[: len(SPECIAL) + 1] = -1
-    going = every[(world.draws.uniform("leaves", every) < 0.05) & (world.joined[every] < 0)]
-    share = 0.2 + 0.7 * world.draws.uniform("left", going)
-    world.left[going] = [world.calendar.end_of_month(s) for s in share.tolist()]
-    world.successor[going] = taker
+def _membership(draws: Draws, calendar: Calendar, partners: int) -> tuple[Ints, Ints, Ints]:
+    """Days of joining and leaving, and successors: one ordinary partner in ten joins late, one in twenty leaves."""
+    every = np.arange(partners + 1, dtype=np.int64)
+    joined = np.where(draws.uniform("joins", every) < 0.1, draws.whole("joined", every, calendar.days), -1)
+    joined[:FIRST_ORDINARY] = joined[-1] = -1
+    left, successor = np.full_like(every, -1), np.full_like(every, -1)
+    ordinary = every[FIRST_ORDINARY:-1]
+    leaving = ordinary[(draws.uniform("leaves", ordinary) < 0.05) & (joined[ordinary] < 0)]
+    shares = 0.2 + 0.7 * draws.uniform("left", leaving)
+    left[leaving] = [calendar.end_of_month(share) for share in shares.tolist()]
+    successor[leaving] = SPECIAL["successor"].number
+    if SPECIAL["joiner"].number < partners:
+        joined[SPECIAL["joiner"].number] = calendar.middle_of_month(0.87)
+    if SPECIAL["successor"].number < partners:
+        left[SPECIAL["leaver"].number] = calendar.end_of_month(0.8)
+        successor[SPECIAL["leaver"].number] = SPECIAL["successor"].number
+    return joined, left, successor
 
 
-def _make_special(world: World) -> None:
-    """Give the first partners the properties `SPECIAL` promises."""
-
-    def put(name: str, column: Floats | Ints, value: float) -> None:
-        if SPECIAL[name][0] < world.partners:
-            column[SPECIAL[name][0]] = value
-
-    pair = (
-        ("better_in_every_region", 0.95, [0.0, 0.86, 0.14, 0.0]),
-        ("worse_in_every_region", 0.42, [0.0, 0.14, 0.86, 0.0]),
-    )
-    for name, odds, shares in pair:
-        put(name, world.odds, odds)
-        put(name, world.weight, 3.7)
-        if SPECIAL[name][0] < world.partners:
-            world.region_share[SPECIAL[name][0]] = shares
-    put("display_without_wins", world.weight, 3.4)
-    put("display_without_wins", world.odds, 0.85)
-    put("shrinking_deals", world.late_size, 0.42)
-    put("shrinking_deals", world.weight, 2.2)
-    put("spots_badly", world.late_odds, 0.25)
-    put("spots_badly", world.late_refused, 0.4)
-    put("spots_badly", world.weight, 2.2)
-    put("fast", world.pace, 35.0)
-    put("slow", world.pace, 115.0)
-    put("slow", world.promise, 0.5)
-    put("slow", world.slip, 0.95)
-    put("growing", world.weight, 1.3)
-    put("conflicts", world.conflict, 0.22)
-    put("many_small", world.weight, 2.2)
-    put("many_small", world.size, 0.45)
-    put("few_large", world.weight, 0.45)
-    put("few_large", world.size, 2.8)
-    put("leads_left_lying", world.lead_open, 0.85)
-    put("no_season", world.season, 0.0)
-    put("joiner", world.joined, world.calendar.middle_of_month(0.87))
-    for name in ("three_deals", "one_deal", "no_deal"):
-        put(name, world.weight, 0.0)
-    if SPECIAL["successor"][0] < world.partners:
-        put("leaver", world.left, world.calendar.end_of_month(0.8))
-        put("leaver", world.successor, SPECIAL["successor"][0])
-    for name, channels, factor in (
-        ("display_without_wins", ("display",), 2.5), ("owned_media", ("newsletter", "website"), 5.0),
-    ):  # fmt: skip
-        if SPECIAL[name][0] < world.partners:
-            for channel in channels:
-                world.channel_share[SPECIAL[name][0], CHANNEL_NAMES.index(channel)] *= factor
+def _assigned(partners: int, deals: int) -> dict[int, int]:
+    """Which deals are given to the partners with almost none."""
+    places = {"three_deals": (0.31, 0.58, 0.83), "one_deal": (0.66,)}
+    numbers = {name: SPECIAL[name].number for name in places if SPECIAL[name].number < partners}
+    return {int(deals * place): number for name, number in numbers.items() for place in places[name]}
 
 
-def _make_nobody(world: World) -> None:
-    """The vendor's own sales: few deals, ordinary in everything, none of them brought by a partner."""
-    last = world.nobody
-    world.weight[last] = 0.02 * world.weight[:last].sum() + 0.01
-    world.odds[last], world.size[last], world.pace[last], world.sourced[last] = 0.5, 1.0, 75.0, 0.0
-    world.refused[last] = world.conflict[last] = 0.0
-    world.region_share[last] = 0.25
-    world.country[last], world.currency[last] = "", "EUR"
-    world.joined[last] = world.left[last] = -1
+def partner_name(number: int) -> str:
+    """The name of the partner with this position in the list (0, 1, …): hand-made at first, then combined."""
+    if number < len(PARTNERS):
+        return PARTNERS[number][0]
+    step = number - len(PARTNERS)
+    stem, form = _STEMS[step % len(_STEMS)], _FORMS[(step // len(_STEMS) + step) % len(_FORMS)]
+    again = step // (len(_STEMS) * len(_FORMS))
+    return f"{stem} {form}" if not again else f"{stem} {form} {again + 1}"
 
 
-def _special_deals(world: World) -> tuple[dict[int, int], int]:
-    """Which deals are given to the partners with almost none, and which one is the giant."""
-    tiny: dict[int, int] = {}
-    for name, shares in (("three_deals", (0.31, 0.58, 0.83)), ("one_deal", (0.66,))):
-        number = SPECIAL[name][0]
-        if number < world.partners:
-            tiny |= {int(world.deals * share): number for share in shares}
-    number = SPECIAL["giant"][0]
-    giant = int(world.deals * max(0.05, 1 - 120 / world.calendar.days)) if number < world.partners else -1
-    return tiny, giant
+def person_name(number: int) -> str:
+    """An invented seller; numbers apart by less than 400 give different names."""
+    return f"{_FIRST[number % len(_FIRST)]} {_LAST[(number // len(_FIRST) + number) % len(_LAST)]}"
+
+
+def customers() -> list[str]:
+    """Every invented customer, about nine thousand."""
+    return [f"{kind} {sign} {town}" for kind in _KINDS for sign in _SIGNS for town in _TOWNS]
+
+
+def customer_numbers(draws: Draws, index: Ints) -> Ints:
+    """Which customer each deal is for."""
+    return draws.whole("customer", index, len(_KINDS) * len(_SIGNS) * len(_TOWNS))

@@ -5,12 +5,12 @@ The deals table is made from the last change of each deal, so that table and his
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
-from partnerkpi.sample.draws import Bools, Ints
 from partnerkpi.sample.lives import ACCEPTED, NEVER, OPEN, REJECTED, WON, Lives
+from partnerkpi.sample.time_and_chance import Bools, Ints, Record
 from partnerkpi.sample.world import World
 
 REGISTERED, QUALIFIED, DEMO, PROPOSAL, NEGOTIATION = range(5)
@@ -25,10 +25,11 @@ HOURS = (
     AMOUNT_2, MOVE, CLOSE,
 ) = range(len(HOURS))  # fmt: skip
 _UNCHANGED = -9
+STATES = ("stage", "status", "cents", "expected", "partner")
 
 
-@dataclass(frozen=True)
-class History:
+@dataclass(frozen=True, eq=False)
+class History(Record):
     """One element per change, ordered by deal and time; every column holds the state after the change."""
 
     deal: Ints  # position in the chunk
@@ -42,27 +43,32 @@ class History:
     recorded: Ints  # day on which the change was entered, NEVER when at once
 
 
-@dataclass
 class _Changes:
     """Collects the changes kind by kind; those after the last day of the book have not happened yet."""
 
-    days: int
-    columns: list[list[Ints]] = field(default_factory=lambda: [[] for _ in range(8)])
+    def __init__(self, days: int) -> None:
+        self._days = days
+        self._columns: dict[str, list[Ints]] = {}
 
-    def add(
-        self, who: Bools, day: Ints, hour: int, *, stage: Ints | int = _UNCHANGED, status: Ints | int = _UNCHANGED,
-        cents: Ints | int = _UNCHANGED, expected: Ints | int = _UNCHANGED, partner: Ints | int = _UNCHANGED,
-    ) -> None:  # fmt: skip
-        deal = np.flatnonzero(who & (day < self.days))
-        self.columns[0].append(deal)
-        for column, value in zip(self.columns[1:], (day, hour, stage, status, cents, expected, partner), strict=True):
-            column.append(np.broadcast_to(np.asarray(value, dtype=np.int64), who.shape)[deal])
+    def add(self, who: Bools, day: Ints, hour: int, **states: Ints | int) -> None:
+        """One change of every deal in `who`, on its day: what is not among `states` stays as it was."""
+        deal = np.flatnonzero(who & (day < self._days))
+        self._columns.setdefault("deal", []).append(deal)
+        for name, value in (dict.fromkeys(STATES, _UNCHANGED) | {"day": day, "hour": hour} | states).items():
+            column = np.broadcast_to(np.asarray(value, dtype=np.int64), who.shape)[deal]
+            self._columns.setdefault(name, []).append(column)
+
+    def ordered(self) -> dict[str, Ints]:
+        """All changes by deal and time, each state carried on until it changes."""
+        columns = {name: np.concatenate(parts) for name, parts in self._columns.items()}
+        order = np.argsort((columns["deal"] << 24) + (columns["day"] << 8) + columns["hour"], kind="stable")
+        return {name: _filled(c[order]) if name in STATES else c[order] for name, c in columns.items()}
 
 
 def _filled(values: Ints) -> Ints:
-    """Carry the last known value on; the first change of a deal sets every column, so nothing crosses deals."""
-    known = np.where(values == _UNCHANGED, 0, np.arange(len(values)))
-    return values[np.maximum.accumulate(known)] if len(values) else values
+    """Carry the last recorded value on; the first change of a deal sets every column, so nothing crosses deals."""
+    latest = np.where(values == _UNCHANGED, 0, np.arange(len(values)))
+    return values[np.maximum.accumulate(latest)] if len(values) else values
 
 
 def history_of(world: World, lives: Lives) -> History:
@@ -87,13 +93,13 @@ def history_of(world: World, lives: Lives) -> History:
     changes.add(accepted & (lives.moved != NEVER), lives.moved, MOVE, partner=lives.owner_decided)
     _stages(world, lives, accepted, changes)
     _slips(world, lives, accepted, changes)
-    _amounts(world, lives, accepted & (lives.index != world.giant), changes)
+    _amounts(world, lives, accepted & ~lives.giant, changes)
     closing = accepted & lives.decides
     changes.add(closing, lives.decided, CLOSE, status=lives.first)
     back = closing & lives.comes_back
     changes.add(back, lives.reopened, REOPEN, status=OPEN, stage=PROPOSAL, expected=lives.reopened + 45)
     changes.add(back, lives.decided_again, CLOSE, status=lives.again)
-    return _ordered(world, lives, changes)
+    return _recorded(world, lives, changes)
 
 
 def _stages(world: World, lives: Lives, accepted: Bools, changes: _Changes) -> None:
@@ -105,9 +111,8 @@ def _stages(world: World, lives: Lives, accepted: Bools, changes: _Changes) -> N
     )  # fmt: skip
 
     def at(share: float) -> Ints:
-        return np.maximum(
-            lives.answered, world.calendar.to_workday(lives.created + (lives.length * share).astype(np.int64))
-        )
+        day = world.calendar.to_workday(lives.created + (lives.length * share).astype(np.int64))
+        return np.maximum(lives.answered, day)
 
     skips = draws.uniform("no demo", index) < 0.12
     changes.add(accepted & (furthest >= DEMO) & ~skips, at(0.3), SHOW, stage=DEMO)
@@ -140,14 +145,11 @@ def _amounts(world: World, lives: Lives, accepted: Bools, changes: _Changes) -> 
         changes.add(changed, day, hour, cents=cents)
 
 
-def _ordered(world: World, lives: Lives, changes: _Changes) -> History:
-    deal, day, hour, stage, status, cents, expected, partner = (np.concatenate(column) for column in changes.columns)
-    order = np.argsort((deal << 24) + (day << 8) + hour, kind="stable")
-    deal, day, hour = deal[order], day[order], hour[order]
-    late = world.draws.uniform("entered late", lives.index[deal] * len(HOURS) + hour) < 0.04
-    late &= (hour != CREATE) & (hour != REOPEN) & (hour != MOVE) & (hour != CLOSE)
-    recorded = np.where(late, day + 1 + world.draws.whole("entered", lives.index[deal], 9), NEVER)
-    return History(
-        deal, day, hour, _filled(stage[order]), _filled(status[order]), _filled(cents[order]), _filled(expected[order]),
-        _filled(partner[order]), np.where(recorded < world.calendar.days, recorded, NEVER),
-    )  # fmt: skip
+def _recorded(world: World, lives: Lives, changes: _Changes) -> History:
+    """The history as the CRM has it: one change in twenty-five was entered days after it happened."""
+    columns = changes.ordered()
+    index, hour = lives.index[columns["deal"]], columns["hour"]
+    late = world.draws.uniform("entered late", index * len(HOURS) + hour) < 0.04
+    late &= ~np.isin(hour, (CREATE, REOPEN, MOVE, CLOSE))
+    recorded = np.where(late, columns["day"] + 1 + world.draws.whole("entered", index, 9), NEVER)
+    return History(**columns, recorded=np.where(recorded < world.calendar.days, recorded, NEVER))
