@@ -11,19 +11,23 @@ pk.review(book, "2025Q4", partners=["P-003"])   # the notebooks executed, the pa
 """
 
 from partnerkpi.batch import review
-from partnerkpi.book import Book, check_book, open_book
+from partnerkpi.book import Book
 from partnerkpi.errors import DataRefused, PartnerKpiError, SystemProblem, UsageError
 from partnerkpi.estimate import Estimate
 from partnerkpi.figures import scorecard
+from partnerkpi.groups import ALL, UNASSIGNED
 from partnerkpi.kpi import Kpi
 from partnerkpi.kpis import KPIS
+from partnerkpi.opening import book_of, check_book, open_book
 from partnerkpi.periods import quarters
 from partnerkpi.sample import write_sample
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "ALL",
     "KPIS",
+    "UNASSIGNED",
     "Book",
     "DataRefused",
     "Estimate",
@@ -32,6 +36,7 @@ __all__ = [
     "SystemProblem",
     "UsageError",
     "__version__",
+    "book_of",
     "check_book",
     "open_book",
     "quarters",

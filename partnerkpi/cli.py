@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from partnerkpi import __version__
+from partnerkpi.book.schema import levels
 
 if TYPE_CHECKING:
     from partnerkpi.book import Book, Reading
 
 INTERRUPTED = 130
 SYSTEM = 4
+BY = ", ".join([*levels(), "none"])
 STYLES = ("table", "csv", "json", "xlsx")
-LEVELS = ("partner", "rep", "unit", "region", "product", "channel", "tier", "none")
 
 
 def _command(example: str) -> Callable[[Callable[..., Any]], click.Command]:
@@ -87,9 +88,7 @@ def review(
 @_command("partnerkpi score data --quarter 2025Q4 --by region --format csv")
 @_book
 @_quarter
-@click.option(
-    "--by", type=click.Choice(LEVELS), default="partner", show_default=True, help="One group per value of this."
-)
+@click.option("--by", default="partner", show_default=True, metavar="LEVEL", help=f"One group per value of this: {BY}.")
 @click.option("--format", "style", type=click.Choice(STYLES), help="[default: by the file's name, else table]")
 @click.option("--output", "-o", metavar="FILE", help="Write here instead of printing.")
 @_as_of
@@ -105,16 +104,23 @@ def score(
 ) -> None:
     """The KPIs and their companion figures as one tidy table."""
     from partnerkpi.export import score_text, to_csv, to_json, write_text, write_xlsx
-    from partnerkpi.figures import scorecard
+    from partnerkpi.figures import refuse_before_records, scorecard
 
     style = style or _style_of(output)
     if style == "xlsx" and output is None:
         raise click.UsageError("A workbook cannot be printed: name a file with -o, like -o scorecard.xlsx.")
-    table = scorecard(_opened(book, as_of, allow_set_aside), quarter or "", by=by)
+    opened = _opened(book, as_of, allow_set_aside)
+    quarters = [opened.quarter(label) for label in quarter or ("",)]
+    refuse_before_records(opened, quarters)
+    table = scorecard(opened, quarters, by=by)
     if style == "xlsx":
         write_xlsx(table, str(output))
         return
-    text = {"csv": to_csv, "json": to_json, "table": score_text}[style](table).rstrip("\n") + "\n"
+    if style == "table":
+        text = score_text(table, {period.label: str(period) for period in quarters})
+    else:
+        text = to_json(table) if style == "json" else to_csv(table)
+    text = text.rstrip("\n") + "\n"
     if output is None:
         click.echo(text, nl=False)
     else:
@@ -126,8 +132,8 @@ def score(
 @click.option("--format", "style", type=click.Choice(["table", "json"]), default="table", show_default=True)
 def check(book: str, style: str) -> int:
     """Read the book and list every fault with its file, record, line, column, value and rule."""
-    from partnerkpi.book import check_book
     from partnerkpi.export import to_json
+    from partnerkpi.opening import check_book
 
     reading = check_book(book)
     click.echo(to_json(reading.to_frame()) if style == "json" else _account(reading))
@@ -138,7 +144,7 @@ def check(book: str, style: str) -> int:
 @click.argument("name", required=False)
 def kpis(name: str | None) -> None:
     """The definitions: all KPIs in brief, or one in full."""
-    from partnerkpi.glossary import definition, overview
+    from partnerkpi.figures import definition, overview
 
     click.echo(definition(name) if name else overview())
 
@@ -159,7 +165,7 @@ def sample(folder: str, **options: Any) -> None:
 
 def _opened(book: str, as_of: str | None, allow_set_aside: bool) -> Book:
     """The book, after the account of its deals was printed beside the result: read, used and not used."""
-    from partnerkpi.book import open_book
+    from partnerkpi.opening import open_book
 
     opened = open_book(book, as_of=as_of, allow_set_aside=allow_set_aside)
     click.echo(opened.reading.line(), err=True)

@@ -8,94 +8,123 @@ before; the interval, which takes them as independent, is then wider than it nee
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum, unique
 from math import hypot, inf, isfinite
 
-import numpy as np
-import pandas as pd
-
-from partnerkpi import others
-from partnerkpi.book import Book
-from partnerkpi.estimate import FEW, Estimate, amount_text, span_text
-from partnerkpi.groups import ALL, UNASSIGNED
+from partnerkpi.book import Book, Spread
+from partnerkpi.estimate import Estimate
+from partnerkpi.figures import figure
 from partnerkpi.kpi import Kpi
-from partnerkpi.kpis import KPIS
 from partnerkpi.kpis.number_of_deals import attainment
 from partnerkpi.periods import Quarter
+from partnerkpi.wording import Code, Remark, amount_text, say, signed_text, span_text
 
-CLOSE = "too few to compare"
+
+@unique
+class Verdict(Enum):
+    """What a change says."""
+
+    BETTER = "better"
+    WORSE = "worse"
+    NO_CLEAR_CHANGE = "no clear change"
+    TOO_FEW = "too few to compare"
+    NOT_TESTED = "not tested"
+
+    def __str__(self) -> str:
+        return say(self.value)
+
+
+#: The verdicts that say that something changed.
+CLEAR = (Verdict.BETTER, Verdict.WORSE)
 
 
 @dataclass(frozen=True)
 class Change:
     """The difference `now` − `before` with its 95 % interval, and what it says.
 
-    `verdict` is `better`, `worse`, `no clear change`, `too few` (fewer than five on either side) or `not tested`
-    (a value or an interval is missing; `reason` says which).
+    `verdict` is TOO_FEW with fewer than five on either side, NOT_TESTED where a value or an interval is missing;
+    `reason` then says why.
     """
 
     before: Estimate
     now: Estimate
     against: str
-    value: float | None
-    low: float | None
-    high: float | None
-    verdict: str
-    reason: str = ""
+    verdict: Verdict
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    reason: Remark | None = None
 
     def __str__(self) -> str:
         """`+4 % against 2025Q3 (−3 % to +11 %): no clear change`."""
         if self.value is None:
-            return f"{self.verdict} against {self.against} ({self.reason})"
-        around = ""
-        if self.low is not None and self.high is not None:
-            around = f" ({signed(self.low, self.now.unit)} to {signed(self.high, self.now.unit)})"
-        return f"{signed(self.value, self.now.unit)} against {self.against}{around}: {self.verdict}"
+            sentence = "{verdict} against {quarter} ({reason})"
+        elif self.low is None or self.high is None:
+            sentence = "{change} against {quarter}: {verdict}"
+        else:
+            sentence = "{change} against {quarter} ({span}): {verdict}"
+        return say(
+            sentence,
+            verdict=self.verdict,
+            quarter=self.against,
+            change=self.change_text,
+            span=self.interval_text,
+            reason=self.reason,
+        )
+
+    @property
+    def change_text(self) -> str:
+        """The difference with its sign: `+4.0 points`; empty without one."""
+        return "" if self.value is None else signed_text(self.value, self.now.unit)
+
+    @property
+    def interval_text(self) -> str:
+        """The interval of the difference: `−3.0 points to +11.0 points`; empty without one."""
+        if self.low is None or self.high is None:
+            return ""
+        unit = self.now.unit
+        return say("{low} to {high}", low=signed_text(self.low, unit), high=signed_text(self.high, unit))
 
 
-def signed(value: float, unit: str) -> str:
-    """A difference with its sign: `+€120`, `−3 %` (of shares: percentage points, `−3 points`)."""
-    text = f"{abs(100 * value):,.1f} points" if unit == "share" else amount_text(abs(value), unit)
-    return text if value == 0 else ("+" if value > 0 else "−") + text
-
-
-def change(figure: Kpi, book: Book, quarter: str | Quarter, against: str | Quarter) -> Change:
+def change(kpi: Kpi, book: Book, quarter: str | Quarter, against: str | Quarter) -> Change:
     """How the figure changed from the quarter `against` to this one."""
-    now, then = book.quarter(quarter), book.quarter(against)
-    if figure.accumulates and not (now.complete and then.complete):
-        reason = f"to date, {now.days_so_far} of {now.days} days: not compared with a whole quarter"
-        return Change(figure(book, then), figure(book, now), then.label, None, None, None, "not tested", reason)
-    return difference(figure(book, now), figure(book, then), then.label, better=figure.better)
+    this, then = book.quarter(quarter), book.quarter(against)
+    now, before = figure(kpi, book, this), figure(kpi, book, then)
+    if kpi.accumulates and not (this.complete and then.complete):
+        running = this if not this.complete else then
+        reason = Code.TO_DATE(done=running.days_so_far, days=running.days)
+        return Change(before, now, then.label, Verdict.NOT_TESTED, reason=reason)
+    return difference(now, before, then.label, better=kpi.better)
 
 
 def difference(now: Estimate, before: Estimate, against: str, *, better: str) -> Change:
     """The difference of two estimates of one figure.
 
-    >>> a = Estimate(0.5, 0.42, 0.58, n=150, unit="share", counts="prospects")
-    >>> b = Estimate(0.3, 0.23, 0.38, n=140, unit="share", counts="prospects")
+    >>> from partnerkpi.wording import PROSPECTS
+    >>> a = Estimate(0.5, 0.42, 0.58, n=150, unit="share", counts=PROSPECTS)
+    >>> b = Estimate(0.3, 0.23, 0.38, n=140, unit="share", counts=PROSPECTS)
     >>> print(difference(a, b, "2025Q3", better="higher"))
     +20.0 points against 2025Q3 (+8.7 points to +30.6 points): better
     """
     if now.value is None or before.value is None:
-        which = "this quarter" if now.value is None else against
-        reason = f"{which}: {now.reason if now.value is None else before.reason}"
-        return Change(before, now, against, None, None, None, "not tested", reason)
+        reason = now.reason if now.value is None else before.reason
+        return Change(before, now, against, Verdict.NOT_TESTED, reason=reason)
     value = now.value - before.value
     if now.few or before.few:
-        return Change(before, now, against, value, None, None, "too few", CLOSE)
+        return Change(before, now, against, Verdict.TOO_FEW, value, reason=Code.TOO_FEW_TO_COMPARE())
     if now.low is None or before.low is None:
         reason = now.reason if now.low is None else before.reason
-        return Change(before, now, against, value, None, None, "not tested", reason)
+        return Change(before, now, against, Verdict.NOT_TESTED, value, reason=reason)
     upper_now = inf if now.high is None else now.high
     upper_before = inf if before.high is None else before.high
     low = value - hypot(now.value - now.low, upper_before - before.value)
     high = value + hypot(upper_now - now.value, before.value - before.low)
-    verdict = "no clear change"
+    verdict = Verdict.NO_CLEAR_CHANGE
     if low > 0 or high < 0:
-        verdict = "better" if (low > 0) == (better == "higher") else "worse"
+        verdict = Verdict.BETTER if (low > 0) == (better == "higher") else Verdict.WORSE
     ends = [x if isfinite(x) else None for x in (low, high)]
-    return Change(before, now, against, value, ends[0], ends[1], verdict)
+    return Change(before, now, against, verdict, value, ends[0], ends[1])
 
 
 @dataclass(frozen=True)
@@ -107,14 +136,20 @@ class Peers:
     lower: float | None
     upper: float | None
     unit: str
-    reason: str = ""
+    reason: Remark | None = None
 
     def __str__(self) -> str:
         """`median 31 %, middle half 24 % to 40 % (18 partners)`, or the reason."""
         if self.median is None:
-            return f"not shown: {self.reason}"
+            return say("not shown: {reason}", reason=self.reason)
         middle = amount_text(self.median, self.unit)
-        return f"median {middle}, middle half {self.span} ({self.n} partners)"
+        return say(
+            "median {median}, middle half {span} ({n} partner)",
+            "median {median}, middle half {span} ({n} partners)",
+            n=self.n,
+            median=middle,
+            span=self.span,
+        )
 
     @property
     def span(self) -> str:
@@ -122,50 +157,19 @@ class Peers:
         return "" if self.lower is None or self.upper is None else span_text(self.lower, self.upper, self.unit)
 
 
-def peers(figure: Kpi, book: Book, quarter: str | Quarter) -> Peers:
-    """Median and middle half of the other partners' figures; for the whole network, of all partners.
+def peers(kpi: Kpi, book: Book, quarter: str | Quarter) -> Peers:
+    """Median and middle half of the other partners' figures; a book of more than one partner has no peers.
 
-    Only partners whose figure is not missing contribute.
+    Only partners whose figure is not missing contribute; the rules of what is shown are those of `partnerkpi.others`.
     """
-    period = book.quarter(quarter)
-    unit = figure.currency_unit(book)
-    if book.facts is not None and book.partner:
-        stored = others.stored(book, f"peers:{figure.name}", period).set_index("key")
-        n = int(stored["n"].iloc[0]) if len(stored) else 0
-        spread = [float(stored["value"].get(k, np.nan)) for k in ("median", "lower", "upper")]
-    else:
-        n, spread = peer_spread(figure, book.network or book, period, leave_out=book.partner)
-    if n < FEW:
-        return Peers(n, None, None, None, unit, "too few partners")
-    return Peers(n, spread[0], spread[1], spread[2], unit)
-
-
-def peer_spread(figure: Kpi, whole: Book, quarter: Quarter, leave_out: str) -> tuple[int, list[float]]:
-    """Number, median and quartiles of the partners' figures, one partner left out (none when empty)."""
-    table = _partner_table(whole, figure, quarter)
-    values = table.drop(leave_out, errors="ignore").dropna().to_numpy()
-    if len(values) < FEW:
-        return len(values), []
-    return len(values), [float(np.quantile(values, q)) for q in (0.5, 0.25, 0.75)]
-
-
-@others.remembered
-def _partner_table(whole: Book, figure: Kpi, quarter: Quarter) -> pd.Series[float]:
-    table = figure.by(whole, quarter, "partner").set_index("group")["value"]
-    return table.drop([ALL, UNASSIGNED])
-
-
-def peer_facts(book: Book, quarters: Sequence[Quarter], partner: str) -> pd.DataFrame:
-    """The peers of one partner in these quarters as network facts, for its slice: aggregates only."""
-    table: list[tuple[str, str, str, float, float]] = []
-    for quarter in quarters:
-        for figure in (f for kpi in KPIS for f in (kpi, *kpi.stand_ins)):
-            n, spread = peer_spread(figure, book.network or book, quarter, leave_out=partner)
-            values = dict(zip(("median", "lower", "upper"), spread or [np.nan] * 3, strict=True))
-            table += [(f"peers:{figure.name}", quarter.label, k, v, float(n)) for k, v in values.items()]
-    return pd.DataFrame(table, columns=others.FACT_COLUMNS)
+    unit = kpi.currency_unit(book)
+    if not book.partner:
+        return Peers(0, None, None, None, unit, Code.NOT_A_PARTNER())
+    spread: Spread = book.others.peers(kpi, book.quarter(quarter), book.partner)
+    reason = Code.TOO_FEW_PARTNERS() if spread.median is None else None
+    return Peers(spread.n, spread.median, spread.lower, spread.upper, unit, reason)
 
 
 def target(book: Book, quarter: str | Quarter) -> Estimate:
     """Won amount ÷ target of the quarter; missing with a reason where no target is recorded."""
-    return attainment(book, quarter)
+    return figure(attainment, book, book.quarter(quarter))

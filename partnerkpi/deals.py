@@ -9,19 +9,14 @@ import numpy as np
 import pandas as pd
 
 from partnerkpi.book import Book
+from partnerkpi.book.past import lasts_on
+from partnerkpi.book.schema import TABLES
 from partnerkpi.periods import Quarter
 
 #: Statuses with a decision: the customer bought, or did not.
 DECIDED = ("won", "lost", "abandoned")
 #: Statuses that end a prospect; `rejected` never became a chance to sell.
 ENDED = (*DECIDED, "rejected")
-
-MEDIA = ("paid", "earned", "owned", "unmapped", "none_recorded")
-
-
-def year_to(quarter: Quarter) -> tuple[pd.Timestamp, pd.Timestamp]:
-    """First and last day of the four quarters that end with this one."""
-    return (quarter - 3).start, quarter.last_day
 
 
 def within(days: pd.Series, first: pd.Timestamp, last: pd.Timestamp) -> pd.Series:
@@ -82,23 +77,8 @@ def open_at(book: Book, day: pd.Timestamp) -> pd.DataFrame:
     `amount` is converted at the day's rate where the deal is in another currency.
     """
     spells = book.spells
-    on = day.to_datetime64()
-    to_day = spells["to_day"].to_numpy()
-    there = (spells["from_day"].to_numpy() <= on) & (np.isnat(to_day) | (to_day > on))
-    there &= (spells["status"] == "open").to_numpy()
+    there = lasts_on(spells, day) & (spells["status"] == "open").to_numpy()
     return book.in_book_currency(spells[there], day)
-
-
-def media_of(book: Book, channel: pd.Series) -> pd.Series:
-    """The media type of each channel: `paid`, `earned`, `owned`, else `unmapped`, or `none_recorded` without one."""
-    table = book.channels.set_index("channel")["media"]
-    kinds = pd.CategoricalDtype(list(MEDIA))
-    if isinstance(channel.dtype, pd.CategoricalDtype):
-        names = channel.cat.categories
-        of_name = pd.Series(names.astype(str)).map(table.astype(str)).fillna("unmapped")
-        labels = np.append(of_name.to_numpy(dtype=object), "none_recorded")
-        return pd.Series(pd.Categorical(labels[channel.cat.codes], dtype=kinds), index=channel.index)
-    return media_of(book, channel.astype("category"))
 
 
 def histories(frame: pd.DataFrame, first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:
@@ -120,3 +100,21 @@ def histories(frame: pd.DataFrame, first: pd.Timestamp, last: pd.Timestamp) -> p
             np.select([won, ended], [0, 1], 2).astype(np.int64), pd.Index(["won", "other", "open"])
         ),
     )
+
+
+def target_rows(book: Book, quarter: Quarter, measure: str = "won_amount") -> pd.DataFrame:
+    """The quarter's targets in column `of`, none of them counted; at one level, so that nothing is added twice.
+
+    A book may set targets per partner, per rep, per unit or for the whole: the first of these that it has is used. A
+    target without a measure is one for the won amount.
+    """
+    table = book.targets
+    table = table[
+        (table["quarter"] == quarter.label) & (table["measure"].astype("str").fillna("won_amount") == measure)
+    ]
+    for level in (c.name for c in TABLES["targets"].columns if c.level):
+        if book.records(f"targets.{level}"):
+            table = table[table[level].notna()]
+            break
+    keys = table[[c.name for c in TABLES["targets"].columns if c.level]]
+    return keys.assign(value=0.0, of=table["amount"].to_numpy(dtype=np.float64), counted=False)

@@ -10,15 +10,18 @@ import io
 import json
 import math
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from partnerkpi.errors import SystemProblem, UsageError
-from partnerkpi.estimate import Estimate, amount_text
+from partnerkpi.estimate import Estimate
+from partnerkpi.figures import HEADLINE
+from partnerkpi.groups import Key, group_text
 from partnerkpi.kpis import KPIS
+from partnerkpi.wording import Remark, amount_text
 
 #: A spreadsheet reads a cell that begins with one of these as a formula.
 _FORMULA_STARTS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")  # noqa: RUF001 full-width ones count too
@@ -30,7 +33,7 @@ def to_csv(frame: pd.DataFrame) -> str:
     >>> to_csv(pd.DataFrame({"group": ["=1+1", "P-1"], "value": [-2.0, None]}))
     "group,value\n'=1+1,-2.0\nP-1,\n"
     """
-    safe = frame.copy()
+    safe = _with_group_texts(frame)
     for column in safe.columns:
         if not pd.api.types.is_numeric_dtype(safe[column]):
             safe[column] = [None if _missing(cell) else _harmless(shown(str(cell))) for cell in safe[column]]
@@ -120,7 +123,15 @@ def shown(text: str) -> str:
     return "".join(c if c.isprintable() else " " if c.isspace() else "" for c in text)
 
 
+def _with_group_texts(frame: pd.DataFrame) -> pd.DataFrame:
+    """The table with its groups as words: those of no id, and ids that look like them in quotes."""
+    if "group" not in frame:
+        return frame.copy()
+    return frame.assign(group=[group_text(g) if isinstance(g, str | Key) else g for g in frame["group"]])
+
+
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    frame = _with_group_texts(frame)
     columns = [str(column) for column in frame.columns]
     return [
         {name: _plain(cell) for name, cell in zip(columns, row, strict=True)}
@@ -131,6 +142,8 @@ def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
 def _plain(cell: Any) -> Any:
     if _missing(cell):
         return None
+    if isinstance(cell, Remark):
+        return str(cell)
     if isinstance(cell, pd.Timestamp):
         return cell.date().isoformat() if cell == cell.normalize() else cell.isoformat()
     return cell.item() if hasattr(cell, "item") else cell
@@ -149,20 +162,20 @@ def _width(text: str) -> int:
     return len(text) + wide - sum(unicodedata.combining(c) > 0 for c in text)
 
 
-def score_text(table: pd.DataFrame) -> str:
+def score_text(table: pd.DataFrame, quarters: Mapping[str, str] | None = None) -> str:
     """The scorecard for reading: one line per group, quarter and KPI, with interval, n and the reason of a gap.
 
-    Only the eight headlines; the companion figures are in the other formats.
+    Only the headlines; the companion figures are in the other formats. `quarters` says how a quarter is written, by
+    its label: one still running is marked "to date".
     """
-    nouns = {figure.name: (figure.title, figure.counts) for figure in KPIS}
+    kpis = {kpi.name: kpi for kpi in KPIS}
     rows = []
-    for row in _records(table[table["figure"] == "headline"]):
-        title, counts = nouns[row["kpi"]]
-        interval = {name: row[name] for name in ("value", "low", "high", "n", "unit")}
-        estimate = Estimate(**interval, counts=counts, reason=row["reason"] or "")
-        value = amount_text(estimate.value, estimate.unit)
-        rows.append(
-            [row["group"], row["quarter"], title, value, estimate.interval_text, estimate.n_text, estimate.reason]
-        )
+    for row in _records(table[table["figure"] == HEADLINE]):
+        kpi = kpis[row["kpi"]]
+        value, low, high, unit = (row[name] for name in ("value", "low", "high", "unit"))
+        estimate = Estimate(value, low, high, row["n"], unit, kpi.counts)
+        quarter = (quarters or {}).get(row["quarter"], row["quarter"])
+        texts = [amount_text(value, unit), estimate.interval_text, estimate.n_text, row["reason"] or ""]
+        rows.append([row["group"], quarter, kpi.title, *texts])
     header = ["group", "quarter", "KPI", "value", "95 % interval", "n", "reason"]
     return columns_text(header, rows, right=["value"])

@@ -1,21 +1,53 @@
-"""The eight KPIs and their companions as one tidy table: the same for a terminal, a spreadsheet and a review."""
+"""All figures as one tidy table, the one door through which pages ask for a single one, and the definitions as text.
+
+A figure is computed once for a book: `figure` and `trend` are what cards, covers and pictures ask.
+"""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
+from difflib import get_close_matches
 
 import pandas as pd
 
 from partnerkpi.book import Book
-from partnerkpi.errors import UsageError, nearest
-from partnerkpi.groups import ALL, UNASSIGNED
+from partnerkpi.errors import UsageError
+from partnerkpi.estimate import Estimate, remarks_text
+from partnerkpi.groups import ALL, UNASSIGNED, Key
+from partnerkpi.kpi import Kpi
 from partnerkpi.kpis import KPIS
 from partnerkpi.kpis.close_rate import close_rate
 from partnerkpi.kpis.marketing_channels import cost_per_lead, cost_per_won_deal, leads, return_on_spend, spend
 from partnerkpi.kpis.number_of_deals import number_of_deals, won_amount
 from partnerkpi.periods import Quarter
+from partnerkpi.wording import say
 
 COLUMNS = ("by", "group", "quarter", "as_of", "kpi", "figure", "value", "low", "high", "n", "unit", "reason")
+HEADLINE = "headline"
+#: When a figure is counted, in words.
+WHEN = {
+    ("flow", "quarter"): "counted over the quarter",
+    ("flow", "year"): "counted over the four quarters that end with this one",
+    ("stock", "quarter"): "counted on the quarter's last day",
+}
+
+
+def figure(kpi: Kpi, book: Book, quarter: Quarter) -> Estimate:
+    """One figure of everything in the book, computed when it is first asked for."""
+    answer: Estimate = book.once((kpi, quarter), lambda: kpi(book, quarter))
+    return answer
+
+
+def trend(kpi: Kpi, book: Book, quarters: Sequence[Quarter]) -> pd.DataFrame:
+    """The figure quarter by quarter, in the columns of `Kpi.trend`."""
+    estimates = [figure(kpi, book, quarter) for quarter in quarters]
+    columns = ("value", "low", "high", "n", "unit", "reason", "note")
+    table = pd.DataFrame({"quarter": [quarter.label for quarter in quarters]})
+    for name in columns:
+        plain = name in ("value", "low", "high")
+        table[name] = pd.Series([getattr(e, name) for e in estimates], dtype="float64" if plain else None)
+    return table
 
 
 def scorecard(
@@ -29,29 +61,51 @@ def scorecard(
     """Every figure for every group and quarter, one row each.
 
     Columns `by, group, quarter, as_of, kpi, figure, value, low, high, n, unit, reason`; `figure` is `headline` or the
-    companion's name; missing values are NaN here and empty or null in files. `by="none"` gives only the line `all`.
-    With `partner` only that partner's rows are used. The default quarter is the last complete one.
+    companion's name; `group` is a value of the level, `groups.UNASSIGNED` or `groups.ALL`; missing values are NaN here
+    and empty or null in files; `reason` says why, and what else must be known. `by="none"` gives only the line `ALL`.
+    With `partner` only that partner's rows are used, and `by="partner"` gives that partner's line alone. The default
+    quarter is the last complete one.
 
     Raises:
         UsageError: no such level, partner or quarter; the text names the nearest.
     """
     if partner is not None:
-        if partner not in book.partner_ids:
-            raise UsageError(f"There is no partner '{partner}' in {book.name}. {nearest(partner, book.partner_ids)}")
         book = book.for_partner(partner)
     wanted = [quarter] if isinstance(quarter, (str, Quarter)) else list(quarter)
+    alone = by == "none" or (by == "partner" and bool(book.partner))
+    label: str | Key = ALL if by == "none" else book.partner
     tables = []
     for period in map(book.quarter, wanted):
         for kpi in KPIS:
-            for figure in [kpi] if headlines_only else [kpi, *kpi.companions]:
-                name = "headline" if figure is kpi else figure.name
-                whole_only = by == "none"
-                table = figure.trend(book, [period]).assign(group=ALL) if whole_only else figure.by(book, period, by)
-                tables.append(table.assign(quarter=period.label, kpi=kpi.name, figure=name))
+            for one in [kpi] if headlines_only else [kpi, *kpi.companions]:
+                table = one.line(book, period, label) if alone else one.by(book, period, by)
+                tables.append(table.assign(quarter=period.label, kpi=kpi.name, figure=name_of(one, kpi)))
     whole = pd.concat(tables, ignore_index=True)
-    return whole.assign(by=by, as_of=f"{book.as_of:%Y-%m-%d}")[list(COLUMNS)]
+    reasons = [remarks_text(*pair) for pair in zip(whole["reason"], whole["note"], strict=True)]
+    return whole.assign(by=by, as_of=f"{book.as_of:%Y-%m-%d}", reason=reasons)[list(COLUMNS)]
 
 
+def refuse_before_records(book: Book, quarters: Sequence[Quarter]) -> None:
+    """Pass when the book can know something of every quarter.
+
+    Raises:
+        UsageError: one had ended before the book's records begin.
+    """
+    first = book.others.first_day
+    for quarter in quarters:
+        if first is not None and quarter.end < first:
+            raise UsageError(
+                f"The quarter {quarter.label} ended on {quarter.end:%Y-%m-%d}, before the records of the book "
+                f"'{book.name}' begin ({first:%Y-%m-%d}): nothing of it can be known."
+            )
+
+
+def name_of(one: Kpi, kpi: Kpi) -> str:
+    """What a figure is called among those of its KPI."""
+    return HEADLINE if one is kpi else one.name
+
+
+#: The figures of one line of the channel table; leads are those that entered, close rates of prospects decided.
 MEDIA_FIGURES = {
     "leads": leads,
     "won_deals": number_of_deals,
@@ -66,15 +120,62 @@ MEDIA_FIGURES = {
 def media_table(book: Book, quarter: str | Quarter, by: str = "media") -> pd.DataFrame:
     """What each media type (or, by `channel`, each channel) brought and cost in the quarter.
 
-    Columns: the level, then `leads`, `won_deals`, `won_amount`, `close_rate` with its 95 % interval (`close_rate_low`,
-    `close_rate_high`), `spend`, `cost_per_lead`, `cost_per_won_deal` and `return_on_spend`. What is not recorded, or
-    has no spend, is missing. Rows without a channel are `none_recorded`.
+    Columns: the level, then `leads` (that entered in the quarter), `won_deals`, `won_amount`, `decided` (prospects
+    decided in the quarter) and their `close_rate` with its 95 % interval (`close_rate_low`, `close_rate_high`),
+    `spend`, `cost_per_lead`, `cost_per_won_deal` and `return_on_spend`. What is not recorded, or has no spend, is
+    missing. Rows without a channel are `none_recorded`.
     """
-    tables = {name: figure.by(book, quarter, by).set_index("group")["value"] for name, figure in MEDIA_FIGURES.items()}
+    tables = {name: one.by(book, quarter, by).set_index("group")["value"] for name, one in MEDIA_FIGURES.items()}
     rate = close_rate.by(book, quarter, by).set_index("group")
-    rates = {"close_rate": rate["value"], "close_rate_low": rate["low"], "close_rate_high": rate["high"]}
+    rates = {"decided": rate["n"], "close_rate": rate["value"]}
+    rates |= {"close_rate_low": rate["low"], "close_rate_high": rate["high"]}
     columns = [*list(MEDIA_FIGURES)[:3], *rates, *list(MEDIA_FIGURES)[3:]]
     table = pd.DataFrame(tables | rates)[columns].rename_axis(by).reset_index()
     if by == "media":  # every row has a media type or is `none_recorded` already
         return table[table[by] != UNASSIGNED].reset_index(drop=True)
-    return table.replace({by: {UNASSIGNED: "none_recorded"}})
+    return table.assign(**{by: ["none_recorded" if group is UNASSIGNED else group for group in table[by]]})
+
+
+def overview() -> str:
+    """The KPIs in reading order, two lines each: name and title, question and formula."""
+    width = max(len(kpi.name) for kpi in KPIS)
+    lines = []
+    for kpi in KPIS:
+        lines.append(f"{kpi.name:<{width}}  {say(kpi.question)}")
+        lines.append(f"{'':<{width}}  = {say(kpi.formula)} ({kpi.unit}, {kpi.better} is better)")
+    return "\n".join(lines)
+
+
+def definition(name: str) -> str:
+    """What one KPI or companion figure means: question, formula, unit, direction, edge cases, companions.
+
+    The name may be the figure's title too, in any case.
+
+    Raises:
+        UsageError: no figure has this name; the message names those that come close.
+    """
+    every = {one.name: one for kpi in KPIS for one in (*kpi.companions, kpi)}
+    titles = {one.title.casefold(): one for one in every.values()}
+    one = every.get(name) or titles.get(name.casefold())
+    if one is None:
+        near = get_close_matches(name, every, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"the KPIs are {', '.join(k.name for k in KPIS)}."
+        raise UsageError(f"There is no KPI called {name!r}: {hint}")
+    return _card(one)
+
+
+def _card(one: Kpi) -> str:
+    facts = [
+        f"{say(one.title)} ({one.name})",
+        say(one.question),
+        "",
+        f"  formula    {say(one.formula)}",
+        f"  unit       {one.unit}",
+        f"  better     {one.better}",
+        f"  time       {say(WHEN[one.kind, one.span])}",
+        f"  n counts   {one.counts}",
+    ]
+    if one.companions:
+        names = ", ".join(companion.name for companion in one.companions)
+        facts.append(textwrap.fill(names, width=96, initial_indent="  beside it  ", subsequent_indent=" " * 13))
+    return "\n".join([*facts, "", one.definition.strip()])

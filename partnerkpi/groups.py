@@ -3,102 +3,97 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from weakref import WeakKeyDictionary
+from enum import Enum, unique
 
 import numpy as np
 import pandas as pd
 
-from partnerkpi.book import Book
-from partnerkpi.deals import MEDIA, media_of
+from partnerkpi.book import MEDIA, Book
+from partnerkpi.book.schema import levels, telling_levels
 from partnerkpi.errors import UsageError, nearest
 from partnerkpi.statistics import Ints
+from partnerkpi.wording import say
 
-ALL = "all"
-UNASSIGNED = "unassigned"
 
-#: What one may break down by, and the column that holds it. Those of `PARTNER_FACTS` are looked up by partner.
-LEVELS = {
-    "partner": "partner_id",
-    "rep": "rep",
-    "unit": "unit",
-    "region": "region",
-    "product": "product",
-    "channel": "channel",
-    "media": "media",
-    "tier": "tier",
-    "type": "type",
-    "country": "country",
-    "manager": "manager",
-}
-PARTNER_FACTS = ("tier", "type", "country", "manager")
-TABLES = ("deals", "leads", "partners", "spells", "spend", "targets")
+@unique
+class Key(Enum):
+    """Groups that are no value of a column, and equal to no text: an id may be called `all` or `unassigned`."""
+
+    ALL = "all"
+    UNASSIGNED = "unassigned"
+
+    def __str__(self) -> str:
+        """The word that stands for the group in tables and files."""
+        return say(self.value)
+
+
+ALL, UNASSIGNED = Key.ALL, Key.UNASSIGNED
+
+
+def group_text(group: str | Key) -> str:
+    """The group as a file has it; an id that looks like one of the two other groups is put in quotes.
+
+    >>> group_text(ALL), group_text("P-003"), group_text("all")
+    ('all', 'P-003', '"all"')
+    """
+    return f'"{group}"' if isinstance(group, str) and group in {key.value for key in Key} else str(group)
 
 
 @dataclass(frozen=True, eq=False)
 class Groups:
-    """The labels of the groups, `unassigned` last, and where each row belongs."""
+    """The labels of the groups, `UNASSIGNED` last, and where each row belongs."""
 
     book: Book
     column: str
-    labels: tuple[str, ...]
+    labels: tuple[str | Key, ...]
 
     def codes(self, rows: pd.DataFrame) -> Ints:
-        """The group of each row as a position in `labels`; rows without a value belong to `unassigned`."""
-        key = _key(self.book, rows, self.column)
-        if key is None:
-            return np.full(len(rows), len(self.labels) - 1, dtype=np.int64)
-        place = pd.Index(self.labels[:-1]).get_indexer(key.cat.categories.astype(str))
-        place = np.append(place, -1)[key.cat.codes]
-        return np.where(place < 0, len(self.labels) - 1, place).astype(np.int64)
+        """The group of each row as a position in `labels`; rows without a value belong to `UNASSIGNED`."""
+        last = len(self.labels) - 1
+        values = self.book.level(rows, self.column)
+        if values is None:
+            return np.full(len(rows), last, dtype=np.int64)
+        key = values.astype("category")
+        place = pd.Index(self.labels[:-1], dtype="str").get_indexer(pd.Index(key.cat.categories, dtype="str"))
+        codes = np.append(place, -1)[key.cat.codes]
+        return np.where(codes < 0, last, codes).astype(np.int64)
 
 
 def groups_of(book: Book, by: str) -> Groups:
-    """Every value of the column that has any row in the book, in alphabetical order, and `unassigned`.
+    """Every value of the column that has any row in the book, in alphabetical order, and `UNASSIGNED`.
 
     Raises:
         UsageError: there is no such level; the text names the nearest ones.
     """
-    column = LEVELS.get(by, by)
-    if column not in LEVELS.values():
-        raise UsageError(f"Cannot break down by '{by}'. {nearest(by, LEVELS)}")
-    known = _labels.setdefault(book, {})
-    if column not in known:
-        known[column] = MEDIA if column == "media" else _labels_in(book, column)
-    return Groups(book, column, (*known[column], UNASSIGNED))
+    known = levels()
+    if not isinstance(by, str):
+        raise UsageError(f"Figures are broken down by one level, like 'region', not by {by!r}.")
+    column = known.get(by, by)
+    if column not in known.values():
+        raise UsageError(f"Cannot break down by '{by}'. {_near(by, known)}")
+    labels = book.once(("groups", column), lambda: MEDIA if column == "media" else _labels_in(book, column))
+    return Groups(book, column, (*labels, UNASSIGNED))
 
 
-_labels: WeakKeyDictionary[Book, dict[str, tuple[str, ...]]] = WeakKeyDictionary()
+def _near(by: str, known: dict[str, str]) -> str:
+    """The level meant, if the word looks like one; else all there are."""
+    hint = nearest(by, known)
+    likely = any(by[:3].casefold() == level[:3] for level in known)
+    return hint if likely or not hint.startswith("Did") else nearest("", known)
 
 
 def _labels_in(book: Book, column: str) -> tuple[str, ...]:
     seen: set[str] = set()
-    for name in TABLES:
-        key = _key(book, getattr(book, name), column)
-        if key is not None:
-            codes = np.unique(key.cat.codes)
-            seen.update(map(str, key.cat.categories[codes[codes >= 0]]))
+    for name in ("deals", "leads", "partners", "spells", "spend", "targets"):
+        values = book.level(book.table(name), column)
+        if values is not None:
+            seen.update(map(str, values.dropna().unique()))
     return tuple(sorted(seen))
 
 
 def telling_level(book: Book) -> str:
     """The level at which a breakdown of this book tells most: partners for a network, else the first that differs."""
-    for by in ("partner", "region", "product", "unit", "rep", "channel"):
+    for by in telling_levels():
         if len(groups_of(book, by).labels) > 2:
             return by
     return "partner"
-
-
-def _key(book: Book, rows: pd.DataFrame, column: str) -> pd.Series | None:
-    """The column as a category, looked up by partner where it is a fact of the partner; None where rows lack it."""
-    if column == "media" and "channel" in rows:
-        return media_of(book, rows["channel"])
-    if column in rows:
-        return rows[column].astype("category")
-    if column in PARTNER_FACTS and "partner_id" in rows:
-        facts = book.partners.set_index("partner_id")[column]
-        key = rows["partner_id"].astype("category")
-        of_partner = facts.reindex(key.cat.categories).astype(object).to_numpy()
-        return pd.Series(np.array([*of_partner, None], dtype=object)[key.cat.codes], index=rows.index).astype(
-            "category"
-        )
-    return None

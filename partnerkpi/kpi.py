@@ -2,7 +2,7 @@
 
 `@kpi(...)` turns a function that picks rows and writes `value` into a `Kpi`; from those three follow, written once, the
 number with its interval, the breakdown by any column, the trend, the picture and the rows behind. A companion figure is
-the same thing with another name: `@close_rate.companion(...)`.
+the same thing with another name: `@close_rate.companion(...)`; what it does not say is what its KPI says.
 """
 
 from __future__ import annotations
@@ -11,47 +11,85 @@ import inspect
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 import pandas as pd
 
-from partnerkpi import others
+from partnerkpi import plot
 from partnerkpi.book import Book
-from partnerkpi.estimate import Estimate, amount_text
-from partnerkpi.groups import ALL, Groups, groups_of
+from partnerkpi.book.schema import evidence as evidence_columns
+from partnerkpi.errors import UsageError
+from partnerkpi.estimate import Estimate
+from partnerkpi.groups import ALL, Groups, Key, groups_of
 from partnerkpi.periods import Quarter
 from partnerkpi.statistics import ACCUMULATING, Statistic
+from partnerkpi.wording import Code, Noun, Remark, amount_text, say
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Rule = Callable[[Book, Quarter], pd.DataFrame]
+Note = Callable[[Book, Quarter], Remark | None]
 Better = Literal["higher", "lower"]
 Kind = Literal["flow", "stock"]
-
-
-#: The columns of the rows behind a figure that a reader is shown, where the rows have them.
-EVIDENCE = (
-    *("deal_id", "lead_id", "month", "partner_id", "customer", "product", "channel", "media"),
-    *("created_on", "closed_on", "entry", "exit", "stage", "status", "outcome", "reason", "amount", "value"),
-)
-
-
-_known: WeakKeyDictionary[Book, dict[tuple[Kpi, Quarter], pd.DataFrame]] = WeakKeyDictionary()
+Span = Literal["quarter", "year"]
 
 
 class NotRecorded(Exception):
-    """A rule raises this when the book does not hold what its figure is made of; the text becomes the reason."""
+    """A rule raises this when the book as a whole does not hold what its figure is made of; it carries the reason."""
+
+    def __init__(self, reason: Remark) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
-@dataclass(frozen=True, eq=False)
+def need_wins(book: Book) -> None:
+    """Pass when the book records any win.
+
+    Raises:
+        NotRecorded: it does not, so that no figure of wins can be told from nothing.
+    """
+    if "won" not in book.others.statuses:
+        raise NotRecorded(Code.WINS_NOT_RECORDED())
+
+
+def need_won_amounts(book: Book) -> None:
+    """Pass when any win of the book carries an amount.
+
+    Raises:
+        NotRecorded: none does, or no win is recorded.
+    """
+    need_wins(book)
+    if "won" not in book.others.priced:
+        raise NotRecorded(Code.WON_AMOUNTS_NOT_RECORDED())
+
+
+def need_losses(book: Book) -> None:
+    """Pass when the book records prospects that were decided against us, and wins.
+
+    Raises:
+        NotRecorded: it does not: everything it decided was won, or lost.
+    """
+    if not {"lost", "abandoned"} & book.others.statuses:
+        raise NotRecorded(Code.LOSSES_NOT_RECORDED())
+    need_wins(book)
+
+
+def silent(book: Book, quarter: Quarter) -> None:
+    """The note of a companion that needs none though its KPI has one."""
+
+
+@dataclass(eq=False)
 class Kpi:
     """One KPI or companion figure, with the facts that describe it and the rule that makes it.
 
-    `unit` is `money`, `money/day` or one of the plain units of `partnerkpi.estimate`; `counts` names the rows counted
-    in `n`; `better` is the direction; a `flow` is counted over a quarter, a `stock` on its last day.
+    - `unit` is `money`, `money/day` or one of `wording.PLAIN_UNITS`; `counts` names the rows counted in `n`;
+    - `better` is the direction; `rose` and `fell` say in words that it changed;
+    - a `flow` is counted over a quarter, or over the year that ends with it (`span`); a `stock` on its last day;
+    - `rule` picks the rows; `note` says what else must be known to read the figure in this book and quarter;
+    - `only_for` names the levels it is made for (`partner_id`), where it says nothing of any other group or the whole;
+    - `companions` stand beside it, `stand_ins` lead in its place where the book does not record what it needs.
     """
 
     name: str
@@ -60,13 +98,27 @@ class Kpi:
     definition: str
     formula: str
     unit: str
-    counts: str
+    counts: Noun
     better: Better
     kind: Kind
+    span: Span
+    rose: str
+    fell: str
     statistic: Statistic = field(repr=False)
     rule: Rule = field(repr=False)
-    companions: list[Kpi] = field(default_factory=list, repr=False)
-    stand_ins: list[Kpi] = field(default_factory=list, repr=False)
+    note: Note | None = field(default=None, repr=False)
+    only_for: tuple[str, ...] = ()
+    companions: tuple[Kpi, ...] = field(default=(), repr=False)
+    stand_ins: tuple[Kpi, ...] = field(default=(), repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.question.endswith("?"):
+            raise TypeError(
+                f"{self.name}: the docstring must be the question the figure answers, not {self.question!r}"
+            )
+        for fact, options in ((self.better, Better), (self.kind, Kind), (self.span, Span)):
+            if fact not in get_args(options):
+                raise TypeError(f"{self.name}: {fact!r} is none of {', '.join(get_args(options))}")
 
     @property
     def __doc__(self) -> str:  # type: ignore[override]
@@ -79,8 +131,12 @@ class Kpi:
         return self.rule
 
     def __call__(self, book: Book, quarter: str | Quarter) -> Estimate:
-        """The figure for everything in the book, as an estimate."""
-        return self._estimate(self._whole(book, book.quarter(quarter)).iloc[-1])
+        """The figure for everything in the book, as an estimate.
+
+        Raises:
+            UsageError: the text is no quarter, or the quarter is of another calendar or has not begun.
+        """
+        return self._estimate(self._table(book, _checked(book).quarter(quarter), None).iloc[-1])
 
     def rows(self, book: Book, quarter: str | Quarter) -> pd.DataFrame:
         """The rows behind the figure: those of the book's table that count, with what each contributed in `value`.
@@ -88,54 +144,72 @@ class Kpi:
         Empty when the book does not record what the figure needs.
         """
         try:
-            return self.rule(book, book.quarter(quarter))
+            return self.rule(book, _checked(book).quarter(quarter))
         except NotRecorded:
             return book.deals.iloc[:0].assign(value=np.nan)
 
     def by(self, book: Book, quarter: str | Quarter, by: str) -> pd.DataFrame:
         """The figure for each value of a column (`partner`, `rep`, `unit`, `region`, `product`, `channel`, `tier` …).
 
-        Columns `group`, `value`, `low`, `high`, `n`, `unit`, `reason`; one row for every group that has any row in
-        the book, then `unassigned` for rows without one, then `all`.
+        Columns `group`, `value`, `low`, `high`, `n`, `unit`, `reason`, `note`; one row for every group that has any
+        row in the book, then `groups.UNASSIGNED` for rows without one, then `groups.ALL`.
 
         Raises:
             UsageError: the book has no such column.
         """
-        return self._table(book, book.quarter(quarter), groups_of(book, by))
+        return self._table(book, _checked(book).quarter(quarter), groups_of(book, by))
+
+    def line(self, book: Book, quarter: str | Quarter, label: str | Key = ALL) -> pd.DataFrame:
+        """The figure for everything in the book as a table of one row, in the columns of `by`."""
+        table = self._table(book, _checked(book).quarter(quarter), None)
+        return table.assign(group=pd.Series([label], dtype=object))
 
     def trend(self, book: Book, quarters: Iterable[str | Quarter]) -> pd.DataFrame:
-        """The figure quarter by quarter: columns `quarter`, `value`, `low`, `high`, `n`, `unit`, `reason`."""
-        periods = [book.quarter(q) for q in quarters]
-        tables = [self._whole(book, q).assign(group=q.label) for q in periods]
+        """The figure quarter by quarter: columns `quarter`, `value`, `low`, `high`, `n`, `unit`, `reason`, `note`.
+
+        Raises:
+            UsageError: one text instead of a list of quarters.
+        """
+        periods = [book.quarter(q) for q in several(quarters)]
+        tables = [self._table(book, q, None).assign(group=q.label) for q in periods]
         return pd.concat(tables, ignore_index=True).rename(columns={"group": "quarter"})
 
     def plot(self, book: Book, quarters: Sequence[str | Quarter], ax: Axes | None = None) -> Axes:
         """Draw the trend with its interval; returns the Axes to carry on with."""
-        from partnerkpi import plot
-
-        last = book.quarter(quarters[-1])
-        table = self.trend(book, quarters)
+        last = book.quarter(list(several(quarters))[-1])
         return plot.trend(
-            table, title=self.title, counts=self.counts, better=self.better, running=not last.complete, ax=ax
+            self.trend(book, quarters),
+            title=self.title,
+            counts=str(self.counts),
+            better=self.better,
+            running=not last.complete,
+            ax=ax,
         )
 
     def evidence(self, book: Book, quarter: str | Quarter) -> pd.DataFrame:
         """The rows behind the figure as one would read them: what identifies and explains each, the largest first."""
         rows = self.rows(book, quarter)
-        known = {"partner_id"} if book.partner else set()
+        plain = {"partner_id"} if book.partner else set()
         if "deal_id" in rows and "kind" not in rows:
-            known.add("lead_id")  # a deal speaks for itself; a prospect may be a lead only
-        columns = [c for c in EVIDENCE if c in rows and c not in known]
+            plain.add("lead_id")  # a deal speaks for itself; a prospect may be a lead only
+        columns = [c for c in evidence_columns() if c in rows and c not in plain]
         return rows.sort_values(["value", columns[0]], ascending=[False, True], na_position="last")[columns]
 
     def describe(self, book: Book, quarters: Sequence[str | Quarter]) -> str:
         """What the picture of the trend shows, in words, for a reader who does not see it."""
-        table = self.trend(book, quarters)
+        return self.described(self.trend(book, quarters))
+
+    def described(self, table: pd.DataFrame) -> str:
+        """What the picture of this trend shows, in words."""
         points = [
             f"{q} {e.reason if e.value is None else amount_text(e.value, e.unit)}"
             for q, e in zip(table["quarter"], estimates(self, table), strict=True)
         ]
-        return f"{self.title} by quarter, with 95 % intervals where there are any: {'; '.join(points)}."
+        return say(
+            "{title} by quarter, with 95 % intervals where there are any: {points}.",
+            title=say(self.title),
+            points="; ".join(points),
+        )
 
     def leading(self, book: Book, quarter: str | Quarter) -> Kpi:
         """The figure that leads: this one, or its first stand-in where the book does not record what this one needs."""
@@ -146,17 +220,47 @@ class Kpi:
             return self.stand_ins[0]
         return self
 
-    def companion(self, *, stands_in: bool = False, **facts: Any) -> Callable[[Rule], Kpi]:
-        """Declare a companion figure of this KPI; the facts are those of `kpi`.
+    def companion(
+        self,
+        *,
+        title: str,
+        formula: str,
+        statistic: Statistic | None = None,
+        unit: str | None = None,
+        counts: Noun | None = None,
+        better: Better | None = None,
+        kind: Kind | None = None,
+        span: Span | None = None,
+        note: Note | None = None,
+        stands_in: bool = False,
+    ) -> Callable[[Rule], Kpi]:
+        """Declare a companion figure of this KPI: what it does not say is what the KPI says.
 
         One that `stands_in` leads the page where the KPI itself cannot be measured; the first declared comes first.
         """
 
         def declare(rule: Rule) -> Kpi:
-            figure = _declare(rule, facts)
-            self.companions.append(figure)
+            figure = Kpi(
+                name=rule.__name__,
+                title=title,
+                question=inspect.cleandoc(rule.__doc__ or ""),
+                definition=self.definition,
+                formula=formula,
+                unit=unit or self.unit,
+                counts=counts or self.counts,
+                better=better or self.better,
+                kind=kind or self.kind,
+                span=span or self.span,
+                rose=self.rose,
+                fell=self.fell,
+                statistic=statistic or self.statistic,
+                rule=rule,
+                note=note or self.note,
+                only_for=self.only_for,
+            )
+            self.companions += (figure,)
             if stands_in:
-                self.stand_ins.append(figure)
+                self.stand_ins += (figure,)
             return figure
 
         return declare
@@ -170,47 +274,74 @@ class Kpi:
         """True when the figure grows with every day of the quarter, so that a running quarter is not yet comparable."""
         return self.kind == "flow" and self.statistic in ACCUMULATING
 
-    def _whole(self, book: Book, quarter: Quarter) -> pd.DataFrame:
-        """The line `all` alone; remembered with the book, which never changes, as a page asks for it many times."""
-        known = _known.setdefault(book, {})
-        if (self, quarter) not in known:
-            known[self, quarter] = self._table(book, quarter, None)
-        return known[self, quarter]
-
     def _table(self, book: Book, quarter: Quarter, groups: Groups | None) -> pd.DataFrame:
-        """The figure for each group, and for `all` in the last row. Without groups only that row."""
-        count = len(groups.labels) if groups else 0
-        unit = self.currency_unit(book)
-        reason = others.nothing_known(book, quarter)
-        if not reason:
-            try:
-                rows = self.rule(book, quarter)
-            except NotRecorded as missing:
-                reason = str(missing)
+        """The figure for each group, and for `ALL` in the last row. Without groups only that row."""
+        labels: tuple[str | Key, ...] = (*(groups.labels if groups else ()), ALL)
+        reason = nothing_known(book, quarter)
+        try:
+            rows = pd.DataFrame() if reason else self.rule(book, quarter)
+        except NotRecorded as missing:
+            reason = missing.reason
         if reason:
-            table = pd.DataFrame({"value": np.nan, "low": np.nan, "high": np.nan, "n": 0}, index=range(count + 1))
-            table["reason"] = reason
+            table = pd.DataFrame({"value": np.nan, "low": np.nan, "high": np.nan, "n": 0}, index=range(len(labels)))
+            table["reason"] = pd.Series([reason] * len(labels), dtype=object)
+            table["note"] = pd.Series([None] * len(labels), dtype=object)
         else:
-            whole = self.statistic(rows, np.zeros(len(rows), dtype=np.int64), 1)
-            table = whole
-            if groups:
-                parts = self.statistic(rows, groups.codes(rows), count)
-                table = pd.concat([parts, whole], ignore_index=True)
-            bare = table["value"].isna() & (table["reason"] == "")
-            table.loc[bare, "reason"] = (
-                f"no {self.counts} in the quarter" if self.kind == "flow" else f"no {self.counts}"
-            )
-            note = rows.attrs.get("note", "")
-            if note:
-                said = table["reason"].where(table["reason"] == "", table["reason"] + "; ") + note
-                table["reason"] = table["reason"].where(table["value"].isna(), said)
-        table.insert(0, "group", [*(groups.labels if groups else ()), ALL])
-        table.insert(5, "unit", unit)
+            table = self._measured(rows, groups)
+            if self.only_for:
+                alone = any(c.column in self.only_for and len(c.values) == 1 and not c.opposite for c in book.choices)
+                listed = groups is not None and groups.column in self.only_for
+                others = np.array([not alone and (not listed or isinstance(label, Key)) for label in labels])
+                table.loc[others, ["value", "low", "high"]] = np.nan
+                table["reason"] = table["reason"].mask(others, Code.PARTNERS_ONLY())
+            note = self.note(book, quarter) if self.note else None
+            table["note"] = table["note"].where(table["note"].notna() | table["value"].isna(), note)
+        table.insert(0, "group", pd.Series(labels, dtype=object))
+        table.insert(5, "unit", self.currency_unit(book))
         return table
+
+    def _measured(self, rows: pd.DataFrame, groups: Groups | None) -> pd.DataFrame:
+        table = self.statistic(rows, np.zeros(len(rows), dtype=np.int64), 1)
+        codes = np.zeros(len(rows), dtype=np.int64)
+        if groups:
+            codes = groups.codes(rows)
+            table = pd.concat([self.statistic(rows, codes, len(groups.labels)), table], ignore_index=True)
+        nothing = (Code.NONE_IN_QUARTER if self.kind == "flow" else Code.NONE)(rows=self.counts)
+        table["reason"] = table["reason"].where(table["reason"].notna() | table["value"].notna(), nothing)
+        notes = np.full(len(table), None, dtype=object)
+        if "remark" in rows and (noted := np.flatnonzero(rows["remark"].notna())).size:
+            notes[codes[noted]] = notes[-1] = rows["remark"].iloc[noted[0]]
+        return table.assign(note=pd.Series(notes, dtype=object))
 
     def _estimate(self, row: pd.Series) -> Estimate:
         value, low, high = (None if pd.isna(row[c]) else float(row[c]) for c in ("value", "low", "high"))
-        return Estimate(value, low, high, int(row["n"]), str(row["unit"]), self.counts, str(row["reason"]))
+        reason, note = (row[c] if isinstance(row[c], Remark) else None for c in ("reason", "note"))
+        return Estimate(value, low, high, int(row["n"]), str(row["unit"]), self.counts, reason, note)
+
+
+def nothing_known(book: Book, quarter: Quarter) -> Remark | None:
+    """Why the book can say nothing at all about the quarter; None when it can."""
+    first = book.others.first_day
+    if first is None:
+        return Code.NO_DEALS_IN_BOOK()
+    return Code.RECORDS_BEGIN(day=first) if first > quarter.last_day else None
+
+
+def several(quarters: Iterable[str | Quarter]) -> Iterable[str | Quarter]:
+    """The quarters themselves.
+
+    Raises:
+        UsageError: one text instead of several; it would be taken letter by letter.
+    """
+    if isinstance(quarters, str | Quarter):
+        raise UsageError(f"A list of quarters is expected, not '{quarters}': write quarters('{quarters}', back=8).")
+    return list(quarters)
+
+
+def _checked(book: Book) -> Book:
+    if not isinstance(book, Book):
+        raise UsageError(f"The book comes first, then the quarter: {book!r} is no book.")
+    return book
 
 
 def estimates(figure: Kpi, table: pd.DataFrame) -> list[Estimate]:
@@ -219,24 +350,46 @@ def estimates(figure: Kpi, table: pd.DataFrame) -> list[Estimate]:
 
 
 def kpi(
-    *, title: str, formula: str, unit: str, counts: str, better: Better, kind: Kind, statistic: Statistic
+    *,
+    title: str,
+    formula: str,
+    unit: str,
+    counts: Noun,
+    better: Better,
+    kind: Kind,
+    span: Span,
+    rose: str,
+    fell: str,
+    statistic: Statistic,
+    note: Note | None = None,
+    only_for: tuple[str, ...] = (),
 ) -> Callable[[Rule], Kpi]:
-    """Declare a KPI: the decorated function picks the rows and writes `value`; no fact has a default.
+    """Declare a KPI: the decorated function picks the rows and writes `value`; no fact that describes it has a default.
 
     The function's name is the KPI's, its docstring the question it answers, the module's docstring its definition.
 
     Raises:
         TypeError: a fact is missing or misspelt, or the question does not end with a question mark (at import).
     """
-    facts = dict(title=title, formula=formula, unit=unit, counts=counts, better=better, kind=kind, statistic=statistic)
-    return lambda rule: _declare(rule, facts)
 
+    def declare(rule: Rule) -> Kpi:
+        return Kpi(
+            name=rule.__name__,
+            title=title,
+            question=inspect.cleandoc(rule.__doc__ or ""),
+            definition=inspect.cleandoc(sys.modules[rule.__module__].__doc__ or ""),
+            formula=formula,
+            unit=unit,
+            counts=counts,
+            better=better,
+            kind=kind,
+            span=span,
+            rose=rose,
+            fell=fell,
+            statistic=statistic,
+            rule=rule,
+            note=note,
+            only_for=only_for,
+        )
 
-def _declare(rule: Rule, facts: dict[str, Any]) -> Kpi:
-    question = inspect.cleandoc(rule.__doc__ or "")
-    if not question.endswith("?"):
-        raise TypeError(f"{rule.__name__}: the docstring must be the question the figure answers, not {question!r}")
-    if facts.get("better") not in ("higher", "lower") or facts.get("kind") not in ("flow", "stock"):
-        raise TypeError(f"{rule.__name__}: better must be 'higher' or 'lower', kind 'flow' or 'stock'")
-    definition = inspect.cleandoc(sys.modules[rule.__module__].__doc__ or "")
-    return Kpi(name=rule.__name__, question=question, definition=definition, rule=rule, **facts)
+    return declare

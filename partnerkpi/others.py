@@ -1,165 +1,214 @@
-"""What one partner's figures need to know of the whole network: references, shares and peers, never others' rows.
+"""What one partner's figures may know of the whole network: references, shares and peers, never others' rows.
 
-In memory these are computed from the whole book. In a slice (one partner's rows on disk) they were computed before the
-slice was written and are read back: a kernel that runs a partner's notebook never holds anybody else's rows.
+`Computed` works them out from a whole book; `Given` holds those a slice was given. To a figure they are alike: it asks
+`book.others` and cannot tell which it is. The rules of what may be known live here alone: at least five partners behind
+whatever describes partners, and then no partner's own figure but the mean of neighbouring ones, rounded.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import wraps
-from typing import Any, TypeVar
-from weakref import WeakKeyDictionary
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from math import floor, log10
 
 import numpy as np
 import pandas as pd
 
-from partnerkpi.book import Book, NetworkFacts
-from partnerkpi.deals import DECIDED, ENDED, decided_in, media_of, won_in, year_to
+from partnerkpi.book import Book, Figure, Spread
+from partnerkpi.deals import DECIDED, decided_in, won_in
 from partnerkpi.periods import Quarter
 from partnerkpi.statistics import exact_total
+from partnerkpi.wording import FEW
 
-T = TypeVar("T")
-FACT_COLUMNS = ["name", "quarter", "key", "value", "n"]
-_memo: WeakKeyDictionary[Book, dict[tuple[Any, ...], Any]] = WeakKeyDictionary()
-
-
-def remembered(fact: Callable[..., T]) -> Callable[..., T]:
-    """Compute a fact once per book (always the whole one) and quarter."""
-
-    @wraps(fact)
-    def once(book: Book, *key: Any) -> T:
-        whole = book.network or book
-        store = _memo.setdefault(whole, {})
-        place = (fact.__name__, *(k.label if isinstance(k, Quarter) else k for k in key))
-        if place not in store:
-            store[place] = fact(whole, *key)
-        return store[place]
-
-    return once
-
-
-def stored(book: Book, name: str, quarter: Quarter | None = None) -> pd.DataFrame:
-    """The facts of this name (and quarter) that a slice was given."""
-    assert book.facts is not None
-    table = book.facts.network
-    keep = table["name"] == name
-    if quarter is not None:
-        keep &= table["quarter"] == quarter.label
-    return table[keep]
-
-
-@remembered
-def first_day(book: Book) -> pd.Timestamp | None:
-    """The first day the book knows anything of; None when it has neither deals nor leads."""
-    if book.facts is not None:
-        table = stored(book, "first_day")
-        return pd.Timestamp(str(table["key"].iloc[0])) if len(table) else None
-    days = [t["created_on"].min() for t in (book.deals, book.leads) if len(t)]
-    days = [d for d in days if pd.notna(d)]
-    return min(days) if days else None
-
-
-def nothing_known(book: Book, quarter: Quarter) -> str:
-    """Why the book can say nothing at all about the quarter; empty when it can."""
-    first = first_day(book)
-    if first is None:
-        return "no deals in this book"
-    if first > quarter.last_day:
-        return f"the book's records begin on {first:%Y-%m-%d}"
-    return ""
-
-
-@remembered
-def records_status(book: Book, status: str) -> bool:
-    """True when the book has any prospect with this status: a book without one does not record it."""
-    if book.facts is not None:
-        return bool(stored(book, "records_status").set_index("key")["value"].get(status, 0))
-    return any(bool((t["status"] == status).any()) for t in (book.deals, book.leads))
-
-
-@remembered
-def typical(book: Book, quarter: Quarter) -> tuple[float, float]:
-    """Deals and amount of the typical partner: the medians over partners with at least one win in the quarter.
-
-    Missing (NaN, NaN) when nobody won. Deals without a partner belong to nobody's typical quarter.
-    """
-    if book.facts is not None:
-        table = stored(book, "typical", quarter).set_index("key")["value"]
-        return float(table.get("deals", np.nan)), float(table.get("amount", np.nan))
-    won = won_in(book.deals, quarter)
-    won = won[won["partner_id"].notna()]
-    codes = won["partner_id"].cat.codes.to_numpy(dtype=np.int64)
-    size = len(won["partner_id"].cat.categories)
-    wins = np.bincount(codes, minlength=size)
-    amount = exact_total(np.nan_to_num(won["amount"].to_numpy(dtype=np.float64)), codes, size)
-    active = wins > 0
-    if not active.any():
-        return np.nan, np.nan
-    return float(np.median(wins[active])), float(np.median(amount[active]))
-
-
-@remembered
-def stage_win_shares(book: Book, quarter: Quarter) -> pd.DataFrame:
-    """Of the decided deals that were ever open in a stage, what share was won; by stage, with their number `n`.
-
-    Deals decided up to the quarter's last day. Needs stage history: empty without it.
-    """
-    if book.facts is not None:
-        return stored(book, "stage_win_share", quarter).set_index("key")[["value", "n"]]
-    if not book.records("history.stage"):
-        return pd.DataFrame({"value": [], "n": []}, dtype=float)
-    deals = book.deals
-    decided = deals["status"].isin(DECIDED) & (deals["closed_on"] <= quarter.last_day)
-    spells = book.spells
-    passed = spells[(spells["status"] == "open").to_numpy() & spells["stage"].notna().to_numpy()]
-    passed = passed[["deal_id", "stage"]].drop_duplicates()
-    won = pd.Series((deals["status"] == "won").to_numpy(), index=deals["deal_id"])[decided.to_numpy()]
-    outcome = passed["deal_id"].map(won)
-    known = outcome.notna()
-    grouped = outcome[known].astype(float).groupby(passed.loc[known, "stage"].astype(str))
-    return pd.DataFrame({"value": grouped.mean(), "n": grouped.size().astype(float)})
-
-
+#: Fewer partners than this say nothing that could not be told of one of them.
+FEWEST_PARTNERS = FEW
+#: A fitted chance needs at least so many decided prospects behind it.
+FEWEST_DECIDED = 50
 ADJUSTED_FOR = ("month", "region", "product", "size", "channel")
+_NO_CHANCES = pd.Series(dtype=np.float64)
 
 
-@remembered
-def expected_wins(book: Book, quarter: Quarter) -> pd.Series:
-    """The probability of a win that the network's experience gives each prospect decided in the quarter.
+class Computed:
+    """Worked out from a whole book; each answer once."""
 
-    Indexed by `prospect_id`. A logistic model with a weak ridge, fitted to the prospects decided in the four quarters
-    that end with this one, on those of season (calendar month of the decision), region, product, size band and channel
-    that the book records. Empty when it records none of them or decided too few (fewer than 50).
-    """
-    if book.facts is not None:
-        return book.facts.expected.set_index("prospect_id")["expected"]
-    prospects = book.prospects
-    first, last = year_to(quarter)
-    fit_on = prospects[prospects["status"].isin(DECIDED) & prospects["closed_on"].between(first, last)]
-    cells = pd.DataFrame(index=fit_on.index)
-    for name in ADJUSTED_FOR:
-        column = _covariate(book, fit_on, name)
-        if column is not None and column.nunique() > 1:
-            cells[name] = column
-    if cells.empty or len(cells.columns) == 0 or len(cells) < 50:
-        return pd.Series(dtype=np.float64)
-    won = (fit_on["status"] == "won").to_numpy(dtype=np.float64)
-    chance = _fitted_chance(cells, won)
-    now = fit_on["closed_on"].ge(quarter.start).to_numpy()
-    return pd.Series(chance[now], index=fit_on.loc[now, "prospect_id"].to_numpy())
+    def __init__(self, bound: Callable[[Computed], Book]) -> None:
+        """`bound` makes the whole book that has these as its `others`."""
+        self.whole = bound(self)
+        self.typical = cache(self._typical)
+        self.stage_shares = cache(self._stage_shares)
+        self.chances = cache(self._chances)
+        self._values = cache(self._figures_of_partners)
 
+    @cached_property
+    def first_day(self) -> pd.Timestamp | None:
+        """The first day the book knows anything of; None when it has neither deals nor leads."""
+        days = [frame["created_on"].min() for frame in (self.whole.deals, self.whole.leads) if len(frame)]
+        return min((day for day in days if pd.notna(day)), default=None)
 
-def _covariate(book: Book, rows: pd.DataFrame, name: str) -> pd.Series | None:
-    if name == "month":
-        return rows["closed_on"].dt.month.astype(str)
-    if name == "size":  # only where all have one: a lead that came to nothing never had an amount to be judged by
-        if not rows["amount"].gt(0).all():
+    @cached_property
+    def statuses(self) -> frozenset[str]:
+        """The statuses that any deal or lead of the book has or ever had: one without any does not record it."""
+        frames = (self.whole.deals, self.whole.leads, self.whole.spells)
+        return frozenset(str(status) for frame in frames for status in frame["status"].dropna().unique())
+
+    @cached_property
+    def priced(self) -> frozenset[str]:
+        """The statuses in which any deal of the book has an amount above zero."""
+        deals = self.whole.deals
+        return frozenset(map(str, deals["status"][deals["amount"] > 0].unique()))
+
+    def peers(self, figure: Figure, quarter: Quarter, partner: str) -> Spread:
+        """What the partners other than this one show, as a safe aggregate; all partners for an empty id."""
+        values = self._values(figure, quarter).drop(partner, errors="ignore").dropna()
+        if len(values) < FEWEST_PARTNERS:
+            return Spread(len(values))
+        return Spread(len(values), *(rounded(smoothed(values.to_numpy(), share)) for share in (0.5, 0.25, 0.75)))
+
+    def _figures_of_partners(self, figure: Figure, quarter: Quarter) -> pd.Series:
+        table = figure.by(self.whole, quarter, "partner")
+        return table[[isinstance(group, str) for group in table["group"]]].set_index("group")["value"]
+
+    def _typical(self, quarter: Quarter) -> tuple[float, float]:
+        """Deals and amount of the typical partner: medians over the partners with at least one win in the quarter.
+
+        NaN for fewer than five such partners. Deals without a partner belong to nobody's typical quarter.
+        """
+        won = won_in(self.whole.deals, quarter)
+        won = won[won["partner_id"].notna()]
+        codes = won["partner_id"].cat.codes.to_numpy(dtype=np.int64)
+        size = len(won["partner_id"].cat.categories)
+        wins = np.bincount(codes, minlength=size)
+        amount = exact_total(np.nan_to_num(won["amount"].to_numpy(dtype=np.float64)), codes, size)
+        active = wins > 0
+        if active.sum() < FEWEST_PARTNERS:
+            return np.nan, np.nan
+        return rounded(smoothed(wins[active], 0.5)), rounded(smoothed(amount[active], 0.5))
+
+    def _stage_shares(self, quarter: Quarter) -> pd.Series:
+        """Of the decided deals that were ever open in a stage, the share won; deals decided by the quarter's last day.
+
+        Indexed by stage. Empty without a history of stages.
+        """
+        book = self.whole
+        if not book.records("history.stage"):
+            return pd.Series(dtype=np.float64)
+        deals, spells = book.deals, book.spells
+        decided = deals["status"].isin(DECIDED) & (deals["closed_on"] <= quarter.last_day)
+        passed = spells[(spells["status"] == "open").to_numpy() & spells["stage"].notna().to_numpy()]
+        passed = passed[["deal_id", "stage"]].drop_duplicates()
+        won = pd.Series((deals["status"] == "won").to_numpy(), index=deals["deal_id"])[decided.to_numpy()]
+        outcome = passed["deal_id"].map(won)
+        known = outcome.notna()
+        return outcome[known].astype(float).groupby(passed.loc[known, "stage"].astype(str)).mean()
+
+    def _chances(self, quarter: Quarter) -> pd.Series:
+        """The probability of a win that the network's experience gives each prospect decided in the quarter.
+
+        Indexed by `prospect_id`. A logistic model with a weak ridge, fitted to the prospects decided in the four
+        quarters that end with this one, on those of season (calendar month of the decision), region, product, size
+        band and channel that the book records. Empty when it records none of them or decided too few.
+        """
+        prospects = self.whole.prospects
+        first, last = quarter.year
+        fit_on = prospects[prospects["status"].isin(DECIDED) & prospects["closed_on"].between(first, last)]
+        cells = pd.DataFrame(index=fit_on.index)
+        for name in ADJUSTED_FOR:
+            column = self._covariate(fit_on, name)
+            if column is not None and column.nunique() > 1:
+                cells[name] = column
+        if cells.empty or len(cells.columns) == 0 or len(cells) < FEWEST_DECIDED:
+            return _NO_CHANCES
+        won = (fit_on["status"] == "won").to_numpy(dtype=np.float64)
+        chance = _fitted_chance(cells, won)
+        now = fit_on["closed_on"].ge(quarter.start).to_numpy()
+        return pd.Series(chance[now], index=fit_on.loc[now, "prospect_id"].to_numpy())
+
+    def _covariate(self, rows: pd.DataFrame, name: str) -> pd.Series | None:
+        if name == "month":
+            return rows["closed_on"].dt.month.astype(str)
+        if name == "size":  # only where all have one: a lead that came to nothing never had an amount to be judged by
+            if not rows["amount"].gt(0).all():
+                return None
+            return pd.qcut(rows["amount"], 4, labels=False, duplicates="drop").astype(str)
+        if not rows[name].notna().any():
             return None
-        return pd.qcut(rows["amount"], 4, labels=False, duplicates="drop").astype(str)
-    if name == "channel":
-        return media_of(book, rows[name]).astype(str) if rows[name].notna().any() else None
-    return rows[name].astype(object).fillna("none").astype(str) if rows[name].notna().any() else None
+        if name == "channel":
+            return self.whole.media(rows[name]).astype(str)
+        return rows[name].astype(object).fillna("none").astype(str)
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """What a slice was given: the answers for some quarters, worked out before it was written."""
+
+    first_day: pd.Timestamp | None
+    statuses: frozenset[str]
+    priced: frozenset[str]
+    _typical: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    _stages: Mapping[str, pd.Series] = field(default_factory=dict)
+    _chances: pd.Series = field(default_factory=lambda: _NO_CHANCES)
+    _peers: Mapping[tuple[str, str], Spread] = field(default_factory=dict)
+
+    def typical(self, quarter: Quarter) -> tuple[float, float]:
+        """Deals and amount of the typical partner; NaN for a quarter the slice was not made for."""
+        return self._typical.get(quarter.label, (np.nan, np.nan))
+
+    def stage_shares(self, quarter: Quarter) -> pd.Series:
+        """By stage, the share of decided deals won."""
+        return self._stages.get(quarter.label, pd.Series(dtype=np.float64))
+
+    def chances(self, quarter: Quarter) -> pd.Series:
+        """The chance of each of the partner's own prospects, whatever quarter it was decided in."""
+        return self._chances
+
+    def peers(self, figure: Figure, quarter: Quarter, partner: str) -> Spread:
+        """What the others show; nobody for a figure or quarter the slice was not made for."""
+        return self._peers.get((figure.name, quarter.label), Spread(0))
+
+
+def smoothed(values: np.ndarray, share: float) -> float:
+    """A quantile as the mean of neighbouring order statistics: three around it, four where it lies between two.
+
+    >>> smoothed(np.array([1.0, 2.0, 4.0, 9.0, 30.0]), 0.5)
+    5.0
+    """
+    ordered = np.sort(values.astype(np.float64))
+    place = share * (len(ordered) - 1)
+    low, high = floor(place) - 1, -floor(-place) + 2
+    low, high = (0, 3) if low < 0 else (low, high)
+    if high > len(ordered):
+        low, high = len(ordered) - 3, len(ordered)
+    return float(ordered[low:high].mean())
+
+
+def rounded(value: float) -> float:
+    """Two significant digits; a share below one thereby to whole points.
+
+    >>> rounded(5767.0), rounded(0.3149), rounded(2.333), rounded(0.0)
+    (5800.0, 0.31, 2.3, 0.0)
+    """
+    return 0.0 if value == 0 else round(value, 1 - floor(log10(abs(value))))
+
+
+def given_to(book: Book, quarters: Sequence[Quarter], figures: Sequence[Figure], recent: Sequence[Quarter]) -> Given:
+    """What the kernel of one partner's notebooks may know of the others: aggregates, and its own prospects' chances.
+
+    `book` is the partner's part (the whole book for the network's own notebooks), `quarters` those its notebooks look
+    back on, `figures` and `recent` the figures and quarters for which peers are shown.
+    """
+    others = book.others
+    chances = [others.chances(quarter) for quarter in quarters]
+    every = pd.concat(chances) if chances else _NO_CHANCES
+    return Given(
+        first_day=others.first_day,
+        statuses=others.statuses,
+        priced=others.priced,
+        _typical={quarter.label: others.typical(quarter) for quarter in quarters},
+        _stages={quarter.label: others.stage_shares(quarter) for quarter in quarters},
+        _chances=every[every.index.isin(book.prospects["prospect_id"])],
+        _peers={(f.name, q.label): others.peers(f, q, book.partner) for q in recent for f in figures if book.partner},
+    )
 
 
 def _fitted_chance(cells: pd.DataFrame, won: np.ndarray) -> np.ndarray:
@@ -189,29 +238,4 @@ def _fitted_chance(cells: pd.DataFrame, won: np.ndarray) -> np.ndarray:
 def decided_with_chance(book: Book, quarter: Quarter) -> pd.DataFrame:
     """The prospects decided in the quarter that have an expected chance, in column `expected`."""
     rows = decided_in(book.prospects, quarter)
-    return rows.assign(expected=rows["prospect_id"].map(expected_wins(book, quarter))).dropna(subset=["expected"])
-
-
-def facts(book: Book, quarters: Sequence[Quarter]) -> NetworkFacts:
-    """Everything a partner's slice needs to know of the network in these quarters, apart from its peers.
-
-    The facts are aggregates of the whole book; `expected` holds the chance of each prospect decided in them.
-    """
-    whole = book.network or book
-    first = first_day(whole)
-    table: list[tuple[str, str, str, float, float]] = []
-    if first is not None:
-        table.append(("first_day", "", f"{first:%Y-%m-%d}", 0.0, 0.0))
-    table += [("records_status", "", s, float(records_status(whole, s)), 0.0) for s in ENDED]
-    chances = []
-    for quarter in quarters:
-        deals, amount = typical(whole, quarter)
-        table += [("typical", quarter.label, "deals", deals, 0.0), ("typical", quarter.label, "amount", amount, 0.0)]
-        shares = stage_win_shares(whole, quarter)
-        table += [("stage_win_share", quarter.label, str(k), r["value"], r["n"]) for k, r in shares.iterrows()]
-        chances.append(expected_wins(whole, quarter))
-    expected = pd.concat(chances) if chances else pd.Series(dtype=np.float64)
-    return NetworkFacts(
-        network=pd.DataFrame(table, columns=FACT_COLUMNS),
-        expected=expected.rename_axis("prospect_id").rename("expected").reset_index(),
-    )
+    return rows.assign(expected=rows["prospect_id"].map(book.others.chances(quarter))).dropna(subset=["expected"])

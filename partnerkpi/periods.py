@@ -1,4 +1,8 @@
-"""Fiscal quarters: `2025Q4` is a label, a first and a last day; the fiscal year is named by the year it ends in."""
+"""Fiscal quarters: text outside (`2025Q4`), a `Quarter` inside, with the only arithmetic there is.
+
+A fiscal year is named by the calendar year it ends in. Two quarters can be set beside each other only if their years
+begin in the same month.
+"""
 
 from __future__ import annotations
 
@@ -18,13 +22,15 @@ class Quarter:
     """A fiscal quarter as far as it is known.
 
     `start` and `end` are its first and last day (midnight, both inclusive); `last_day` is the last day that figures
-    may use: `end`, or the as-of day while the quarter is still running.
+    may use: `end`, or the as-of day while the quarter is still running. `fiscal_year_starts` is its calendar: the
+    month in which the fiscal year begins.
     """
 
     label: str
     start: pd.Timestamp
     end: pd.Timestamp
     last_day: pd.Timestamp
+    fiscal_year_starts: int = 1
 
     @property
     def complete(self) -> bool:
@@ -47,9 +53,32 @@ class Quarter:
         >>> (quarter_of("2025Q2") - 3).start
         Timestamp('2024-07-01 00:00:00')
         """
-        start = self.start - pd.DateOffset(months=3 * quarters)
-        end = start + pd.DateOffset(months=3) - pd.Timedelta(days=1)
-        return Quarter(shift(self.label, -quarters), start, end, end)
+        return quarter_of(_shifted(self.label, -quarters), fiscal_year_starts=self.fiscal_year_starts)
+
+    @property
+    def before(self) -> Quarter:
+        """The quarter before."""
+        return self - 1
+
+    @property
+    def year_before(self) -> Quarter:
+        """The same quarter a year before."""
+        return self - 4
+
+    @property
+    def year(self) -> tuple[pd.Timestamp, pd.Timestamp]:
+        """First and last day of the four quarters that end with this one."""
+        return (self - 3).start, self.last_day
+
+    def back(self, quarters: int) -> list[Quarter]:
+        """So many consecutive quarters, oldest first, this one last.
+
+        Raises:
+            UsageError: less than one.
+        """
+        if quarters < 1:
+            raise UsageError(f"At least one quarter is needed, not {quarters}.")
+        return [*(self - i for i in range(quarters - 1, 0, -1)), self]
 
     def __str__(self) -> str:
         """The label, with a mark while the quarter is still running.
@@ -76,7 +105,7 @@ def quarter_of(label: str, *, fiscal_year_starts: int = 1, as_of: pd.Timestamp |
             f"The quarter {label} begins on {start:%Y-%m-%d}, after the as-of day {as_of:%Y-%m-%d}: "
             f"nothing of it can be known yet."
         )
-    return Quarter(label, start, end, end if as_of is None else min(end, as_of))
+    return Quarter(label, start, end, end if as_of is None else min(end, as_of), fiscal_year_starts)
 
 
 def last_complete(as_of: pd.Timestamp, fiscal_year_starts: int = 1) -> str:
@@ -98,25 +127,7 @@ def quarters(last: str, back: int = 8) -> list[str]:
     Raises:
         UsageError: the text is no quarter, or `back` is less than one.
     """
-    if back < 1:
-        raise UsageError(f"At least one quarter is needed, not {back}.")
-    return [shift(last, -i) for i in reversed(range(back))]
-
-
-def shift(label: str, by: int) -> str:
-    """The label so many quarters later (earlier when negative).
-
-    >>> shift("2025Q1", -1), shift("2025Q1", -4)
-    ('2024Q4', '2024Q1')
-    """
-    return _text(pd.Period(checked(label), freq="Q-DEC") + by)
-
-
-def labels_of(days: pd.Series, fiscal_year_starts: int = 1) -> pd.Series:
-    """The label of the quarter each day lies in; missing where the day is."""
-    code = pd.PeriodIndex(days, freq=frequency(fiscal_year_starts))
-    text = pd.Series(code.astype(str), index=days.index, dtype="str")
-    return text.where(days.notna())
+    return [quarter.label for quarter in quarter_of(last).back(back)]
 
 
 def checked(label: str) -> str:
@@ -133,6 +144,10 @@ def checked(label: str) -> str:
 def frequency(fiscal_year_starts: int) -> str:
     """The pandas frequency of quarters of a fiscal year that begins in this month."""
     return f"Q-{_MONTHS[(fiscal_year_starts - 2) % 12]}"
+
+
+def _shifted(label: str, by: int) -> str:
+    return _text(pd.Period(checked(label), freq="Q-DEC") + by)
 
 
 def _text(period: pd.Period) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from partnerkpi.estimate import FEW, amount_text
+from partnerkpi.wording import FEW, figure_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -120,6 +120,6 @@ def _written(unit: str) -> Any:
     from matplotlib.ticker import FuncFormatter
 
     def text(value: float, _position: int) -> str:
-        return amount_text(value, unit).replace(" days", "").replace(" deals", "").replace(" deal", "")
+        return figure_text(value, unit)
 
     return FuncFormatter(text)

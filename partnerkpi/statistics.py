@@ -10,33 +10,52 @@ is shown at that count and the reason says so; the measured coverage is asserted
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from partnerkpi.estimate import FEW
+from partnerkpi.wording import FEW, Code
 
 Ints = NDArray[Any]  # whole numbers
 Floats = NDArray[Any]
 Statistic = Callable[[pd.DataFrame, Ints, int], pd.DataFrame]
 
 Z = 1.959963984540054  # the 97.5 % point of the normal distribution
-TOO_FEW = f"fewer than {FEW}: no interval"
-EQUAL = "all of one size: no interval"
-RECORDED = "recorded in full, not sampled: no interval"
-RATIO = "a ratio of recorded sums: no interval"
-NO_INTERVAL = "no interval for this figure"
+#: An interval whose limits lie this many times apart says nothing of the figure.
+WIDEST = 10_000.0
+
+IN_FULL = Code.IN_FULL()
+NO_INTERVAL = Code.NO_INTERVAL()
+TOO_FEW = Code.FEWER_THAN_FEW()
 
 
-def answer(value: Floats, n: Ints, low: Any = np.nan, high: Any = np.nan, reason: Any = "") -> pd.DataFrame:
-    """One row per group; an interval without a value is dropped, a value without both limits keeps its reason."""
+def answer(value: Floats, n: Ints, low: Any = np.nan, high: Any = np.nan, reason: Any = None) -> pd.DataFrame:
+    """One row per group; an interval without a value is dropped, a value without both limits keeps its reason.
+
+    `reason` is a `Remark`, or an array of remarks and None.
+    """
     frame = pd.DataFrame({"value": value, "low": low, "high": high, "n": n})
-    frame["reason"] = pd.Series(reason, index=frame.index, dtype=object)
+    reasons = np.full(len(frame), None, dtype=object)
+    reasons[:] = reason
+    frame["reason"] = pd.Series(reasons, index=frame.index, dtype=object)
     frame.loc[frame["value"].isna(), ["low", "high"]] = np.nan
     return frame
+
+
+def reasons_of(cases: Sequence[tuple[Any, Any]], otherwise: Any = None) -> NDArray[np.object_]:
+    """For each group the remark of the first case that holds there, as an array of remarks and None.
+
+    A case is where it holds, and what is to be said: one remark, None, or an array with one for each group.
+    """
+    held = [np.asarray(case) for case, _ in cases]
+    reasons = np.full(held[0].shape, None, dtype=object)
+    reasons[:] = otherwise
+    for case, (_, remark) in zip(reversed(held), reversed(list(cases)), strict=True):
+        reasons[case] = remark[case] if isinstance(remark, np.ndarray) else remark
+    return reasons
 
 
 def values_of(rows: pd.DataFrame, column: str = "value") -> Floats:
@@ -81,7 +100,7 @@ def share(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.DataFrame:
     n = _counted(codes, groups)
     yes = np.bincount(codes, weights=values_of(rows), minlength=groups)
     low, high = wilson(yes, n)
-    reason = np.where(n == 1, "one only: no interval", "")
+    reason = reasons_of([(n == 1, Code.ONE_ONLY())])
     return answer(_divide(yes, n), n, np.where(n > 1, low, np.nan), np.where(n > 1, high, np.nan), reason)
 
 
@@ -128,10 +147,12 @@ def mean(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.DataFrame:
 
 
 def _log_scale(value: Floats, half: Floats, n: Ints, equal: NDArray[np.bool_]) -> pd.DataFrame:
-    """Value ×÷ exp(half) from `FEW` rows on; the reason elsewhere."""
-    shown = (n >= FEW) & ~equal & np.isfinite(half)
-    half = np.where(shown, half, np.nan)
-    reason = np.select([(n == 0) & np.isnan(value), n < FEW, equal], ["", TOO_FEW, EQUAL], "")
+    """Value ×÷ exp(half) from `FEW` rows on, unless that is so wide that it says nothing; the reason elsewhere."""
+    possible = (n >= FEW) & ~equal & np.isfinite(half)
+    wide = possible & (2 * half > np.log(WIDEST))
+    half = np.where(possible & ~wide, half, np.nan)
+    nothing = (n == 0) & np.isnan(value)
+    reason = reasons_of([(nothing, None), (n < FEW, TOO_FEW), (equal, Code.EQUAL_SIZES()), (wide, Code.TOO_WIDE())])
     return answer(value, n, value * np.exp(-half), value * np.exp(half), reason)
 
 
@@ -149,7 +170,7 @@ def total(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.DataFrame:
     _, variance = _log_variance_of_mean(held, codes, groups)
     half = Z * np.sqrt(_divide(np.ones(groups), k) + variance)
     frame = _log_scale(value, half, k, equal=np.zeros(groups, dtype=bool)).assign(n=n)
-    frame.loc[np.isnan(value), "reason"] = "none has an amount"
+    frame["reason"] = frame["reason"].mask(np.isnan(value), Code.NONE_WITH_AMOUNT())
     return frame
 
 
@@ -167,30 +188,43 @@ def recorded_total(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.DataFrame
     values = values_of(rows)
     n, blank = _counted(codes, groups), _counted(codes[np.isnan(values)], groups)
     value = np.where((n > 0) & (blank == n), np.nan, exact_total(np.nan_to_num(values), codes, groups))
-    some = [f"{b:,} of {k:,} have no amount" for b, k in zip(blank, n, strict=True)]
-    reason = np.select([np.isnan(value), blank > 0], ["none has an amount", some], RECORDED)
+    reason = reasons_of([(np.isnan(value), Code.NONE_WITH_AMOUNT()), (blank > 0, _some_without(blank, n))], IN_FULL)
     return answer(value, n, reason=reason)
+
+
+def _some_without(blank: Ints, n: Ints) -> NDArray[np.object_]:
+    """For each group the remark that some of its rows have no amount; None where all have one."""
+    remarks = np.full(len(n), None, dtype=object)
+    for group in np.flatnonzero(blank):
+        remarks[group] = Code.SOME_WITHOUT_AMOUNT(blank=int(blank[group]), n=int(n[group]))
+    return remarks
 
 
 def recorded_count(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.DataFrame:
     """Number of rows that are there on one day; nothing is sampled, so there is no interval."""
     n = _counted(codes, groups)
-    return answer(n.astype(np.float64), n, reason=RECORDED)
+    return answer(n.astype(np.float64), n, reason=IN_FULL)
 
 
-def ratio_or(otherwise: str, less: float = 0.0) -> Statistic:
+def ratio_or(otherwise: Code, less: float = 0.0, empty: Code | None = None) -> Statistic:
     """The statistic Σ `value` ÷ Σ `of` − `less`; where Σ `of` is not positive, missing for the reason `otherwise`.
 
-    `n` counts the rows marked `counted`, all of them without such a column.
+    Where Σ `value` is zero too the reason is `empty`, if one is given. Missing as well where rows are counted but none
+    of them has a value. `n` counts the rows marked `counted`, all of them without such a column.
     """
 
     def ratio(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.DataFrame:
-        top = exact_total(np.nan_to_num(values_of(rows)), codes, groups)
+        values = values_of(rows)
+        top = exact_total(np.nan_to_num(values), codes, groups)
         bottom = exact_total(np.nan_to_num(values_of(rows, "of")), codes, groups)
         counted = rows["counted"].to_numpy(dtype=bool) if "counted" in rows else np.ones(len(rows), dtype=bool)
-        n = _counted(codes[counted], groups)
-        value = _divide(top, bottom) - less
-        return answer(value, n, reason=np.where(np.isnan(value), otherwise, RATIO))
+        n, blank = _counted(codes[counted], groups), _counted(codes[counted & np.isnan(values)], groups)
+        bare = (n > 0) & (blank == n)
+        value = np.where(bare, np.nan, _divide(top, bottom) - less)
+        undefined, nothing = np.isnan(value), (top == 0) & (bottom == 0)
+        cases = [(~undefined, Code.RATIO_OF_SUMS()), (bare & (bottom > 0), Code.NONE_WITH_AMOUNT())]
+        reason = reasons_of([*cases, (nothing, (empty or otherwise)())], otherwise())
+        return answer(value, n, reason=reason)
 
     return ratio
 
@@ -215,14 +249,14 @@ def median(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.DataFrame:
     below = binom.ppf(0.025, np.maximum(n, 1), 0.5).astype(np.int64) - 1
     wide = below >= 0
     low, high = np.where(wide, at(below), np.nan), np.where(wide, at(n - 1 - below), np.nan)
-    return answer(middle, n, low, high, np.where(wide | (n == 0), "", "fewer than 6: no interval"))
+    return answer(middle, n, low, high, reasons_of([(~wide & (n > 0), Code.FEWER_THAN_SIX())]))
 
 
 def largest_share(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.DataFrame:
     """The largest value as a share of the sum."""
     values, n = values_of(rows), _counted(codes, groups)
     share_of = _divide(_largest(values, codes, groups), exact_total(values, codes, groups))
-    return answer(share_of, n, reason=np.where(n == 0, "", NO_INTERVAL))
+    return answer(share_of, n, reason=reasons_of([(n > 0, NO_INTERVAL)]))
 
 
 def mean_without_largest(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.DataFrame:
@@ -233,7 +267,7 @@ def mean_without_largest(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.Dat
 
 
 def _one_only(n: Ints) -> Any:
-    return np.select([n == 0, n == 1], ["", "one deal only"], NO_INTERVAL)
+    return reasons_of([(n == 0, None), (n == 1, Code.ONE_DEAL_ONLY())], NO_INTERVAL)
 
 
 def _largest(values: Floats, codes: Ints, groups: int) -> Floats:
@@ -255,7 +289,7 @@ def index(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.DataFrame:
     _, variance = _log_variance_of_mean(held, held_codes, groups)
     half = Z * np.sqrt(_divide(np.ones(groups), n) + variance / 4)
     frame = _log_scale(value, half, n, equal=np.zeros(groups, dtype=bool))
-    frame.loc[np.isnan(value) & (n > 0), "reason"] = "the typical partner brought no amount"
+    frame["reason"] = frame["reason"].mask(np.isnan(value) & (n > 0), Code.TYPICAL_WITHOUT_AMOUNT())
     return frame
 
 
@@ -277,17 +311,23 @@ def index_against_past(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.DataF
     n, n_past = _counted(codes[now], groups), _counted(codes[~now], groups)
     r, r_past = (exact_total(amount[part], codes[part], groups) for part in (now, ~now))
     value = 100 * np.sqrt(_divide(4.0 * n, n_past) * _divide(4.0 * r, r_past))
-    return answer(value, n, reason=np.where(n_past == 0, "no deal won in the four quarters before", NO_INTERVAL))
+    return answer(value, n, reason=reasons_of([(n_past == 0, Code.NO_WIN_IN_YEAR_BEFORE())], NO_INTERVAL))
 
 
 def standardised(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.DataFrame:
-    """Observed ÷ expected: Σ `value` ÷ Σ `of`; the interval is Wilson's for the rate ÷ the expected rate."""
+    """Observed ÷ expected: Σ `value` ÷ Σ `of`; the interval is Wilson's for the rate ÷ the expected rate.
+
+    Rows without an expectation (`of` missing) are not counted; where no row has one the reason says so.
+    """
+    expected_here = ~np.isnan(values_of(rows, "of"))
+    some, codes = _counted(codes, groups) > 0, codes[expected_here]
     n = _counted(codes, groups)
-    observed = np.bincount(codes, weights=values_of(rows), minlength=groups)
-    expected = np.bincount(codes, weights=values_of(rows, "of"), minlength=groups)
+    observed = np.bincount(codes, weights=values_of(rows)[expected_here], minlength=groups)
+    expected = np.bincount(codes, weights=values_of(rows, "of")[expected_here], minlength=groups)
     low, high = wilson(observed, n)
     scale = np.where(n >= FEW, _divide(n.astype(np.float64), expected), np.nan)
-    return answer(_divide(observed, expected), n, low * scale, high * scale, np.where(n < FEW, TOO_FEW, ""))
+    reason = reasons_of([((n == 0) & some, Code.TOO_LITTLE_TO_EXPECT()), ((n > 0) & (n < FEW), TOO_FEW)])
+    return answer(_divide(observed, expected), n, low * scale, high * scale, reason)
 
 
 #: Statistics of a flow that grow with every day of a quarter; shares, means and medians do not.

@@ -14,15 +14,23 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from partnerkpi.estimate import FEW
-from partnerkpi.statistics import NO_INTERVAL, TOO_FEW, Floats, Ints, Statistic, Z, answer, exact_total, wilson
+from partnerkpi.statistics import (
+    NO_INTERVAL,
+    TOO_FEW,
+    Floats,
+    Ints,
+    Statistic,
+    Z,
+    answer,
+    exact_total,
+    reasons_of,
+    wilson,
+)
+from partnerkpi.wording import FEW, Code
 
 CELLS = 4_000_000  # ages × groups worked on at once: bounds the memory
 TINY = 1e-12
-TOO_FEW_WON = f"fewer than {FEW} won: no interval"
-NO_MEDIAN = ["no deal won in the window", "not reached: most deals are still open"]
 
 
 @dataclass(frozen=True)
@@ -101,15 +109,16 @@ def median_days(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.DataFrame:
         high = np.where(surely_over.any(axis=1), np.argmax(surely_over, axis=1), np.nan)
         none, unreached = height <= TINY, c.still_open > height + TINY
         median[none | unreached] = np.nan
-        reason = np.select(
-            [none, unreached], ["no deal won in the window", "not reached: most deals are still open"], ""
-        )
+        reason = reasons_of([(none, Code.NO_DEAL_WON_IN_WINDOW()), (unreached, Code.NOT_REACHED())])
         parts.append((median, np.minimum(low, median), high, reason))
     median, low, high, reason = (np.concatenate(p) for p in zip(*parts, strict=True))
     wins = np.bincount(codes[(rows["outcome"] == "won").to_numpy()], minlength=groups)
-    few = (wins < FEW) & (reason == "")
-    low[few], high[few] = np.nan, np.nan
-    reason = np.select([few, (reason == "") & np.isnan(high)], [TOO_FEW_WON, "upper limit not reached"], reason)
+    there = ~np.isnan(median)
+    few = (wins < FEW) & there
+    equal = there & ~few & (low == high)
+    low[few | equal], high[few | equal] = np.nan, np.nan
+    cases = [(few, Code.FEWER_THAN_FEW_WON()), (equal, Code.EQUAL_DURATIONS())]
+    reason = reasons_of([*cases, (there & np.isnan(high), Code.UPPER_LIMIT_NOT_REACHED())], reason)
     return answer(median, np.bincount(codes, minlength=groups).astype(np.int64), low, high, reason)
 
 
@@ -154,9 +163,8 @@ def won_within(days: int) -> Statistic:
         n = np.bincount(codes, minlength=groups).astype(np.int64)
         low, high = wilson(np.nan_to_num(value) * effective, effective)
         shown = (n >= FEW) & ~np.isnan(value)
-        reason = np.select(
-            [(n > 0) & np.isnan(value), (n > 0) & ~shown], [f"nobody was followed for {days} days yet", TOO_FEW], ""
-        )
+        unseen = (n > 0) & np.isnan(value)
+        reason = reasons_of([(unseen, Code.NOBODY_FOLLOWED_SO_LONG(days=days)), ((n > 0) & ~shown, TOO_FEW)])
         return answer(value, n, np.where(shown, low, np.nan), np.where(shown, high, np.nan), reason)
 
     return won_by_age
@@ -177,5 +185,5 @@ def money_per_day(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.DataFrame:
     amount = exact_total(value[sold], codes[sold], groups)
     size = np.divide(amount, deals, out=np.full(groups, np.nan), where=deals > 0)
     entries = np.bincount(codes[entered], minlength=groups)
-    reason: NDArray[np.object_] = np.where(np.isnan(size), "no deal won in the window", NO_INTERVAL)
+    reason = reasons_of([(np.isnan(size), Code.NO_DEAL_WON_IN_WINDOW())], NO_INTERVAL)
     return answer(entries / window * win * size, np.bincount(codes, minlength=groups).astype(np.int64), reason=reason)

@@ -16,7 +16,7 @@ import partnerkpi as pk
 from partnerkpi.batch.plan import DEVICES, LONGEST, NETWORK, PARAMETERS, Plan, chapters, page_names, planned
 from partnerkpi.errors import UsageError
 from partnerkpi.shipped import shipped
-from partnerkpi.show.marker import figures
+from partnerkpi.show.html import end_figures
 
 SIX = "\n".join(f'{name}: str = ""  # {name}' for name in PARAMETERS)
 AWKWARD = [
@@ -56,9 +56,9 @@ def test_a_slice_holds_nothing_of_the_others(canaries: Path, tmp_path: Path) -> 
     plan = plan_of(canaries)
     plan.write_slice("CANARY3-id", tmp_path / "slice")
     for path in (tmp_path / "slice").iterdir():
-        text = path.read_text(encoding="utf-8")
-        assert not [f"CANARY{i}" for i in range(8) if i != 3 and f"CANARY{i}" in text], path.name
-    assert "CANARY3-1-deal" in (tmp_path / "slice" / "deals.csv").read_text(encoding="utf-8")
+        content = path.read_bytes()
+        assert not [f"CANARY{i}" for i in range(8) if i != 3 and f"CANARY{i}".encode() in content], path.name
+    assert b"CANARY3-1-deal" in (tmp_path / "slice" / "deals.arrow").read_bytes()
 
 
 @pytest.mark.parametrize("partner", [NETWORK, "P-003", "P-007"])
@@ -69,7 +69,7 @@ def test_figures_from_a_slice_are_those_of_the_scorecard(partner: str, tmp_path:
     period = plan.quarters[0]
     for chapter in plan.chapters:
         kpi = next((k for k in pk.KPIS if k.name == chapter.name), chapter.name)
-        assert figures(kpi, mine, period) == plan.figures(chapter, partner, period), chapter.name
+        assert end_figures(kpi, mine, period) == plan.figures(chapter, partner, period), chapter.name
 
 
 def test_the_plan_knows_its_pages(canaries: Path) -> None:

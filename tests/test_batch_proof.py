@@ -8,7 +8,7 @@ import pytest
 
 from partnerkpi.batch.gate import faults
 from partnerkpi.batch.plan import Claim
-from partnerkpi.show.marker import END
+from partnerkpi.show.html import END
 
 CLAIM = Claim("close_rate", "P-003", "2025Q4", "2025-12-31")
 FIGURES = {"headline": 1 / 3, "narrow": None}

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from partnerkpi.book import check_book, open_book
 from partnerkpi.errors import UsageError
+from partnerkpi.opening import check_book, open_book
 
 Write = Callable[..., Path]
 DEALS = "deal_id,created_on,status\nD-1,2025-01-01,open\n"

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from partnerkpi.book import Fault, Reading, check_book, open_book
+from partnerkpi.book import Fault, Reading
 from partnerkpi.errors import DataRefused
+from partnerkpi.opening import check_book, open_book
 
 Write = Callable[..., Path]
 HEAD = "deal_id,created_on,status,closed_on,amount,partner_id\n"

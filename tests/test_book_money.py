@@ -4,8 +4,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from partnerkpi.book import open_book
 from partnerkpi.errors import DataRefused, UsageError
+from partnerkpi.opening import open_book
 
 Write = Callable[..., Path]
 DEALS = """deal_id,created_on,status,closed_on,amount,currency

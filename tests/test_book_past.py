@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from partnerkpi.book import Book, open_book
-from partnerkpi.book.past import as_known_on
-from partnerkpi.book.spells import spells_of
+from partnerkpi.book import Book
+from partnerkpi.book.past import as_known_on, spells_of
+from partnerkpi.opening import open_book
 
 Write = Callable[..., Path]
 HEAD = "deal_id,created_on,status,closed_on,stage,amount,partner_id,expected_close_on\n"
@@ -41,15 +41,15 @@ def test_a_deal_without_history_is_open_from_creation_to_closing(write_book: Wri
     ]
 
 
-def test_the_last_change_of_a_day_holds_and_values_reach_back_and_forth(write_book: Write) -> None:
+def test_the_last_change_of_a_day_holds_and_what_was_not_known_then_is_missing(write_book: Write) -> None:
     history = (
         "deal_id,changed_at,stage,amount,partner_id\n"
         "A,2025-02-01T15:00:00,late,,\nA,2025-02-01T09:00:00,early,70,\nA,2025-03-01,,80,Q\n"
     )
     book = open_book(write_book(HEAD + "A,2025-01-02,won,2025-04-04,end,90,P,\n", history=history))
     assert told(book) == [
-        ["A", "01-02", "02-01", "open", "early", 70.0, "Q"],
-        ["A", "02-01", "03-01", "open", "late", 70.0, "Q"],
+        ["A", "01-02", "02-01", "open", None, None, None],
+        ["A", "02-01", "03-01", "open", "late", 70.0, None],
         ["A", "03-01", "04-04", "open", "late", 80.0, "Q"],
         ["A", "04-04", None, "won", "end", 90.0, "P"],
     ]
@@ -75,12 +75,16 @@ def test_the_deals_table_holds_from_the_export_on(write_book: Write) -> None:
     history = "deal_id,changed_at,stage,amount\nA,2025-02-01,one,50\n"
     folder = write_book(HEAD + "A,2025-01-02,open,,two,60,P,\n", history=history)
     assert [r[1:6] for r in told(open_book(folder))] == [
-        ["01-02", "12-31", "open", "one", 50.0],
+        ["01-02", "02-01", "open", None, None],
+        ["02-01", "12-31", "open", "one", 50.0],
         ["12-31", None, "open", "two", 60.0],
     ]
     before = open_book(folder, "2025-12-30")
     assert (before.deals["stage"].iloc[0], before.deals["amount"].iloc[0]) == ("one", 50.0)
-    assert [r[1:3] for r in told(before)] == [["01-02", None]]
+    assert [r[1:3] for r in told(before)] == [["01-02", "02-01"], ["02-01", None]]
+    early = open_book(folder, "2025-01-31").deals.iloc[0]
+    assert early[["stage", "amount"]].isna().all(), "what the history gives only later was not known then"
+    assert early["partner_id"] == "P", "what it never gives is that of the deals table"
     assert open_book(folder).deals["amount"].iloc[0] == 60.0
 
 
@@ -156,15 +160,17 @@ def by_hand(deals: list[Any], i: int, day: int) -> tuple[Any, ...]:
     found = []
     for place, name in enumerate(final):
         known: list[tuple[int, Any]] = [(created, "open")] if name == "status" else []
+        from_history = False
         for d, n, _ in events:
             over = name == "status" and closed is not None and d > closed
             if history[n][place + 1] is not None and not over:
                 known.append((d, history[n][place + 1]))
+                from_history = True
         if closed is not None and (name == "status" or not later) and final[name] is not None:
             known.append((closed, final[name]))
             known.sort(key=lambda e: e[0])
         before = [v for d, v in known if d <= day]
-        found.append(before[-1] if before else known[0][1] if known else final[name])
+        found.append(before[-1] if before else None if from_history else final[name])
     recorded = [any(d[k] is not None for d in deals) for k in (1, 3, 4, 5)]
     if day >= EXPORT:
         found = [v if r else f for r, v, f in zip(recorded, final.values(), found, strict=True)]

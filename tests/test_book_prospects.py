@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from partnerkpi.book import open_book
+from partnerkpi.opening import open_book
 
 Write = Callable[..., Path]
 DEALS = "deal_id,created_on,status,closed_on,amount,partner_id,lead_id,rep,channel,region\n"

@@ -6,7 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from partnerkpi.book import Book, open_book
+from partnerkpi.book import Book
+from partnerkpi.opening import open_book
 
 Real = Callable[[str], Path]
 

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from partnerkpi.book import check_book, open_book, sources
+from partnerkpi.book import sources
 from partnerkpi.book.sources import read_file
 from partnerkpi.errors import DataRefused
+from partnerkpi.opening import check_book, open_book
 
 Write = Callable[..., Path]
 HEAD = "deal_id,created_on,status,name\n"

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from partnerkpi.book import open_book
 from partnerkpi.errors import DataRefused, UsageError
+from partnerkpi.opening import open_book
 
 Write = Callable[..., Path]
 ORDERS = "order,partner,day,value\nO-2,P-1,2025-01-02,1.25\nO-1,P-1,2025-01-01,2.50\nO-2,P-1,2025-01-02,1.25\n"

@@ -33,7 +33,7 @@ def test_average_deal_size_on_log_normal_sizes(n: int, sigma: float) -> None:
     values = np.exp(seed("mean", n, sigma).normal(0, sigma, WORLDS * n))
     answer = statistics.mean(pd.DataFrame({"value": values}), np.repeat(np.arange(WORLDS), n), WORLDS)
     share, shown = covered(answer, np.exp(sigma**2 / 2))
-    assert shown == WORLDS
+    assert shown >= WORLDS * 0.85  # an interval that spans ten-thousandfold is not shown
     assert share >= LEAST
 
 

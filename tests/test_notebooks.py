@@ -14,7 +14,7 @@ import pytest
 import partnerkpi as pk
 from partnerkpi.shipped import shipped
 from partnerkpi.show import END
-from partnerkpi.show.marker import figures
+from partnerkpi.show.html import end_figures
 
 NOTEBOOKS = sorted(shipped("notebooks").glob("*.ipynb"))
 CELLS = ["question", "parameters", "slice", "definition", "lesson", "headline", "trend", "rows", "reading"]
@@ -85,7 +85,7 @@ def test_what_is_stored_is_what_the_package_says_now(path: Path) -> None:
     book = pk.open_book()
     chapter = next((kpi for kpi in pk.KPIS if kpi.name == marker["chapter"]), "review")
     assert path.stem[3:] == marker["chapter"]
-    now = figures(chapter, book, book.quarter())
+    now = end_figures(chapter, book, book.quarter())
     assert marker["quarter"] == book.quarter().label
     stored, current = ({k: math.nan if v is None else v for k, v in x.items()} for x in (marker["figures"], now))
     assert stored == pytest.approx(current, rel=1e-12, nan_ok=True)

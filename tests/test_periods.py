@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from partnerkpi.errors import UsageError
-from partnerkpi.periods import Quarter, labels_of, last_complete, quarter_of, quarters, shift
+from partnerkpi.periods import Quarter, last_complete, quarter_of, quarters
 
 
 def day(text: str) -> pd.Timestamp:
@@ -58,12 +58,13 @@ def test_quarters_counts_back_and_includes_the_last() -> None:
 @given(st.dates(pd.Timestamp("2000-01-01").date(), pd.Timestamp("2040-12-31").date()), st.integers(1, 12))
 def test_every_day_lies_in_exactly_the_quarter_of_its_label(when: object, starts: int) -> None:
     moment = pd.Timestamp(str(when))
-    label = labels_of(pd.Series([moment, pd.NaT]), starts)
-    quarter = quarter_of(label.iloc[0], fiscal_year_starts=starts)
-    assert quarter.start <= moment <= quarter.end
-    assert pd.isna(label.iloc[1])
-    following = quarter_of(shift(quarter.label, 1), fiscal_year_starts=starts)
-    assert following.start == quarter.end + pd.Timedelta(days=1)
     done = quarter_of(last_complete(moment, starts), fiscal_year_starts=starts)
-    assert done.end <= moment < done.end + pd.Timedelta(days=92)
     assert isinstance(done, Quarter)
+    assert done.end <= moment < done.end + pd.Timedelta(days=92)
+    before = done - 1
+    assert before.end + pd.Timedelta(days=1) == done.start
+    assert done.before == before
+    assert done.year_before == done - 4 == before - 3
+    assert done.back(3) == [done - 2, before, done]
+    assert done.year == ((done - 3).start, done.end)
+    assert (done - 4).start.month == done.start.month

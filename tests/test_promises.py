@@ -10,11 +10,13 @@ import pandas as pd
 import pytest
 
 import partnerkpi as pk
-from partnerkpi.book import book_of
+from partnerkpi.book.schema import TABLES, levels
 from partnerkpi.estimate import Estimate
-from partnerkpi.groups import LEVELS
+from partnerkpi.groups import ALL
 from partnerkpi.kpi import Kpi
+from partnerkpi.opening import book_of
 from partnerkpi.shipped import shipped
+from partnerkpi.wording import DEALS, Code
 
 FIGURES = [figure for kpi in pk.KPIS for figure in (kpi, *kpi.companions)]
 QUARTER = "2025Q4"
@@ -100,14 +102,14 @@ def test_the_interval_holds_the_value_and_what_is_missing_has_a_reason(figure: K
 
 
 def test_no_figure_changes_the_book(book: pk.Book) -> None:
-    frames = {**book.tables, "spells": book.spells, "prospects": book.prospects}
+    frames = {name: book.table(name) for name in (*TABLES, "spells", "prospects")}
     before = {name: table.copy(deep=True) for name, table in frames.items()}
     for figure in FIGURES:
         figure.by(book, QUARTER, "region")
         figure.evidence(book, QUARTER)
         figure(book, QUARTER)
     for name, table in before.items():
-        pd.testing.assert_frame_equal(table, frames[name])
+        pd.testing.assert_frame_equal(table, book.table(name))
 
 
 @each()
@@ -136,9 +138,9 @@ def test_without_any_row_it_is_missing_with_a_reason(figure: Kpi) -> None:
 def test_groups_add_up_to_the_whole(figure: Kpi, by: str, book: pk.Book) -> None:
     for quarter in ("2024Q2", QUARTER):
         table = figure.by(book, quarter, by).set_index("group")["value"]
-        parts = table.drop("all").fillna(0)
+        parts = table.drop(ALL).fillna(0)
         digits = 10**book.money_digits
-        assert round(sum(np.rint(parts * digits))) == round(table["all"] * digits)
+        assert round(sum(np.rint(parts * digits))) == round(table[ALL] * digits)
 
 
 @each([f for f in FIGURES if f.name in FLOWS])
@@ -223,7 +225,7 @@ def test_it_describes_its_picture_in_words(figure: Kpi, book: pk.Book) -> None:
     assert "nan" not in words
 
 
-@pytest.mark.parametrize("by", LEVELS)
+@pytest.mark.parametrize("by", levels())
 def test_every_level_works_for_every_kpi(by: str, book: pk.Book) -> None:
     card = pk.scorecard(book, QUARTER, by=by)
     assert list(card.columns[:3]) == ["by", "group", "quarter"]
@@ -267,10 +269,10 @@ def test_media_and_the_two_drawers_make_the_won_amount(book: pk.Book) -> None:
     [(-0.001, "share", "−0.1 %"), (0.0, "EUR", "€0"), (1.0, "days", "1 day"), (-0.2, "index", "0")],
 )
 def test_numbers_are_written_plainly(value: float, unit: str, text: str) -> None:
-    from partnerkpi.estimate import amount_text
+    from partnerkpi.wording import amount_text
 
     assert amount_text(value, unit).replace("-", "−") == text
 
 
 def test_an_estimate_without_value_says_only_why() -> None:
-    assert str(Estimate(None, None, None, 0, "share", "deals", "no deals")) == "— (no deals)"
+    assert str(Estimate(None, None, None, 0, "share", DEALS, Code.NO_SPEND())) == "— (no spend)"

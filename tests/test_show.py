@@ -11,13 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from partnerkpi import compare, show
-from partnerkpi.book import Book, book_of
+from partnerkpi.book import Book
+from partnerkpi.compare import Verdict
 from partnerkpi.estimate import Estimate
 from partnerkpi.kpis import KPIS, close_rate, number_of_deals
-from partnerkpi.show.cards import Standing, standing
-from partnerkpi.show.cover import sentences
+from partnerkpi.opening import book_of
+from partnerkpi.show.cards import Standing, Strip, sentences, standing
 from partnerkpi.show.html import clean, outside
-from partnerkpi.show.strip import Strip
+from partnerkpi.wording import PROSPECTS, Code
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -126,7 +127,7 @@ def test_cells_are_written_for_readers() -> None:
 def test_a_breakdown_names_its_groups_and_reasons(book: Book) -> None:
     made = show.breakdown(close_rate.by(book, "2025Q4", "partner"), "By partner")
     assert "P-1" in made.html
-    assert "unassigned" in made.html
+    assert "unassigned" not in made.html, "no deal is unassigned, so no line speaks of it"
     assert "nan" not in made.html.lower()
 
 
@@ -160,23 +161,24 @@ def test_a_running_quarter_says_so(book: Book) -> None:
     assert "to date" not in show.definition(number_of_deals, book, "2025Q4").html
 
 
-def fake(before: tuple[float, int], now: tuple[float, int], verdict: str) -> Standing:
-    was, is_now = (Estimate(v, v - 0.05, v + 0.05, n, "share", "prospects") for v, n in (before, now))
-    change = compare.Change(was, is_now, "2025Q3", is_now.value, 0.1, 0.2, verdict)  # type: ignore[arg-type]
+def fake(before: tuple[float, int], now: tuple[float, int], verdict: Verdict) -> Standing:
+    was, is_now = (Estimate(v, v - 0.05, v + 0.05, n, "share", PROSPECTS) for v, n in (before, now))
+    change = compare.Change(was, is_now, "2025Q3", verdict, now[0] - before[0], 0.1, 0.2)
     peers = compare.Peers(9, 0.5, 0.4, 0.6, "share")
-    return Standing(close_rate, close_rate, "", is_now, change, change, peers, [])
+    return Standing(close_rate, close_rate, "", is_now, change, change, peers)
 
 
 def test_sentences_speak_of_clear_changes_only() -> None:
-    assert "clearly worse than in 2025Q3: 55 % → 45 %" in sentences([fake((0.55, 40), (0.45, 40), "worse")])[0]
-    assert sentences([fake((0.5, 40), (0.5, 40), "no clear change")])[0].startswith("Nothing to act on")
-    assert "peers" in sentences([fake((0.3, 40), (0.3, 40), "no clear change")])[0]
+    worse = sentences([fake((0.55, 40), (0.45, 40), Verdict.WORSE)])[0]
+    assert worse == "A smaller share of the prospects bought, clearly: 55 % in 2025Q3, 45 % now."
+    assert sentences([fake((0.5, 40), (0.5, 40), Verdict.NO_CLEAR_CHANGE)])[0].startswith("Nothing to act on")
+    assert "peers" in sentences([fake((0.3, 40), (0.3, 40), Verdict.NO_CLEAR_CHANGE)])[0]
 
 
 def test_nothing_is_praised_or_blamed_below_five() -> None:
-    said = sentences([fake((0.9, 4), (0.1, 4), "worse")])
-    assert said == [said[0], "Fewer than 5 rows, too few to compare: close rate."]
-    assert "worse" not in said[0]
+    said = sentences([fake((0.9, 4), (0.1, 4), Verdict.TOO_FEW)])
+    assert said == [said[0], "Fewer than 5 rows, too few to compare: Close rate."]
+    assert "clearly" not in said[0]
 
 
 def test_few_rows_get_no_verdict(book: Book) -> None:
@@ -185,14 +187,14 @@ def test_few_rows_get_no_verdict(book: Book) -> None:
 
 
 def test_the_strip_keeps_places_between_0_and_100() -> None:
-    now = Estimate(0.3, 0.1, 0.6, 20, "share", "prospects")
-    strip = Strip.of(now, Estimate(0.2, None, None, 3, "share", "prospects"), compare.Peers(9, 0.5, 0.4, 0.9, "share"))
+    now = Estimate(0.3, 0.1, 0.6, 20, "share", PROSPECTS)
+    strip = Strip.of(now, Estimate(0.2, None, None, 3, "share", PROSPECTS), compare.Peers(9, 0.5, 0.4, 0.9, "share"))
     assert strip is not None
     places = [strip.value, strip.low, strip.high, strip.before, strip.lower, strip.upper]
     assert all(p is not None and 0 <= p <= 100 for p in places)
     assert "quarter before 20 %" in strip.words
-    nothing = Estimate(None, None, None, 0, "share", "prospects", "none")
-    assert Strip.of(nothing, now, compare.Peers(0, None, None, None, "share", "few")) is None
+    nothing = Estimate(None, None, None, 0, "share", PROSPECTS, Code.NO_SPEND())
+    assert Strip.of(nothing, now, compare.Peers(0, None, None, None, "share", Code.TOO_FEW_PARTNERS())) is None
 
 
 @pytest.mark.parametrize("text", [*HOSTILE, "Save $5 or $10"])
@@ -265,6 +267,6 @@ def test_a_running_quarter_is_not_compared_with_a_whole_one() -> None:
 
     book = pk.open_book(as_of="2025-11-18")
     change = compare.change(number_of_deals, book, "2025Q4", against="2025Q3")
-    assert change.verdict == "not tested"
-    assert "49 of 92 days" in change.reason
-    assert compare.change(rate, book, "2025Q4", against="2025Q3").verdict != "not tested"
+    assert change.verdict is Verdict.NOT_TESTED
+    assert "49 of 92 days" in str(change.reason)
+    assert compare.change(rate, book, "2025Q4", against="2025Q3").verdict is not Verdict.NOT_TESTED

@@ -71,9 +71,9 @@ def test_wins_and_decisions_quarter_by_quarter(card: pd.DataFrame, truth: dict[s
 
 def test_the_naive_median_flatters_a_growing_partner() -> None:
     """A world that can be counted: every deal takes 120 days, new ones double each quarter; then 10 fast ones."""
-    from partnerkpi.book import book_of
     from partnerkpi.kpis import deal_velocity
     from partnerkpi.kpis.deal_velocity import naive_days
+    from partnerkpi.opening import book_of
 
     lines = ["deal_id,created_on,status,closed_on"]
     day = pd.Timestamp("2025-12-31")

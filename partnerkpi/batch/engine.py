@@ -23,8 +23,6 @@ from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import Engine, papermill_engines
 from traitlets.config import Config
 
-import partnerkpi
-
 ENGINE = "partnerkpi"
 #: Local sockets are encrypted where the installed ZeroMQ can do it.
 CONFIG = Config({"KernelManager": {"transport_encryption": "auto"}})
@@ -122,7 +120,7 @@ class Kernel:
             kill(self._manager)
 
     def _environment(self) -> dict[str, str]:
-        package = str(Path(partnerkpi.__file__).resolve().parents[1])
+        package = str(Path(__file__).resolve().parents[2])
         path = os.pathsep.join(p for p in (package, os.environ.get("PYTHONPATH", "")) if p)
         return {**os.environ, "PYTHONPATH": path, "IPYTHONDIR": str(self._fresh("ipython"))}
 

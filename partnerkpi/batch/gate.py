@@ -24,7 +24,7 @@ from typing import Any, Literal
 
 from partnerkpi.batch.page import POLICY
 from partnerkpi.batch.plan import Claim, Figures
-from partnerkpi.show.marker import END
+from partnerkpi.show.html import END
 
 Kind = Literal["safety", "disclosure", "quality"]
 

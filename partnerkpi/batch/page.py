@@ -23,8 +23,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from partnerkpi.batch.plan import Chapter
-from partnerkpi.estimate import MISSING
 from partnerkpi.show.html import outside, style
+from partnerkpi.wording import MISSING
 
 FOLDER = Path(__file__).resolve().parent / "templates"
 #: No script, nothing from elsewhere: the second line of defence, should anything have passed the first.

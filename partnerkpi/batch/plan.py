@@ -20,20 +20,23 @@ import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
 
-from partnerkpi import compare, others
-from partnerkpi.book import Book, NetworkFacts, open_book
-from partnerkpi.errors import UsageError, nearest
-from partnerkpi.figures import scorecard
+from partnerkpi.book import Book
+from partnerkpi.errors import UsageError
+from partnerkpi.figures import HEADLINE, refuse_before_records, scorecard
+from partnerkpi.groups import ALL, Key
+from partnerkpi.kpi import Kpi
 from partnerkpi.kpis import KPIS
+from partnerkpi.opening import open_book
+from partnerkpi.others import given_to
 from partnerkpi.periods import Quarter
-from partnerkpi.periods import quarters as quarters_back
 from partnerkpi.shipped import shipped
+from partnerkpi.slices import write_slice
 
 #: The partner of the run that is about the whole network.
 NETWORK = ""
@@ -106,8 +109,8 @@ class Plan:
         return scorecard(self.book, list(self.quarters))
 
     @cached_property
-    def _values(self) -> dict[tuple[str, str, str], dict[str, float | None]]:
-        values: dict[tuple[str, str, str], dict[str, float | None]] = defaultdict(dict)
+    def _values(self) -> dict[tuple[str | Key, str, str], dict[str, float | None]]:
+        values: dict[tuple[str | Key, str, str], dict[str, float | None]] = defaultdict(dict)
         columns = (self.scores[c] for c in ("group", "quarter", "kpi", "figure", "value"))
         for group, quarter, kpi, figure, value in zip(*columns, strict=True):
             values[group, quarter, kpi][figure] = None if pd.isna(value) else float(value)
@@ -115,9 +118,9 @@ class Plan:
 
     def figures(self, chapter: Chapter, partner: str, quarter: Quarter) -> Figures:
         """The values a chapter must end with."""
-        group = partner or "all"
+        group = partner or ALL
         if chapter.is_cover:
-            return {kpi.name: self._values[group, quarter.label, kpi.name]["headline"] for kpi in KPIS}
+            return {kpi.name: self._values[group, quarter.label, kpi.name][HEADLINE] for kpi in KPIS}
         return self._values[group, quarter.label, chapter.name]
 
     def claim(self, chapter: Chapter, partner: str, quarter: Quarter) -> Claim:
@@ -126,23 +129,17 @@ class Plan:
 
     def write_slice(self, partner: str, folder: Path) -> None:
         """Write what the notebooks of a partner (or of the network) may know."""
-        # The network's own slice is the whole book, in the form of a slice: that of a partner without an id.
         mine = self.book.for_partner(partner)
-        facts = self._facts
-        if partner:
-            peers = compare.peer_facts(self.book, list(self.quarters), partner)
-            own = facts.expected["prospect_id"].isin(mine.prospects["prospect_id"])
-            facts = replace(
-                facts,
-                network=pd.concat([facts.network, peers], ignore_index=True),
-                expected=facts.expected[own].reset_index(drop=True),
-            )
-        mine.write_slice(str(folder), facts)
+        write_slice(mine, given_to(mine, self._looked_back_on, self._compared, self.quarters), folder)
 
     @cached_property
-    def _facts(self) -> NetworkFacts:
-        labels = sorted({label for q in self.quarters for label in quarters_back(q.label, back=BACK)})
-        return others.facts(self.book, [self.book.quarter(label) for label in labels])
+    def _looked_back_on(self) -> tuple[Quarter, ...]:
+        quarters = {q.label: q for last in self.quarters for q in map(self.book.quarter, last.back(BACK))}
+        return tuple(quarters[label] for label in sorted(quarters))
+
+    @cached_property
+    def _compared(self) -> tuple[Kpi, ...]:
+        return tuple(one for kpi in KPIS for one in (kpi, *kpi.stand_ins))
 
 
 def planned(
@@ -164,10 +161,11 @@ def planned(
     whole = _whole(book, as_of, allow_set_aside)
     wanted = [quarters or ""] if quarters is None or isinstance(quarters, (str, Quarter)) else list(quarters) or [""]
     periods = {q.label: q for q in map(whole.quarter, wanted)}
-    ids = list(map(str, whole.partner_ids))
+    refuse_before_records(whole, tuple(periods.values()))
+    ids = whole.partner_ids
     chosen = list(dict.fromkeys(ids if partners is None else partners))
-    if unknown := [p for p in chosen if p not in ids]:
-        raise UsageError(f"There is no partner '{unknown[0]}' in {whole.name}. {nearest(unknown[0], ids)}")
+    for partner in chosen:
+        whole.check_partner(partner)
     recorded_names = whole.partners.set_index("partner_id")["name"].dropna()
     return Plan(
         book=whole,
@@ -181,7 +179,7 @@ def planned(
 def _whole(book: Book | str | Path, as_of: str | None, allow_set_aside: bool) -> Book:
     if not isinstance(book, Book):
         return open_book(book, as_of=as_of or None, allow_set_aside=allow_set_aside)
-    if book.network is not None or book.facts is not None:
+    if book.choices:
         raise UsageError("A review needs the whole book, not a part of it: name the partners with partners=[…].")
     if as_of and pd.Timestamp(as_of) != book.as_of:
         raise UsageError(f"The book is open as of {book.as_of:%Y-%m-%d}; open it as of {as_of} instead.")

@@ -31,11 +31,13 @@ from partnerkpi.batch.kernels import Job, Outcome
 from partnerkpi.batch.plan import NETWORK, Plan
 from partnerkpi.book import Book
 from partnerkpi.errors import SystemProblem
-from partnerkpi.estimate import FEW, MISSING, amount_text
+from partnerkpi.figures import HEADLINE
+from partnerkpi.groups import ALL, UNASSIGNED
 from partnerkpi.kpis import KPIS
 from partnerkpi.periods import Quarter
 from partnerkpi.show.html import FOLDER as SHOWN
 from partnerkpi.show.html import clean
+from partnerkpi.wording import FEW, MISSING, amount_text, say
 
 #: Room a report needs at the most, in bytes: page, executed notebooks, and what lies beside them while they run.
 ROOM = 4_000_000
@@ -259,19 +261,20 @@ class QuarterFolder:
     def _lines(self) -> list[page.Line]:
         scores = self.plan.scores
         now = scores[scores["quarter"] == self.quarter.label]
-        cells = {(r["group"], r["kpi"]): _score(r) for r in now[now["figure"] == "headline"].to_dict("records")}
+        cells = {(r["group"], r["kpi"]): _score(r) for r in now[now["figure"] == HEADLINE].to_dict("records")}
         for kpi in KPIS:
             figure = kpi.leading(self.plan.book, self.quarter)
             for r in now[now["figure"] == figure.name].to_dict("records") if figure is not kpi else ():
                 score = _score(r)
-                cells[r["group"], kpi.name] = replace(score, note=f"{figure.title.lower()}: {score.note}")
+                cells[r["group"], kpi.name] = replace(score, note=f"{say(figure.title)}: {score.note}")
         lines = []
         for partner, name in sorted(self.plan.names.items()):
             scores_of = tuple(cells.get((partner, kpi.name), page.Score(MISSING, "no rows", few=True)) for kpi in KPIS)
             lines.append(page.Line(partner, clean(name), self._file(partner), scores_of))
-        for group, name in (("unassigned", "unassigned"), ("all", "all partners")):
-            if (group, KPIS[0].name) in cells:
-                lines.append(page.Line("", name, "", tuple(cells[group, kpi.name] for kpi in KPIS)))
+        something = now[(now["group"] == UNASSIGNED) & (now["n"] > 0)]
+        for group, name in ((UNASSIGNED, "unassigned"), (ALL, "all partners")):
+            if group is ALL or len(something):
+                lines.append(page.Line("", say(name), "", tuple(cells[group, kpi.name] for kpi in KPIS)))
         return lines
 
     def _file(self, partner: str) -> str:
@@ -291,7 +294,7 @@ class QuarterFolder:
     def _prose(self) -> str:
         """What pages say whoever they are about: our notebooks, definitions and templates."""
         figures = [f for kpi in KPIS for f in (kpi, *kpi.companions)]
-        texts = [t for f in figures for t in (f.title, f.question, f.definition, f.formula, f.counts)]
+        texts = [t for f in figures for t in (f.title, f.question, f.definition, f.formula, str(f.counts))]
         for chapter in self.plan.chapters:
             for cell in json.loads(chapter.path.read_text(encoding="utf-8"))["cells"]:
                 texts.append("".join(cell["source"]))

@@ -1,45 +1,85 @@
-"""The Book: everything known on one day about partners, deals, leads and money."""
+"""The Book: the tables as known at the end of one day, and its one filter."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from typing import Any, Protocol
 
 import pandas as pd
 
-from partnerkpi.book.choosing import checked_choice, chosen_derived, chosen_tables
+from partnerkpi.book.levels import MEDIA, Choice, choice_of, chosen, media_of, values_of_rows
 from partnerkpi.book.money import converted
-from partnerkpi.book.prospects import prospects_of
 from partnerkpi.book.reading import Reading
 from partnerkpi.book.schema import TABLES
-from partnerkpi.book.spells import spells_of
-from partnerkpi.errors import UsageError
+from partnerkpi.errors import UsageError, nearest
 from partnerkpi.periods import Quarter, last_complete, quarter_of
 
 
 @dataclass(frozen=True)
-class NetworkFacts:
-    """Ready-made aggregates of the whole network that a slice was given: the frames as they were written."""
+class Spread:
+    """What partners show, as a safe aggregate: how many contribute, their median and the ends of their middle half.
 
-    network: pd.DataFrame
-    expected: pd.DataFrame
+    The three are missing where fewer than five partners contribute; they are smoothed and rounded.
+    """
+
+    n: int
+    median: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+
+
+class Others(Protocol):
+    """What the figures of a book may know of the whole network; see `partnerkpi.others`."""
+
+    @property
+    def first_day(self) -> pd.Timestamp | None:
+        """The first day the whole book knows anything of; None when it has neither deals nor leads."""
+
+    @property
+    def statuses(self) -> frozenset[str]:
+        """The statuses that any prospect of the whole book has or had: one without any does not record it."""
+
+    @property
+    def priced(self) -> frozenset[str]:
+        """The statuses in which any deal of the whole book has an amount."""
+
+    def typical(self, quarter: Quarter) -> tuple[float, float]:
+        """Deals and amount of the typical partner of the quarter; NaN where there is none."""
+
+    def stage_shares(self, quarter: Quarter) -> pd.Series:
+        """Of the decided deals that were ever open in a stage, the share won; by stage, empty without a history."""
+
+    def chances(self, quarter: Quarter) -> pd.Series:
+        """The probability of a win that the network gives each prospect decided in the quarter, by `prospect_id`."""
+
+    def peers(self, figure: Figure, quarter: Quarter, partner: str) -> Spread:
+        """What the partners other than this one show."""
+
+
+class Figure(Hashable, Protocol):
+    """What can be computed for every partner of a book: a `Kpi`."""
+
+    name: str
+
+    def by(self, book: Book, quarter: str | Quarter, by: str) -> pd.DataFrame:
+        """One row per group."""
 
 
 @dataclass(frozen=True, eq=False)
 class Book:
     """What is known at the end of `as_of`; nothing later is in it.
 
-    - `tables`: each table of `schema.TABLES`, always with all its columns; what the source lacks is missing in every
-      row. `deals` has also `amount_original` (in `currency`) and where each row was read: `_file`, `_record`, `_line`.
-      Amounts are in the book's currency, those of `history` in the currency of their deal;
+    The frames it hands out (`deals`, `partners`, … and `table(name)`) are copies on write: editing one changes nothing
+    in the book. To ask "what if", use `where` and `without`.
+
     - `recorded`: what the source really has, "leads" or "deals.sourced";
     - `money_digits`: decimals of the amounts as read, to which sums are exact;
     - `extracted_on`: the day of the export;
     - `reading`: the account of all rows and money read, and the faults;
-    - `network`: the whole book when this one was filtered by `where`, else None;
-    - `facts`: set only in a slice read from disk, which knows of the network no more than this;
-    - `chosen`: what `where` was asked for.
+    - `others`: what may be known of the whole network, whatever part of it this book is;
+    - `choices`: what `where` and `without` were asked for.
     """
 
     name: str
@@ -49,92 +89,93 @@ class Book:
     as_of: pd.Timestamp
     extracted_on: pd.Timestamp
     money_digits: int
-    tables: Mapping[str, pd.DataFrame]
-    recorded: frozenset[str]
-    reading: Reading
-    network: Book | None = None
-    facts: NetworkFacts | None = None
-    chosen: tuple[tuple[str, str | None], ...] = ()
-    given: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    _frames: Mapping[str, pd.DataFrame] = field(repr=False)
+    recorded: frozenset[str] = field(repr=False)
+    reading: Reading = field(repr=False)
+    others: Others = field(repr=False)
+    choices: tuple[Choice, ...] = ()
+    _asked: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
+
+    def table(self, name: str) -> pd.DataFrame:
+        """A table of the book, always with all its columns; what the source lacks is missing in every row.
+
+        The names are those of `schema.TABLES`, `spells` (see `partnerkpi.book.past`) and `prospects`. Amounts are in
+        the book's currency (`amount_original` of deals in `currency`), those of history and spells in that of the deal.
+        """
+        return self._frames[name].copy(deep=False)
 
     @property
     def deals(self) -> pd.DataFrame:
-        """Possible sales, one row each; `amount` in the book's currency."""
-        return self.tables["deals"]
+        """Possible sales, one row each; `amount` in the book's currency, `_file`, `_line` where each was read."""
+        return self.table("deals")
 
     @property
     def partners(self) -> pd.DataFrame:
         """Companies that sell, one row each."""
-        return self.tables["partners"]
+        return self.table("partners")
 
     @property
     def leads(self) -> pd.DataFrame:
         """Contacts that may become deals, one row each."""
-        return self.tables["leads"]
+        return self.table("leads")
 
     @property
     def history(self) -> pd.DataFrame:
         """What changed on a deal and when; `amount` in the currency of the deal."""
-        return self.tables["history"]
+        return self.table("history")
 
     @property
     def spend(self) -> pd.DataFrame:
         """Money spent on channels, by month."""
-        return self.tables["spend"]
+        return self.table("spend")
 
     @property
     def channels(self) -> pd.DataFrame:
         """The media type (paid, earned, owned) of each channel."""
-        return self.tables["channels"]
+        return self.table("channels")
 
     @property
     def touches(self) -> pd.DataFrame:
         """Contacts with a deal or lead through a channel."""
-        return self.tables["touches"]
+        return self.table("touches")
 
     @property
     def targets(self) -> pd.DataFrame:
         """What was to be reached, by quarter."""
-        return self.tables["targets"]
+        return self.table("targets")
 
     @property
     def rates(self) -> pd.DataFrame:
         """Units of the book's currency for one unit of another, by day."""
-        return self.tables["rates"]
+        return self.table("rates")
 
-    @cached_property
+    @property
     def spells(self) -> pd.DataFrame:
-        """The periods of constant state of every deal; see `partnerkpi.book.spells`.
+        """The periods of constant state of every deal; see `partnerkpi.book.past`.
 
         After `where(partner_id=…)` these are the periods in which that partner owned the deal; `deal` is −1 where the
         deal is no longer among `deals`.
         """
-        if "spells" in self.given:
-            return self.given["spells"]
-        if self.network is not None:
-            return chosen_derived(self.network.spells, self.chosen, self.deals, self.network)
-        return spells_of(self.deals, self.history, self.as_of)
+        return self.table("spells")
 
-    @cached_property
+    @property
     def prospects(self) -> pd.DataFrame:
         """Leads, and deals that came from no lead; see `partnerkpi.book.prospects`."""
-        if "prospects" in self.given:
-            return self.given["prospects"]
-        if self.network is not None:
-            return chosen_derived(self.network.prospects, self.chosen, None, self.network)
-        return prospects_of(self.deals, self.leads)
+        return self.table("prospects")
 
     @property
     def partner(self) -> str:
-        """The partner this book was narrowed to; empty for the whole network."""
-        return dict(self.chosen).get("partner_id") or ""
+        """The one partner this book was narrowed to; empty for more than one."""
+        for choice in self.choices:
+            if choice.column == "partner_id" and len(choice.values) == 1 and not choice.opposite:
+                return choice.values[0] or ""
+        return ""
 
     @property
     def partner_ids(self) -> list[str]:
         """Every partner with any row in the book, in alphabetical order."""
-        tables = (*self.tables.values(), self.spells)
-        keys = [t["partner_id"].cat.remove_unused_categories().cat.categories for t in tables if "partner_id" in t]
-        return sorted(set().union(*keys))
+        keys = [f["partner_id"].dropna().unique() for f in self._frames.values() if "partner_id" in f]
+        return sorted(set().union(*(map(str, key) for key in keys)))
 
     def records(self, name: str) -> bool:
         """True when the source really has this table ("leads") or column ("deals.sourced").
@@ -143,7 +184,7 @@ class Book:
             KeyError: there is no such table or column in any book.
         """
         table, _, column = name.partition(".")
-        if table not in TABLES or (column and column not in TABLES[table].names):
+        if table not in TABLES or (column and column not in TABLES[table]):
             raise KeyError(name)
         return name in self.recorded
 
@@ -151,32 +192,65 @@ class Book:
         """The quarter of this label, cut at the as-of day; without a label the last one that has ended.
 
         Raises:
-            UsageError: the text is no quarter, or the quarter has not begun on the as-of day.
+            UsageError: the text is no quarter, the quarter is one of another calendar or has not begun on the as-of
+                day.
         """
         if isinstance(label, Quarter):
+            if label.fiscal_year_starts != self.fiscal_year_starts:
+                raise UsageError(
+                    f"The quarter {label.label} is of a year that begins in month {label.fiscal_year_starts}; "
+                    f"that of the book begins in month {self.fiscal_year_starts}."
+                )
             label = label.label
+        if not isinstance(label, str):
+            raise UsageError(f"A quarter like '2025Q4' is expected, not {_shown(label)}.")
         label = label or last_complete(self.as_of, self.fiscal_year_starts)
         return quarter_of(label, fiscal_year_starts=self.fiscal_year_starts, as_of=self.as_of)
 
-    def where(self, **equals: str | None) -> Book:
-        """The part of the book where every named column has the given value; None chooses the rows without one.
+    def level(self, frame: pd.DataFrame, column: str) -> pd.Series | None:
+        """The value of the column that each row of a frame of this book has, by the rule of `partnerkpi.book.levels`.
 
-        Every table that has the column is filtered by it, and the others follow: history and touches the deals and
-        leads that remain; a column only the partners table has (`tier`, `type`, `country`, `manager`) chooses partners.
-        `network` of the result is the whole book.
+        None where the rows can say nothing about it.
+        """
+        return values_of_rows(self._frames, self.recorded, frame, column)
+
+    def media(self, channel: pd.Series) -> pd.Series:
+        """The media type of each channel: one of `levels.MEDIA`."""
+        return media_of(self._frames["channels"], channel)
+
+    def where(self, **wanted: Any) -> Book:
+        """The part of the book that meets every condition; the book itself stays as it is.
+
+        `region="North"` one value, `region=["North", "South"]` any of them, `partner_id=None` the rows without one,
+        `created_on=("2025-01-01", None)` and `amount=(1000, 5000)` a range. Every table that can answer is filtered,
+        the others follow the deals and leads that remain; what `others` knows of the whole network stays.
 
         Raises:
             UsageError: there is no such column, or the value occurs nowhere in the book; the text names near ones.
         """
-        whole = self.network or self
-        if whole.facts is not None:
-            raise UsageError("A slice holds one partner only and cannot be filtered further.")
-        for column, value in equals.items():
-            checked_choice(whole, column, value)
-        chosen = (*self.chosen, *equals.items())
-        owner = dict(chosen).get("partner_id")
-        reading = whole.reading.of_partner(owner) if owner is not None else self.reading
-        return replace(self, tables=chosen_tables(whole, chosen), reading=reading, network=whole, chosen=chosen)
+        return self._chosen(wanted, opposite=False)
+
+    def without(self, **unwanted: Any) -> Book:
+        """The book without the rows that meet any of the conditions: `without(deal_id="D-000123")`.
+
+        Conditions are written as for `where`.
+
+        Raises:
+            UsageError: as `where`.
+        """
+        return self._chosen(unwanted, opposite=True)
+
+    def _chosen(self, wanted: Mapping[str, Any], *, opposite: bool) -> Book:
+        if "partner_id" in wanted and isinstance(wanted["partner_id"], str):
+            self.check_partner(wanted["partner_id"])
+        more = tuple(
+            choice_of(self._frames, self.recorded, column, value, opposite=opposite) for column, value in wanted.items()
+        )
+        part = replace(self, _frames=chosen(self._frames, self.recorded, more), choices=(*self.choices, *more))
+        owner = [c for c in more if c.column == "partner_id" and not opposite]
+        if owner and len(owner[0].values) == 1:
+            part = replace(part, reading=self.reading.of_partner(owner[0].values[0] or ""))
+        return part
 
     def for_partner(self, partner: str) -> Book:
         """The part of one partner, found by its exact id; the book itself when the text is empty.
@@ -184,20 +258,48 @@ class Book:
         Raises:
             UsageError: the book has no such partner; the text names near ids.
         """
-        if not partner or self.chosen == (("partner_id", partner),):
+        if not partner or self.partner == partner:
             return self
         return self.where(partner_id=partner)
+
+    def check_partner(self, partner: str) -> None:
+        """Pass when the book has this partner, by its exact id.
+
+        Raises:
+            UsageError: it has not; the text names near ids, or whose name it is.
+        """
+        known = self.partner_ids
+        if partner in known:
+            return
+        names = self._frames["partners"].dropna(subset="name").set_index("name")["partner_id"].astype(str)
+        plain = {_plain(one): one for one in known}
+        if _plain(partner) in plain:
+            hint = f"Did you mean '{plain[_plain(partner)]}'?"
+        elif partner in names.index:
+            hint = f"That is the name of '{names.loc[[partner]].iloc[0]}'."
+        else:
+            hint = nearest(partner, [*known, *names.index])
+        raise UsageError(f"The book '{self.name}' has no partner '{partner}'. {hint}")
 
     def in_book_currency(self, frame: pd.DataFrame, day: pd.Timestamp) -> pd.DataFrame:
         """The rows with `amount` converted from `currency` at the rate of the day; missing where there is no rate."""
         days = pd.Series(day, index=frame.index)
-        return frame.assign(amount=converted(frame, days, self.rates, self.currency, self.money_digits))
+        return frame.assign(amount=converted(frame, days, self._frames["rates"], self.currency, self.money_digits))
 
-    def write_slice(self, folder: str, facts: NetworkFacts) -> None:
-        """Write this part of the book as a folder that `open_book` reads back to the same frames.
+    def once(self, question: Hashable, answer: Callable[[], Any]) -> Any:
+        """The answer to a question about this book, worked out when it is first asked; a book never changes."""
+        if question not in self._asked:
+            self._asked[question] = answer()
+        return self._asked[question]
 
-        See `partnerkpi.book.slice`.
-        """
-        from partnerkpi.book.slice import write_slice
 
-        write_slice(self, folder, facts)
+def _plain(partner: str) -> str:
+    """An id without case and leading zeros: `P-3` is near to `P-003` before `P-023` is."""
+    return re.sub(r"\d+", lambda digits: str(int(digits[0])), partner.casefold())
+
+
+def _shown(thing: object) -> str:
+    return f"a {type(thing).__name__}" if isinstance(thing, Book) else repr(thing)[:60]
+
+
+__all__ = ["MEDIA", "Book", "Figure", "Others", "Spread"]

@@ -1,47 +1,63 @@
-"""As-of: the tables as they were known at the end of a day.
+"""The past: for each deal its spells, the periods in which nothing about it changed; and the tables as of any day.
 
-What a current export cannot tell any more, it does not tell here either: amount, stage, partner and expected closing
-of the past come from the history where it has them, else they are those of the export.
+A deal is open at the end of a day exactly when it has a spell with `from_day` ≤ day < `to_day` and status `open`.
+
+Each deal begins open on `created_on`. Its history says what changed; of several changes on one day the last one
+holds. On `closed_on` it takes its outcome, for good, and the values it has in the deals table unless its history goes
+on after that. Between changes a value stays. Before the first value its history gives it was not known: it is missing
+then, and never filled in from later. What the history of a deal never gives is that of the deals table throughout.
+Where the history ends on something else than the deals table says, the deals table holds from the day of the export on.
+
+What a current export cannot tell any more, it does not tell here either: only what a history can change has a past.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
-from partnerkpi.book.labels import among, as_label
-from partnerkpi.book.schema import CLOSED
-from partnerkpi.book.spells import spells_of
+from partnerkpi.book.labels import among, as_label, shared_codes
+from partnerkpi.book.schema import CLOSED, TABLES, Table, changing, standing
 
 Tables = dict[str, pd.DataFrame]
+
+_NEVER = np.iinfo(np.int64).min  # NaT as a number
+_DAY = 86_400
 
 
 def as_known_on(tables: Tables, day: pd.Timestamp, export_day: pd.Timestamp) -> Tables:
     """The tables at the end of the day; deals carry `amount_original` only, `amount` is converted later.
 
-    Applying it again for the same or an earlier day gives what that day alone gives.
+    Every table is cut by the days that its columns hold, as the schema says of each. Applying it again for the same
+    or an earlier day gives what that day alone gives.
     """
     day = min(day, export_day)
-    known = dict(tables)
-    if day < export_day:
-        known["deals"] = _deals(tables, day, export_day)
-    deals = known["deals"]
-    for name in ("registered_on", "accepted_on"):
-        deals = deals.assign(**{name: deals[name].where(deals[name] <= day)})
-    known["deals"] = deals.reset_index(drop=True)
-    known["leads"] = _leads(tables["leads"], day)
-    history = tables["history"]
     next_day = day + pd.Timedelta(days=1)
-    late = history["recorded_at"] >= next_day
-    own = among(history["deal_id"], known["deals"]["deal_id"])
-    known["history"] = _kept(history, (history["changed_at"] < next_day) & ~late & own)
-    partners = tables["partners"]
-    partners = _kept(partners, partners["joined_on"].isna() | (partners["joined_on"] <= day))
-    known["partners"] = partners.assign(left_on=partners["left_on"].where(partners["left_on"] <= day))
-    known["touches"] = _kept(tables["touches"], tables["touches"]["touched_at"] < next_day)
-    known["spend"] = _kept(tables["spend"], tables["spend"]["month"] <= day)
-    known["rates"] = _kept(tables["rates"], tables["rates"]["date"] <= day)
-    return known
+    past = {name: frame if name == "deals" else _cut(TABLES[name], frame, next_day) for name, frame in tables.items()}
+    deals = _deals(tables, day, export_day) if day < export_day else tables["deals"]
+    past["deals"] = _without_later_days(TABLES["deals"], deals, next_day).reset_index(drop=True)
+    past["history"] = _kept(past["history"], among(past["history"]["deal_id"], past["deals"]["deal_id"]))
+    return past
+
+
+def _cut(table: Table, frame: pd.DataFrame, next_day: pd.Timestamp) -> pd.DataFrame:
+    """The rows that were there before the next day, without what was not known of them yet."""
+    there = np.ones(len(frame), dtype=bool)
+    for column in table.columns:
+        if column.dated and column.later == "row":
+            there &= ~(frame[column.name] >= next_day).to_numpy(dtype=bool)
+    frame = _kept(frame, there)
+    if "status" in table and "closed_on" in table:
+        later = frame["closed_on"] >= next_day
+        frame = frame.assign(status=as_label(frame["status"].astype("str").mask(later, "open")))
+    return _without_later_days(table, frame, next_day)
+
+
+def _without_later_days(table: Table, frame: pd.DataFrame, next_day: pd.Timestamp) -> pd.DataFrame:
+    days = [c.name for c in table.columns if c.dated and c.later == "value"]
+    return frame.assign(**{name: frame[name].mask(frame[name] >= next_day) for name in days})
 
 
 def _deals(tables: Tables, day: pd.Timestamp, export_day: pd.Timestamp) -> pd.DataFrame:
@@ -54,32 +70,200 @@ def _deals(tables: Tables, day: pd.Timestamp, export_day: pd.Timestamp) -> pd.Da
     begins = np.ones(len(spells), dtype=bool)
     begins[1:] = (deal[1:] != deal[:-1]) | (status[1:] != status[:-1])
     since = np.maximum.accumulate(np.where(begins, np.arange(len(spells)), 0)) if len(spells) else np.arange(0)
-    on = day.to_datetime64()
-    to_day = spells["to_day"].to_numpy()
-    now = np.flatnonzero((spells["from_day"].to_numpy() <= on) & (np.isnat(to_day) | (to_day > on)))
+    now = np.flatnonzero(lasts_on(spells, day))
     then = spells.iloc[now].reset_index(drop=True)
     part = deals.take(deal[now]).reset_index(drop=True)
     closed = then["status"].isin(CLOSED)
     same = closed & (part["closed_on"] <= day) & (then["status"].astype("str") == part["status"].astype("str"))
     status_since = spells["from_day"].take(since[now]).reset_index(drop=True)
-    return part.assign(
-        status=as_label(then["status"]),
-        closed_on=part["closed_on"].where(same, status_since.where(closed)),
-        reason=part["reason"].where(same),
-        competitor=part["competitor"].where(same),
-        amount_original=then["amount"],
-        stage=as_label(then["stage"]),
-        expected_close_on=then["expected_close_on"],
-        partner_id=as_label(then["partner_id"]),
-    )
+    values: dict[str, pd.Series] = {"closed_on": part["closed_on"].where(same, status_since.where(closed))}
+    for column in TABLES["deals"].columns:
+        if column.closing:
+            values[column.name] = part[column.name].where(same)
+        elif column.name in then and column.name in changing():
+            value = then[column.name]
+            values[_own(column.name)] = as_label(value) if column.kind == "label" else value
+    return part.assign(**values)
 
 
-def _leads(leads: pd.DataFrame, day: pd.Timestamp) -> pd.DataFrame:
-    known = _kept(leads, leads["created_on"] <= day)
-    later = known["closed_on"] > day
-    status = known["status"].astype("str").mask(later, "open")
-    return known.assign(status=as_label(status), closed_on=known["closed_on"].mask(later))
+def lasts_on(spells: pd.DataFrame, day: pd.Timestamp) -> np.ndarray:
+    """True for the spells in which the end of the day lies."""
+    on, until = day.to_datetime64(), spells["to_day"].to_numpy()
+    return (spells["from_day"].to_numpy() <= on) & (np.isnat(until) | (until > on))
 
 
-def _kept(frame: pd.DataFrame, rows: pd.Series) -> pd.DataFrame:
-    return frame[rows.to_numpy(dtype=bool)].reset_index(drop=True)
+def spells_of(deals: pd.DataFrame, history: pd.DataFrame, export_day: pd.Timestamp) -> pd.DataFrame:
+    """One row per deal and period of constant state, by deal and day.
+
+    Args:
+        deals: the deals table, amounts in `amount_original`.
+        history: the history table; rows of unknown deals are left out.
+        export_day: the day from which the deals table holds where the history ends on something else.
+
+    Returns:
+        `deal_id`, `deal` (position in `deals`), `from_day`, `to_day` (exclusive; missing while it lasts), then what a
+        history can change (`status`, `stage`, `amount` in `currency`, not converted, …) and what goes along with the
+        deal unchanged (its levels, `created_on`, `customer`, …), as the schema says.
+    """
+    events = _Events.of(deals, history)
+    names: dict[str, pd.Index] = {}
+    state: dict[str, np.ndarray] = {}
+    final: dict[str, np.ndarray] = {}
+    for column in changing():
+        names[column], then, now = _coded(deals, history, column)
+        opens = int(names[column].get_loc("open")) if column == "status" else None  # type: ignore[arg-type]
+        state[column], final[column] = _filled(events, then, now, opens=opens), now
+    deal, day, state = _with_export(events.deal, events.day, state, final, _seconds_of(export_day))
+    last_of_day = np.ones(len(deal), dtype=bool)
+    last_of_day[:-1] = (deal[1:] != deal[:-1]) | (day[1:] != day[:-1])
+    deal, day, state = deal[last_of_day], day[last_of_day], {c: v[last_of_day] for c, v in state.items()}
+    new = np.ones(len(deal), dtype=bool)
+    new[1:] = deal[1:] != deal[:-1]
+    for values in state.values():
+        new[1:] |= _differ(values[1:], values[:-1])
+    deal, day, state = deal[new], day[new], {c: v[new] for c, v in state.items()}
+    until = np.full(len(deal), _NEVER)
+    same = deal[1:] == deal[:-1]
+    until[:-1][same] = day[1:][same]
+    columns: dict[str, Any] = {"deal_id": deals["deal_id"].array.take(deal), "deal": deal.astype(np.int64)}
+    columns |= {"from_day": day.view("datetime64[s]"), "to_day": until.view("datetime64[s]")}
+    for column, values in state.items():
+        columns[column] = _decoded(values, names[column], TABLES["deals"][column].kind)
+    columns |= {column: deals[column].array.take(deal) for column in standing()}
+    frame = pd.DataFrame(columns)
+    labels = {str(c): as_label(frame[c]) for c in frame if isinstance(frame[c].dtype, pd.CategoricalDtype)}
+    return frame.assign(**labels)
+
+
+class _Events:
+    """Creation, history and closing of every deal in order: `deal`, `day`, and where each one's values come from."""
+
+    def __init__(self, *, deal: np.ndarray, day: np.ndarray, row: np.ndarray, closing: np.ndarray) -> None:
+        self.deal = deal
+        self.day = day
+        self.row = row  # position in the history, −1 for the others
+        self.closing = closing
+        starts = np.ones(len(deal), dtype=bool)
+        starts[1:] = deal[1:] != deal[:-1]
+        self.creation = starts
+        number = np.cumsum(starts) - 1
+        first = np.flatnonzero(starts)
+        self.first = first[number]
+        self.end = np.append(first[1:], len(deal))[number]
+        self.final = np.arange(1, len(deal) + 1) == self.end
+        last_closing = np.maximum.accumulate(np.where(closing, np.arange(len(deal)), -1)) if len(deal) else closing
+        self.after_closing = ~closing & (last_closing >= self.first)
+
+    @classmethod
+    def of(cls, deals: pd.DataFrame, history: pd.DataFrame) -> _Events:
+        """The events of the deals; changes of other deals are left out."""
+        created = _seconds(deals["created_on"])
+        closed = _seconds(deals["closed_on"])
+        ended = np.flatnonzero(deals["status"].isin(CLOSED).to_numpy() & (closed != _NEVER))
+        of = pd.Index(deals["deal_id"]).get_indexer(history["deal_id"])
+        stamps = _seconds(history["changed_at"])
+        rows = np.flatnonzero((of >= 0) & (stamps != _NEVER))
+        rows = rows[np.argsort(stamps[rows], kind="stable")]
+        whole = np.arange(len(deals))
+        deal = np.concatenate([whole, of[rows], ended])
+        day = np.concatenate([created, stamps[rows] // _DAY * _DAY, closed[ended]])
+        day = np.maximum(day, created[deal])
+        row = np.concatenate([np.full(len(whole), -1), rows, np.full(len(ended), -1)])
+        rank = np.repeat(np.array([0, 1, 2]), [len(whole), len(rows), len(ended)])
+        number = (day - day.min(initial=0)) // _DAY
+        order = np.argsort(((deal * (number.max(initial=0) + 1) + number) * 3) + rank, kind="stable")
+        return cls(deal=deal[order], day=day[order], row=row[order], closing=rank[order] == 2)
+
+
+def _own(column: str) -> str:
+    """Where the deals table keeps the column in the deal's own terms: amounts there are not converted."""
+    return "amount_original" if column == "amount" else column
+
+
+def _coded(deals: pd.DataFrame, history: pd.DataFrame, column: str) -> tuple[pd.Index, np.ndarray, np.ndarray]:
+    """The column's names (empty unless it holds texts), its values in the history and those in the deals table."""
+    then, now = history[column], deals[_own(column)]
+    kind = TABLES["deals"][column].kind
+    if kind in ("amount", "number"):
+        return pd.Index([]), then.to_numpy(), now.to_numpy()
+    if TABLES["deals"][column].dated:
+        return pd.Index([]), _seconds(then), _seconds(now)
+    extra = [pd.Series(pd.Categorical(["open"]))] if column == "status" else []
+    names, codes = shared_codes([then.astype("category"), now.astype("category"), *extra])
+    return names, codes[0], codes[1]
+
+
+def _decoded(values: np.ndarray, names: pd.Index, kind: str) -> Any:
+    if kind in ("amount", "number"):
+        return values
+    if kind not in ("label", "text"):
+        return values.view("datetime64[s]")
+    labels = pd.Categorical.from_codes(values, names)
+    return labels if kind == "label" else pd.Series(labels.astype(object), dtype="str").array
+
+
+def _filled(events: _Events, then: np.ndarray, now: np.ndarray, opens: int | None) -> np.ndarray:
+    """The column's value after each event; missing where the history gives one only later."""
+    values = np.full(len(events.deal), _missing(now), dtype=now.dtype)
+    if not len(values):
+        return values
+    told = events.row >= 0
+    if opens is not None:  # a change of status after the last closing contradicts the deals table, which holds
+        told &= ~events.after_closing
+    values[told] = then[events.row[told]]
+    from_history = told & ~_is_missing(values)
+    carried = events.closing if opens is not None else events.closing & events.final
+    values[carried] = now[events.deal[carried]]
+    if opens is not None:
+        values[events.creation] = opens
+    here = np.arange(len(values))
+    before = np.maximum.accumulate(np.where(_is_missing(values), -1, here))
+    with_past = np.bincount(events.deal[from_history], minlength=int(events.deal[-1]) + 1)[events.deal] > 0
+    otherwise = np.where(with_past, _missing(now), now[events.deal]).astype(now.dtype)
+    return np.where(before >= events.first, values[before], otherwise)
+
+
+def _with_export(
+    deal: np.ndarray, day: np.ndarray, state: dict[str, np.ndarray], final: dict[str, np.ndarray], export: int
+) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+    """The events with one more for each deal that the deals table shows in another state than its history ends on."""
+    if not len(deal):
+        return deal, day, state
+    last = np.flatnonzero(np.append(deal[1:] != deal[:-1], True))
+    ends = {c: v[last] for c, v in state.items()}
+    wanted = {}
+    for column, values in final.items():
+        says = not bool(_is_missing(values).all())  # a column the deals table never fills says nothing
+        wanted[column] = values[deal[last]] if says else ends[column]
+    changed = np.zeros(len(last), dtype=bool)
+    for column, values in wanted.items():
+        changed |= _differ(values, ends[column])
+    after = last[changed] + 1
+    state = {c: np.insert(v, after, wanted[c][changed]) for c, v in state.items()}
+    day = np.insert(day, after, np.maximum(day[last[changed]], export))
+    return np.insert(deal, after, deal[last[changed]]), day, state
+
+
+def _kept(frame: pd.DataFrame, rows: np.ndarray) -> pd.DataFrame:
+    return frame[rows].reset_index(drop=True)
+
+
+def _seconds(days: pd.Series) -> np.ndarray:
+    return days.to_numpy(dtype="datetime64[s]").view(np.int64)
+
+
+def _seconds_of(day: pd.Timestamp) -> int:
+    return int(day.as_unit("s").asm8.view(np.int64))
+
+
+def _missing(values: np.ndarray) -> Any:
+    return np.nan if values.dtype.kind == "f" else _NEVER if values.dtype == np.int64 else -1
+
+
+def _is_missing(values: np.ndarray) -> np.ndarray:
+    return np.isnan(values) if values.dtype.kind == "f" else values == _missing(values)
+
+
+def _differ(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """True where two values differ; two missing ones do not."""
+    return (one != other) & ~(_is_missing(one) & _is_missing(other))

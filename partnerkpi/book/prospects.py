@@ -6,12 +6,7 @@ import numpy as np
 import pandas as pd
 
 from partnerkpi.book.labels import as_label, shared_codes
-
-PROSPECT_COLUMNS = (
-    "prospect_id", "kind", "deal_id", "lead_id", "created_on", "closed_on", "status", "amount", "partner_id",
-    "channel", "region", "product", "rep", "unit",
-)  # fmt: skip
-LABELS = ("kind", "status", "partner_id", "channel", "region", "product", "rep", "unit")
+from partnerkpi.book.schema import TABLES
 
 
 def prospects_of(deals: pd.DataFrame, leads: pd.DataFrame) -> pd.DataFrame:
@@ -23,7 +18,7 @@ def prospects_of(deals: pd.DataFrame, leads: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         `prospect_id` ("D:…" or "L:…"), `kind` (deal, lead), `deal_id`, `lead_id`, `created_on`, `closed_on`,
-        `status`, `amount` (book currency), `partner_id`, `channel`, `region`, `product`, `rep`, `unit`.
+        `amount` (book currency), `status`, `partner_id`, and every other level of leads and deals.
     """
     lead_of = pd.Index(leads["lead_id"]).get_indexer(pd.Index(deals["lead_id"]))
     lead_of[deals["lead_id"].isna().to_numpy()] = -1
@@ -32,10 +27,10 @@ def prospects_of(deals: pd.DataFrame, leads: pd.DataFrame) -> pd.DataFrame:
     lead = np.concatenate([np.full(len(alone), -1), np.arange(len(leads))])
     is_lead = lead >= 0
     deal_id, lead_id = _taken(deals["deal_id"], deal), _taken(leads["lead_id"], lead)
-    made = pd.DataFrame(
+    frame = pd.DataFrame(
         {
             "prospect_id": ("L:" + lead_id).where(is_lead, "D:" + deal_id),
-            "kind": pd.Categorical(np.where(is_lead, "lead", "deal")),
+            "kind": as_label(pd.Series(pd.Categorical(np.where(is_lead, "lead", "deal")))),
             "deal_id": deal_id,
             "lead_id": lead_id,
             "created_on": _either(leads["created_on"], lead, deals["created_on"], deal),
@@ -44,12 +39,13 @@ def prospects_of(deals: pd.DataFrame, leads: pd.DataFrame) -> pd.DataFrame:
         }
     )
     for name in ("status", "partner_id"):
-        made[name] = _label(deals[name], deal, leads[name], lead)
-    for name in ("channel", "region", "product"):
-        made[name] = _label(leads[name], lead, deals[name], deal)
-    for name in ("rep", "unit"):
-        made[name] = as_label(_taken(deals[name], deal))
-    return made.assign(kind=as_label(made["kind"]))[list(PROSPECT_COLUMNS)]
+        frame[name] = _label(deals[name], deal, leads[name], lead)
+    for name in (c.name for c in TABLES["deals"].columns if c.level and c.name != "partner_id"):
+        if name in TABLES["leads"]:
+            frame[name] = _label(leads[name], lead, deals[name], deal)
+        else:
+            frame[name] = as_label(_taken(deals[name], deal))
+    return frame
 
 
 def _taken(column: pd.Series, rows: np.ndarray) -> pd.Series:

@@ -1,4 +1,7 @@
-"""The tables of a book: their columns, what a cell of each holds, which must be there, which name a row.
+"""The tables of a book, and for every column all that is to be known of it, once.
+
+Everything else asks here: the reader what to parse, as-of what to cut, `where` and `by` what one can choose and group
+by, the pages what a column is called and whether it is shown. To add a column, a table or a level is one edit here.
 
 Kinds of column and what the reader makes of them:
 
@@ -15,29 +18,49 @@ Kinds of column and what the reader makes of them:
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
+from typing import Literal
 
 STATUSES = ("open", "won", "lost", "abandoned", "rejected")
 CLOSED = ("won", "lost", "abandoned", "rejected")
 MEASURES = ("won_amount", "deals", "pipeline")
-ENUMERATED = MappingProxyType(
-    {
-        "status": STATUSES,
-        "sourced": ("partner", "vendor"),
-        "media": ("paid", "earned", "owned"),
-        "measure": MEASURES,
-    }
-)
+
+Later = Literal["row", "value", "known"]
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its name, the kind of its cells, and whether a source must have it."""
+    """One column and its facts.
+
+    - `required`: a source must have it;
+    - `values`: the only values it may have, in the book's own words;
+    - `level`: the word one groups by; empty: it is no level. One can *choose* by every column;
+    - `later`, for days: what a day after the as-of day means. `row`: the row was not there yet (the rule unless another
+      is stated); `value`: only this day was not known yet; `known`: a day to come, known ahead;
+    - `closing`: told with the outcome, so not known while the deal was open;
+    - `carried`: goes along with the deal into its periods (`past.spells`), as its levels do;
+    - `telling`, for levels: its place among those worth the one breakdown of a page, 0: never;
+    - `priced_in`, for amounts: `currency` (the row's own column), `deal` (that of its deal) or `book`;
+    - `title`: what a reader sees above it; `evidence`: its place among the rows behind a figure, 0: not shown there;
+    - `internal`: never in a page that a partner may see.
+    """
 
     name: str
     kind: str
     required: bool = False
+    values: tuple[str, ...] = ()
+    level: str = ""
+    later: Later = "row"
+    closing: bool = False
+    carried: bool = False
+    telling: int = 0
+    priced_in: str = ""
+    title: str = ""
+    evidence: int = 0
+    internal: bool = False
 
     @property
     def dtype(self) -> str:
@@ -54,14 +77,22 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One table: its columns in their order, and the columns that name a row (`()` when rows have no name)."""
+    """One table: its columns in their order, and the columns that name a row (`()` when rows have no name).
+
+    `money`: its amounts enter the account of a reading. `about`: the table whose rows it speaks of, which it follows.
+    """
 
     name: str
     columns: tuple[Column, ...]
     key: tuple[str, ...] = ()
+    money: bool = False
+    about: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> Column:
         return next(c for c in self.columns if c.name == name)
+
+    def __contains__(self, name: str) -> bool:
+        return any(c.name == name for c in self.columns)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -69,46 +100,214 @@ class Table:
         return tuple(c.name for c in self.columns)
 
 
-def _table(name: str, key: str, columns: str) -> Table:
-    made = []
-    for word in columns.split():
-        column, _, kind = word.partition(":")
-        made.append(Column(column.removeprefix("*"), kind or "label", column.startswith("*")))
-    return Table(name, tuple(made), tuple(key.split()))
+text, label, day, stamp, month, amount, number = (
+    partial(Column, kind=kind) for kind in ("text", "label", "day", "stamp", "month", "amount", "number")
+)
 
+PARTNER = label("partner_id", level="partner", telling=1, title="partner", evidence=30)
+REP, UNIT = label("rep", level="rep", telling=5), label("unit", level="unit", telling=4)
+REGION, PRODUCT = label("region", level="region", telling=2), label("product", level="product", telling=3, evidence=50)
+CHANNEL = label("channel", level="channel", telling=6, evidence=60)
+STATUS = label("status", values=STATUSES, evidence=130)
+STAGE = label("stage", evidence=120)
+CLOSED_ON = day("closed_on", later="value", evidence=90)
+CREATED_ON = day("created_on", required=True, carried=True, evidence=80)
+EXPECTED = day("expected_close_on", later="known")
+OWN_MONEY = amount("amount", priced_in="currency", evidence=160)
 
 _ALL = (
-    _table(
+    Table(
         "deals",
-        "deal_id",
-        "*deal_id:text *created_on:day *status partner_id closed_on:day amount:amount currency name:text customer:text"
-        " stage expected_close_on:day sourced registered_on:day accepted_on:day reason:text competitor:text channel"
-        " lead_id:text rep unit region product",
+        key=("deal_id",),
+        money=True,
+        columns=(
+            text("deal_id", required=True, title="deal", evidence=10),
+            CREATED_ON,
+            label("status", required=True, values=STATUSES, evidence=130),
+            PARTNER,
+            CLOSED_ON,
+            OWN_MONEY,
+            label("currency", carried=True),
+            text("name", carried=True),
+            text("customer", carried=True, evidence=40),
+            STAGE,
+            EXPECTED,
+            label("sourced", values=("partner", "vendor")),
+            day("registered_on", later="value"),
+            day("accepted_on", later="value"),
+            text("reason", closing=True, evidence=150),
+            text("competitor", closing=True),
+            CHANNEL,
+            text("lead_id", title="lead", evidence=20),
+            REP,
+            UNIT,
+            REGION,
+            PRODUCT,
+        ),
     ),
-    _table(
+    Table(
         "partners",
-        "partner_id",
-        "*partner_id name:text type tier region country manager joined_on:day left_on:day commission_rate:number",
+        key=("partner_id",),
+        columns=(
+            label("partner_id", required=True, level="partner", title="partner"),
+            text("name"),
+            label("type", level="type"),
+            label("tier", level="tier"),
+            REGION,
+            label("country", level="country"),
+            label("manager", level="manager"),
+            day("joined_on"),
+            day("left_on", later="value"),
+            number("commission_rate", internal=True),
+        ),
     ),
-    _table(
+    Table(
         "leads",
-        "lead_id",
-        "*lead_id:text *created_on:day partner_id status closed_on:day channel region product",
+        key=("lead_id",),
+        columns=(
+            text("lead_id", required=True, title="lead", evidence=20),
+            CREATED_ON,
+            PARTNER,
+            STATUS,
+            CLOSED_ON,
+            CHANNEL,
+            REGION,
+            PRODUCT,
+        ),
     ),
-    _table(
+    Table(
         "history",
-        "deal_id changed_at",
-        "*deal_id:text *changed_at:stamp stage status amount:amount expected_close_on:day partner_id recorded_at:stamp",
+        key=("deal_id", "changed_at"),
+        about=("deals",),
+        columns=(
+            text("deal_id", required=True, title="deal"),
+            stamp("changed_at", required=True),
+            STAGE,
+            STATUS,
+            amount("amount", priced_in="deal"),
+            EXPECTED,
+            PARTNER,
+            stamp("recorded_at"),
+        ),
     ),
-    _table("spend", "", "*channel *month:month *amount:amount partner_id currency"),
-    _table("channels", "channel", "*channel *media"),
-    _table("touches", "", "deal_id:text lead_id:text *channel *touched_at:stamp"),
-    _table("targets", "", "*quarter *amount:amount partner_id rep unit measure"),
-    _table("rates", "currency date", "*currency *date:day *rate:number"),
+    Table(
+        "spend",
+        money=True,
+        columns=(
+            label("channel", required=True, level="channel", evidence=60),
+            month("month", required=True, evidence=25),
+            amount("amount", required=True, priced_in="currency", evidence=160),
+            PARTNER,
+            label("currency"),
+        ),
+    ),
+    Table(
+        "channels",
+        key=("channel",),
+        columns=(
+            label("channel", required=True, level="channel"),
+            label("media", required=True, values=("paid", "earned", "owned"), level="media"),
+        ),
+    ),
+    Table(
+        "touches",
+        about=("deals", "leads"),
+        columns=(
+            text("deal_id", title="deal"),
+            text("lead_id", title="lead"),
+            label("channel", required=True, level="channel"),
+            stamp("touched_at", required=True),
+        ),
+    ),
+    Table(
+        "targets",
+        columns=(
+            label("quarter", required=True),
+            amount("amount", required=True, priced_in="book"),
+            PARTNER,
+            REP,
+            UNIT,
+            label("measure", values=MEASURES),
+        ),
+    ),
+    Table(
+        "rates",
+        key=("currency", "date"),
+        columns=(label("currency", required=True), day("date", required=True), number("rate", required=True)),
+    ),
 )
 
 #: Every table a book may have, by name.
-TABLES = MappingProxyType({table.name: table for table in _ALL})
+TABLES: dict[str, Table] = {table.name: table for table in _ALL}
+
+#: What the package derives from them, with the columns its rules add.
+DERIVED = (
+    label("kind"),
+    text("prospect_id", title="prospect"),
+    label("media", level="media", evidence=70),
+    number("entry", title="age at entry", evidence=100),
+    number("exit", title="age at exit", evidence=110),
+    label("outcome", evidence=140),
+    number("value", evidence=170),
+)
 
 #: Where a row was read: file, number of the record in it, line of the file the record begins on.
 PLACE = ("_file", "_record", "_line")
+
+ENUMERATED = MappingProxyType({c.name: c.values for table in _ALL for c in table.columns if c.values})
+
+
+def every_column() -> Iterator[Column]:
+    """Every column of every table, then those the package derives; a name may come several times."""
+    for table in TABLES.values():
+        yield from table.columns
+    yield from DERIVED
+
+
+def column_called(name: str) -> Column | None:
+    """The first column of this name."""
+    return next((c for c in every_column() if c.name == name), None)
+
+
+def tables_with(name: str) -> tuple[str, ...]:
+    """The tables that have a column of this name."""
+    return tuple(table.name for table in TABLES.values() if name in table)
+
+
+def levels() -> dict[str, str]:
+    """What one may group by, and the column that holds it, in the order of the schema."""
+    return {c.level: c.name for c in every_column() if c.level}
+
+
+def telling_levels() -> tuple[str, ...]:
+    """The levels worth a page's one breakdown, the most telling first."""
+    places = {c.level: c.telling for c in every_column() if c.telling}
+    return tuple(sorted(places, key=lambda level: places[level]))
+
+
+def facts_of(table: str) -> tuple[str, ...]:
+    """The levels that only this table knows: facts of a partner (`tier`) or of a channel (`media`)."""
+    return tuple(c.name for c in TABLES[table].columns if c.level and tables_with(c.name) == (table,))
+
+
+def changing() -> tuple[str, ...]:
+    """The columns of a deal whose past a history can tell."""
+    return tuple(c.name for c in TABLES["history"].columns if c.name in TABLES["deals"] and c.name != "deal_id")
+
+
+def standing() -> tuple[str, ...]:
+    """The columns of a deal that go along with its periods unchanged: its levels, and what is marked as carried."""
+    past = changing()
+    return tuple(c.name for c in TABLES["deals"].columns if (c.level or c.carried) and c.name not in past)
+
+
+def title_of(name: str) -> str:
+    """What a reader sees above the column."""
+    column = column_called(name)
+    return (column.title if column else "") or name.replace("_", " ")
+
+
+def evidence() -> tuple[str, ...]:
+    """The columns of the rows behind a figure that a reader is shown, in their order."""
+    shown = {c.name: c.evidence for c in every_column() if c.evidence}
+    return tuple(sorted(shown, key=lambda name: shown[name]))

@@ -9,7 +9,7 @@ largest deal, and the mean without it; its interval is taken on the log scale an
 
 Two deals of 200 and 400 closed within fifteen days make an average deal size of 300:
 
->>> from partnerkpi.book import book_of
+>>> from partnerkpi.opening import book_of
 >>> book = book_of(deals="deal_id,created_on,status,closed_on,amount\n"
 ...                      "D1,2025-10-01,won,2025-10-06,200\n"
 ...                      "D2,2025-10-03,won,2025-10-15,400\n", as_of="2025-12-31")
@@ -17,21 +17,19 @@ Two deals of 200 and 400 closed within fifteen days make an average deal size of
 €300 (2 won deals with an amount; fewer than 5: no interval)
 """
 
-from typing import Any
-
 import pandas as pd
 
 from partnerkpi.book import Book
 from partnerkpi.deals import priced, won_in
-from partnerkpi.kpi import kpi
+from partnerkpi.kpi import kpi, need_won_amounts
 from partnerkpi.periods import Quarter
 from partnerkpi.statistics import largest_share, mean, mean_without_largest, median
-
-WON_DEALS: dict[str, Any] = dict(counts="won deals with an amount", kind="flow")
+from partnerkpi.wording import PRICED_DEALS
 
 
 def sold(book: Book, quarter: Quarter) -> pd.DataFrame:
     """The deals won in the quarter that have a size, with their amount as value."""
+    need_won_amounts(book)
     deals = priced(won_in(book.deals, quarter))
     return deals.assign(value=deals["amount"])
 
@@ -40,9 +38,12 @@ def sold(book: Book, quarter: Quarter) -> pd.DataFrame:
     title="Average deal size",
     formula="won amount ÷ won deals",
     unit="money",
-    counts="won deals with an amount",
+    counts=PRICED_DEALS,
     better="higher",
     kind="flow",
+    span="quarter",
+    rose="Deals became larger",
+    fell="Deals became smaller",
     statistic=mean,
 )
 def average_deal_size(book: Book, quarter: Quarter) -> pd.DataFrame:
@@ -53,10 +54,7 @@ def average_deal_size(book: Book, quarter: Quarter) -> pd.DataFrame:
 @average_deal_size.companion(
     title="Median deal size",
     formula="the middle one of the won amounts",
-    unit="money",
-    better="higher",
     statistic=median,
-    **WON_DEALS,
 )
 def median_deal_size(book: Book, quarter: Quarter) -> pd.DataFrame:
     """What does the customer in the middle spend?"""
@@ -69,7 +67,6 @@ def median_deal_size(book: Book, quarter: Quarter) -> pd.DataFrame:
     unit="share",
     better="lower",
     statistic=largest_share,
-    **WON_DEALS,
 )
 def largest_deal_share(book: Book, quarter: Quarter) -> pd.DataFrame:
     """How much of the quarter hangs on one deal?"""
@@ -78,11 +75,8 @@ def largest_deal_share(book: Book, quarter: Quarter) -> pd.DataFrame:
 
 @average_deal_size.companion(
     title="Average without the largest deal",
-    unit="money",
-    better="higher",
     formula="(won amount − largest) ÷ (won deals − 1)",
     statistic=mean_without_largest,
-    **WON_DEALS,
 )
 def without_largest(book: Book, quarter: Quarter) -> pd.DataFrame:
     """What would the average be without the largest deal?"""

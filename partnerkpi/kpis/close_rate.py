@@ -8,7 +8,7 @@ leads.
 Season, place and product move the rate, so the page also shows observed ÷ expected: the wins against those that the
 whole network's experience gives the same months, regions, products and channels.
 
->>> from partnerkpi.book import book_of
+>>> from partnerkpi.opening import book_of
 >>> book = book_of(deals="deal_id,created_on,status,closed_on\n"
 ...                      "D1,2025-08-01,won,2025-10-06\nD2,2025-09-03,lost,2025-11-15\n"
 ...                      "D3,2025-09-03,abandoned,2025-12-01\nD4,2025-09-20,open,\n", as_of="2025-12-31")
@@ -16,31 +16,21 @@ whole network's experience gives the same months, regions, products and channels
 33 % (95 % interval 6.1 % to 79 %, 3 prospects)
 """
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
-from partnerkpi import others
 from partnerkpi.book import Book
-from partnerkpi.deals import closed_in, decided_in, histories, year_to
-from partnerkpi.kpi import Kpi, NotRecorded, kpi
+from partnerkpi.deals import closed_in, decided_in, histories
+from partnerkpi.kpi import NotRecorded, kpi, need_losses, need_wins
 from partnerkpi.periods import Quarter
 from partnerkpi.statistics import ratio_or, share, standardised
 from partnerkpi.survival import won_within
-
-PROSPECTS: dict[str, Any] = dict(counts="prospects", better="higher", kind="flow")
-
-
-def lossless(book: Book) -> bool:
-    """True when the book never records a prospect that was decided against us."""
-    return not (others.records_status(book, "lost") or others.records_status(book, "abandoned"))
+from partnerkpi.wording import PROSPECTS, Code
 
 
 def decided_prospects(book: Book, quarter: Quarter) -> pd.DataFrame:
     """The prospects decided in the quarter."""
-    if lossless(book):
-        raise NotRecorded("losses are not recorded")
+    need_losses(book)
     return decided_in(book.prospects, quarter)
 
 
@@ -48,9 +38,12 @@ def decided_prospects(book: Book, quarter: Quarter) -> pd.DataFrame:
     title="Close rate",
     formula="won ÷ (won + lost + abandoned)",
     unit="share",
-    counts="prospects",
+    counts=PROSPECTS,
     better="higher",
     kind="flow",
+    span="quarter",
+    rose="A larger share of the prospects bought",
+    fell="A smaller share of the prospects bought",
     statistic=share,
 )
 def close_rate(book: Book, quarter: Quarter) -> pd.DataFrame:
@@ -59,13 +52,10 @@ def close_rate(book: Book, quarter: Quarter) -> pd.DataFrame:
     return decided.assign(value=decided["status"] == "won")
 
 
-@close_rate.companion(
-    title="Narrow close rate", formula="won ÷ (won + lost)", unit="share", statistic=share, **PROSPECTS
-)
+@close_rate.companion(title="Narrow close rate", formula="won ÷ (won + lost)")
 def narrow(book: Book, quarter: Quarter) -> pd.DataFrame:
     """Of those who said yes or no, what share said yes?"""
-    if lossless(book):
-        raise NotRecorded("losses are not recorded")
+    need_losses(book)
     decided = closed_in(book.prospects, quarter, ("won", "lost"))
     return decided.assign(value=decided["status"] == "won")
 
@@ -73,60 +63,58 @@ def narrow(book: Book, quarter: Quarter) -> pd.DataFrame:
 @close_rate.companion(
     title="Close rate by amount",
     formula="won amount ÷ decided amount",
-    unit="share",
-    statistic=ratio_or("no amounts were decided"),
-    **PROSPECTS,
+    statistic=ratio_or(Code.NO_AMOUNTS_DECIDED),
 )
 def by_amount(book: Book, quarter: Quarter) -> pd.DataFrame:
     """Of the money decided in the quarter, what share was won?"""
     decided = decided_prospects(book, quarter)
+    if not {"lost", "abandoned"} & book.others.priced:
+        raise NotRecorded(Code.LOST_AMOUNTS_NOT_RECORDED())
     decided = decided[decided["amount"] > 0]
-    if not (decided["status"] != "won").any():
-        raise NotRecorded("lost deals carry no amounts")
     return decided.assign(value=decided["amount"].where(decided["status"] == "won", 0.0), of=decided["amount"])
 
 
 def cohort(book: Book, quarter: Quarter) -> pd.DataFrame:
     """The prospects that entered in the four quarters that end with this one, followed to its last day."""
-    first, last = year_to(quarter)
+    need_wins(book)
+    first, last = quarter.year
     prospects = book.prospects
     entered = histories(prospects[prospects["created_on"].between(first, last)], first, last)
     return entered.assign(value=(entered["outcome"] == "won").astype(np.float64))
 
 
-def _cohort(days: int) -> Kpi:
-    """The companion that follows the year's new prospects for so many days; it needs no losses, so it may stand in."""
-
-    def rule(book: Book, quarter: Quarter) -> pd.DataFrame:
-        return cohort(book, quarter)
-
-    rule.__name__ = f"cohort_{days}"
-    rule.__doc__ = f"Of the prospects that came in during the past year, what share is won within {days} days?"
-    return close_rate.companion(
-        title=f"Won within {days} days",
-        formula=f"win curve of the year's new prospects at {days} days, open ones counted",
-        unit="share",
-        statistic=won_within(days),
-        stands_in=True,
-        **PROSPECTS,
-    )(rule)
+@close_rate.companion(
+    title="Won within 90 days",
+    formula="win curve of the year's new prospects at 90 days, open ones counted",
+    span="year",
+    statistic=won_within(90),
+    stands_in=True,
+)
+def cohort_90(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """Of the prospects that came in during the past year, what share is won within 90 days?"""
+    return cohort(book, quarter)
 
 
-cohort_90, cohort_180 = map(_cohort, (90, 180))
+@close_rate.companion(
+    title="Won within 180 days",
+    formula="win curve of the year's new prospects at 180 days, open ones counted",
+    span="year",
+    statistic=won_within(180),
+    stands_in=True,
+)
+def cohort_180(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """Of the prospects that came in during the past year, what share is won within 180 days?"""
+    return cohort(book, quarter)
 
 
 @close_rate.companion(
     title="Observed ÷ expected",
+    formula="wins ÷ the wins expected for the same months, regions, products and channels",
     unit="ratio",
     statistic=standardised,
-    **PROSPECTS,
-    formula="wins ÷ the wins expected for the same months, regions, products and channels",
 )
 def observed_to_expected(book: Book, quarter: Quarter) -> pd.DataFrame:
     """Given where and when these prospects were decided, are there more wins than the network would have?"""
-    if lossless(book):
-        raise NotRecorded("losses are not recorded")
-    rows = others.decided_with_chance(book, quarter)
-    if rows.empty:
-        raise NotRecorded("too little is recorded to say what was to be expected")
-    return rows.assign(value=(rows["status"] == "won").astype(np.float64), of=rows["expected"])
+    decided = decided_prospects(book, quarter)
+    expected = decided["prospect_id"].map(book.others.chances(quarter))
+    return decided.assign(value=(decided["status"] == "won").astype(np.float64), of=expected, counted=expected.notna())

@@ -6,7 +6,7 @@ decided. A registration refused because the vendor already knew the customer (re
 partner and is not counted. High is good. Where the book does not record who brought a deal all deals count, and where
 it records no refusal either, the figure is the close rate of deals; the page says so.
 
->>> from partnerkpi.book import book_of
+>>> from partnerkpi.opening import book_of
 >>> book = book_of(deals="deal_id,created_on,status,closed_on,sourced,reason\n"
 ...                      "D1,2025-08-01,won,2025-10-06,partner,\nD2,2025-09-03,lost,2025-11-15,partner,\n"
 ...                      "D3,2025-09-03,rejected,2025-10-01,partner,no fit\n"
@@ -18,42 +18,53 @@ it records no refusal either, the figure is the close rate of deals; the page sa
 0.333333
 """
 
-from typing import Any
-
 import pandas as pd
 
-from partnerkpi import others
 from partnerkpi.book import Book
 from partnerkpi.deals import DECIDED, brought_by_partner, ended_in, known_to_vendor, with_status
-from partnerkpi.kpi import NotRecorded, kpi
+from partnerkpi.kpi import NotRecorded, kpi, silent
 from partnerkpi.periods import Quarter
 from partnerkpi.statistics import count, share
-
-DEALS: dict[str, Any] = dict(counts="deals", kind="flow")
+from partnerkpi.wording import DEALS, Code, Remark
 
 
 def brought(book: Book, quarter: Quarter) -> pd.DataFrame:
     """The deals the partner brought that got an outcome in the quarter; conflicts with the vendor left out."""
+    if not {"lost", "abandoned", "rejected"} & book.others.statuses:
+        raise NotRecorded(Code.NO_OUTCOMES_RECORDED())
     ended = brought_by_partner(book, ended_in(book.deals, quarter))
-    rows = ended[~known_to_vendor(ended).to_numpy()]
-    rejections = others.records_status(book, "rejected")
-    if not (rejections or others.records_status(book, "lost") or others.records_status(book, "abandoned")):
-        raise NotRecorded("neither losses nor refusals are recorded")
-    if not book.records("deals.sourced"):
-        rows.attrs["note"] = "who brought a deal is not recorded: " + (
-            "all deals count" if rejections else "this is the close rate of deals"
-        )
-    return rows
+    return ended[~known_to_vendor(ended).to_numpy()]
+
+
+def who_brought(book: Book, quarter: Quarter) -> Remark | None:
+    """What the figure is where the book does not record who brought a deal."""
+    if book.records("deals.sourced"):
+        return None
+    return Code.ALL_DEALS_COUNT() if "rejected" in book.others.statuses else Code.CLOSE_RATE_OF_DEALS()
+
+
+def need_refusals(book: Book) -> None:
+    """Pass when the book records refused registrations.
+
+    Raises:
+        NotRecorded: it does not.
+    """
+    if "rejected" not in book.others.statuses:
+        raise NotRecorded(Code.REFUSALS_NOT_RECORDED())
 
 
 @kpi(
     title="Deal success",
     formula="won ÷ (decided + rejected), of the deals the partner brought",
     unit="share",
-    counts="deals",
+    counts=DEALS,
     better="higher",
     kind="flow",
+    span="quarter",
+    rose="More of the deals the partner brought were won",
+    fell="Fewer of the deals the partner brought were won",
     statistic=share,
+    note=who_brought,
 )
 def deal_success(book: Book, quarter: Quarter) -> pd.DataFrame:
     """How well does the partner spot the right opportunities and convert them?"""
@@ -61,25 +72,15 @@ def deal_success(book: Book, quarter: Quarter) -> pd.DataFrame:
     return rows.assign(value=rows["status"] == "won")
 
 
-@deal_success.companion(
-    title="Identification",
-    formula="decided ÷ (decided + rejected)",
-    unit="share",
-    better="higher",
-    statistic=share,
-    **DEALS,
-)
+@deal_success.companion(title="Identification", formula="decided ÷ (decided + rejected)")
 def identification(book: Book, quarter: Quarter) -> pd.DataFrame:
     """Of the deals the partner brought, what share was a real opportunity?"""
-    if not others.records_status(book, "rejected"):
-        raise NotRecorded("refused registrations are not recorded")
+    need_refusals(book)
     rows = brought(book, quarter)
     return rows.assign(value=with_status(rows, DECIDED))
 
 
-@deal_success.companion(
-    title="Conversion", formula="won ÷ decided", unit="share", better="higher", statistic=share, **DEALS
-)
+@deal_success.companion(title="Conversion", formula="won ÷ decided")
 def conversion(book: Book, quarter: Quarter) -> pd.DataFrame:
     """Of the real opportunities the partner brought, what share was won?"""
     rows = brought(book, quarter)
@@ -93,11 +94,10 @@ def conversion(book: Book, quarter: Quarter) -> pd.DataFrame:
     unit="deals",
     better="lower",
     statistic=count,
-    **DEALS,
+    note=silent,
 )
 def conflicts(book: Book, quarter: Quarter) -> pd.DataFrame:
     """How many registrations were refused because the vendor already knew the customer?"""
-    if not others.records_status(book, "rejected"):
-        raise NotRecorded("refused registrations are not recorded")
+    need_refusals(book)
     ended = brought_by_partner(book, ended_in(book.deals, quarter))
     return ended[known_to_vendor(ended).to_numpy()].assign(value=1.0)

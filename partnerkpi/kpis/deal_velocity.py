@@ -11,7 +11,7 @@ naive median, over the deals that happened to be won in the quarter, is what a C
 
 Days from creation to closing, per deal; deals that closed before they were created are left out.
 
->>> from partnerkpi.book import book_of
+>>> from partnerkpi.opening import book_of
 >>> book = book_of(deals="deal_id,created_on,status,closed_on\n"
 ...                      "D1,2025-10-01,won,2025-10-11\nD2,2025-10-01,won,2025-10-31\n"
 ...                      "D3,2025-10-01,lost,2025-11-15\nD4,2025-10-01,won,2025-12-10\n", as_of="2025-12-31")
@@ -19,24 +19,22 @@ Days from creation to closing, per deal; deals that closed before they were crea
 30 days (4 deals; fewer than 5 won: no interval)
 """
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
 from partnerkpi.book import Book
-from partnerkpi.deals import histories, won_in, year_to
-from partnerkpi.kpi import Kpi, kpi
+from partnerkpi.deals import histories, won_in
+from partnerkpi.kpi import kpi, need_wins, need_won_amounts
 from partnerkpi.periods import Quarter
 from partnerkpi.statistics import median
 from partnerkpi.survival import median_days, money_per_day, won_within
-
-DEALS: dict[str, Any] = dict(counts="deals", kind="flow")
+from partnerkpi.wording import DEALS, WON_DEALS
 
 
 def followed(book: Book, quarter: Quarter) -> pd.DataFrame:
     """The deals open at some time in the four quarters that end with this one, their days so far as value."""
-    first, last = year_to(quarter)
+    need_wins(book)
+    first, last = quarter.year
     rows = histories(book.deals, first, last)
     return rows.assign(value=rows["exit"].astype(np.float64))
 
@@ -45,9 +43,12 @@ def followed(book: Book, quarter: Quarter) -> pd.DataFrame:
     title="Deal velocity",
     formula="age at which the win curve reaches half of its height, open deals counted",
     unit="days",
-    counts="deals",
+    counts=DEALS,
     better="lower",
     kind="flow",
+    span="year",
+    rose="Deals take longer",
+    fell="Deals are won faster",
     statistic=median_days,
 )
 def deal_velocity(book: Book, quarter: Quarter) -> pd.DataFrame:
@@ -58,51 +59,65 @@ def deal_velocity(book: Book, quarter: Quarter) -> pd.DataFrame:
 @deal_velocity.companion(
     title="Naive median",
     formula="median days of the deals won in the quarter",
-    unit="days",
-    counts="won deals",
-    better="lower",
-    kind="flow",
+    counts=WON_DEALS,
+    span="quarter",
     statistic=median,
 )
 def naive_days(book: Book, quarter: Quarter) -> pd.DataFrame:
     """How long did the deals take that were won in the quarter?"""
+    need_wins(book)
     won = won_in(book.deals, quarter)
     days = (won["closed_on"] - won["created_on"]).dt.days
     return won.assign(value=days.astype(np.float64))[(days >= 0).to_numpy()]
 
 
-def _won_within(days: int) -> Kpi:
-    """The companion that reads the win curve at one age."""
-
-    def rule(book: Book, quarter: Quarter) -> pd.DataFrame:
-        return followed(book, quarter)
-
-    rule.__name__ = f"won_within_{days}"
-    rule.__doc__ = f"What share of deals is won within {days} days?"
-    return deal_velocity.companion(
-        title=f"Won within {days} days",
-        formula=f"win curve at {days} days",
-        unit="share",
-        better="higher",
-        statistic=won_within(days),
-        **DEALS,
-    )(rule)
+@deal_velocity.companion(
+    title="Won within 30 days",
+    formula="win curve at 30 days",
+    unit="share",
+    better="higher",
+    statistic=won_within(30),
+)
+def won_within_30(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """What share of deals is won within 30 days?"""
+    return followed(book, quarter)
 
 
-won_within_30, won_within_90, won_within_180 = map(_won_within, (30, 90, 180))
+@deal_velocity.companion(
+    title="Won within 90 days",
+    formula="win curve at 90 days",
+    unit="share",
+    better="higher",
+    statistic=won_within(90),
+)
+def won_within_90(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """What share of deals is won within 90 days?"""
+    return followed(book, quarter)
+
+
+@deal_velocity.companion(
+    title="Won within 180 days",
+    formula="win curve at 180 days",
+    unit="share",
+    better="higher",
+    statistic=won_within(180),
+)
+def won_within_180(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """What share of deals is won within 180 days?"""
+    return followed(book, quarter)
 
 
 @deal_velocity.companion(
     title="Sales velocity",
+    formula="new deals per day × probability of a win × average deal size",
     unit="money/day",
     better="higher",
     statistic=money_per_day,
-    **DEALS,
-    formula="new deals per day × probability of a win × average deal size",
 )
 def sales_velocity(book: Book, quarter: Quarter) -> pd.DataFrame:
     """How much money a day does the stream of deals bring?"""
-    first, last = year_to(quarter)
+    need_won_amounts(book)
+    first, last = quarter.year
     rows = followed(book, quarter)
     return rows.assign(
         value=rows["amount"].where(rows["outcome"] == "won"),

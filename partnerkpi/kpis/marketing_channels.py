@@ -5,7 +5,7 @@ Deals whose channel is not in the table are `unmapped`, deals without a channel 
 beside the three, so that the five add up to the quarter's won amount exactly. A cost or a return without spend is
 missing, neither free nor infinite.
 
->>> from partnerkpi.book import book_of
+>>> from partnerkpi.opening import book_of
 >>> book = book_of(deals="deal_id,created_on,status,closed_on,amount,channel\n"
 ...                      "D1,2025-10-01,won,2025-10-06,200,search_ads\n"
 ...                      "D2,2025-10-03,won,2025-10-15,400,newsletter\n"
@@ -17,16 +17,15 @@ missing, neither free nor infinite.
 €200 (1 won deal; fewer than 5: no interval)
 """
 
-from collections.abc import Callable
-
 import numpy as np
 import pandas as pd
 
 from partnerkpi.book import Book
-from partnerkpi.deals import entered_in, media_of, won_in
-from partnerkpi.kpi import Kpi, NotRecorded, kpi
+from partnerkpi.deals import entered_in, won_in
+from partnerkpi.kpi import NotRecorded, kpi, need_won_amounts
 from partnerkpi.periods import Quarter
 from partnerkpi.statistics import count, ratio_or, recorded_total, total
+from partnerkpi.wording import LEADS, SPEND_ENTRIES, WON_DEALS, Code
 
 MARKETING = ("paid", "earned", "owned")
 
@@ -34,73 +33,87 @@ MARKETING = ("paid", "earned", "owned")
 def won_with_media(book: Book, quarter: Quarter) -> pd.DataFrame:
     """The deals won in the quarter, their media type in `media` and their amount as value."""
     if not (book.records("deals.channel") or book.records("leads.channel")):
-        raise NotRecorded("marketing channels are not recorded in this book")
+        raise NotRecorded(Code.CHANNELS_NOT_RECORDED())
+    need_won_amounts(book)
     won = won_in(book.deals, quarter)
-    return won.assign(media=media_of(book, won["channel"]), value=won["amount"])
+    return won.assign(media=book.media(won["channel"]), value=won["amount"])
+
+
+def won_through(book: Book, quarter: Quarter, *media: str) -> pd.DataFrame:
+    """The deals won through these media types."""
+    won = won_with_media(book, quarter)
+    if not book.records("channels.media"):
+        raise NotRecorded(Code.NO_CHANNEL_MAPPED())
+    return won[won["media"].isin(media)]
 
 
 @kpi(
     title="Marketing channels",
     formula="won amount through paid + earned + owned media",
     unit="money",
-    counts="won deals",
+    counts=WON_DEALS,
     better="higher",
     kind="flow",
+    span="quarter",
+    rose="More was won through marketing",
+    fell="Less was won through marketing",
     statistic=total,
 )
 def marketing_channels(book: Book, quarter: Quarter) -> pd.DataFrame:
     """How much of the won amount came through marketing?"""
+    return won_through(book, quarter, *MARKETING)
+
+
+@marketing_channels.companion(title="Paid media", formula="won amount of deals whose channel is paid")
+def paid(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """How much came through media one pays for?"""
+    return won_through(book, quarter, "paid")
+
+
+@marketing_channels.companion(title="Earned media", formula="won amount of deals whose channel is earned")
+def earned(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """How much came through others who speak of the product?"""
+    return won_through(book, quarter, "earned")
+
+
+@marketing_channels.companion(title="Owned media", formula="won amount of deals whose channel is owned")
+def owned(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """How much came through media of one's own?"""
+    return won_through(book, quarter, "owned")
+
+
+@marketing_channels.companion(title="Unmapped channels", formula="won amount of deals whose channel is unmapped")
+def unmapped(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """How much came through channels of no known media type?"""
     won = won_with_media(book, quarter)
-    return won[won["media"].isin(MARKETING)]
+    return won[won["media"] == "unmapped"]
 
 
-def _of_media(media: str, title: str, question: str) -> Kpi:
-    """The companion that takes the won amount of one media type."""
-
-    def rule(book: Book, quarter: Quarter) -> pd.DataFrame:
-        won = won_with_media(book, quarter)
-        return won[won["media"] == media]
-
-    rule.__name__, rule.__doc__ = media, question
-    declare: Callable[..., Kpi] = marketing_channels.companion(
-        title=title,
-        formula=f"won amount of deals whose channel is {media.replace('_', ' ')}",
-        unit="money",
-        counts="won deals",
-        better="higher",
-        kind="flow",
-        statistic=total,
-    )
-    return declare(rule)
-
-
-paid = _of_media("paid", "Paid media", "How much came through media one pays for?")
-earned = _of_media("earned", "Earned media", "How much came through others who speak of the product?")
-owned = _of_media("owned", "Owned media", "How much came through media of one's own?")
-unmapped = _of_media("unmapped", "Unmapped channels", "How much came through channels of no known media type?")
-none_recorded = _of_media("none_recorded", "No channel recorded", "How much has no channel on record?")
+@marketing_channels.companion(title="No channel recorded", formula="won amount of deals without a channel")
+def none_recorded(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """How much has no channel on record?"""
+    won = won_with_media(book, quarter)
+    return won[won["media"] == "none_recorded"]
 
 
 @marketing_channels.companion(
     title="Leads",
     formula="count of leads that came in during the quarter",
     unit="leads",
-    counts="leads",
-    better="higher",
-    kind="flow",
+    counts=LEADS,
     statistic=count,
 )
 def leads(book: Book, quarter: Quarter) -> pd.DataFrame:
     """How many leads came in?"""
     if not book.records("leads"):
-        raise NotRecorded("leads are not recorded in this book")
+        raise NotRecorded(Code.LEADS_NOT_RECORDED())
     return entered_in(book.leads, quarter).assign(value=1.0)
 
 
 def spend_rows(book: Book, quarter: Quarter) -> pd.DataFrame:
     """What was spent on marketing in the months of the quarter, as value."""
     if not book.records("spend"):
-        raise NotRecorded("marketing spend is not recorded in this book")
+        raise NotRecorded(Code.SPEND_NOT_RECORDED())
     table = book.spend
     months = table["month"].between(quarter.start, quarter.last_day)
     return table[months].assign(value=table.loc[months, "amount"])
@@ -109,10 +122,8 @@ def spend_rows(book: Book, quarter: Quarter) -> pd.DataFrame:
 @marketing_channels.companion(
     title="Spend",
     formula="marketing spend in the months of the quarter",
-    unit="money",
-    counts="spend entries",
+    counts=SPEND_ENTRIES,
     better="lower",
-    kind="flow",
     statistic=recorded_total,
 )
 def spend(book: Book, quarter: Quarter) -> pd.DataFrame:
@@ -128,8 +139,6 @@ def _spend_per(book: Book, quarter: Quarter, units: pd.DataFrame) -> pd.DataFram
     """
     cost = spend_rows(book, quarter)
     cost = cost[cost["value"] > 0]
-    if cost.empty:
-        raise NotRecorded("no marketing spend in the quarter")
     shared = cost["partner_id"].isna()
     own = _pair(units).isin(set(_pair(cost[~shared]))).to_numpy()
     common = ~own & units["channel"].astype(object).isin(set(cost.loc[shared, "channel"])).to_numpy()
@@ -146,11 +155,9 @@ def _pair(rows: pd.DataFrame) -> pd.Series:
 @marketing_channels.companion(
     title="Cost per lead",
     formula="spend ÷ leads from the channels with spend",
-    unit="money",
-    counts="leads",
+    counts=LEADS,
     better="lower",
-    kind="flow",
-    statistic=ratio_or("no leads from channels with spend"),
+    statistic=ratio_or(Code.NO_LEADS_FROM_SPEND, empty=Code.NO_SPEND),
 )
 def cost_per_lead(book: Book, quarter: Quarter) -> pd.DataFrame:
     """What does a lead cost?"""
@@ -160,11 +167,8 @@ def cost_per_lead(book: Book, quarter: Quarter) -> pd.DataFrame:
 @marketing_channels.companion(
     title="Cost per won deal",
     formula="spend ÷ won deals from the channels with spend",
-    unit="money",
-    counts="won deals",
     better="lower",
-    kind="flow",
-    statistic=ratio_or("no deals won from channels with spend"),
+    statistic=ratio_or(Code.NO_WINS_FROM_SPEND, empty=Code.NO_SPEND),
 )
 def cost_per_won_deal(book: Book, quarter: Quarter) -> pd.DataFrame:
     """What does a won deal cost in marketing?"""
@@ -173,16 +177,15 @@ def cost_per_won_deal(book: Book, quarter: Quarter) -> pd.DataFrame:
 
 @marketing_channels.companion(
     title="Return on spend",
+    formula="(won amount of the deals that have a channel − all spend) ÷ all spend",
     unit="share",
-    counts="won deals",
-    better="higher",
-    kind="flow",
-    formula="(won amount from the channels with spend − spend) ÷ spend",
-    statistic=ratio_or("no spend", less=1.0),
+    statistic=ratio_or(Code.NO_SPEND, less=1.0),
 )
 def return_on_spend(book: Book, quarter: Quarter) -> pd.DataFrame:
     """What does each unit of money spent bring back, beyond itself?"""
-    rows = _spend_per(book, quarter, won_with_media(book, quarter))
-    won = rows["counted"].to_numpy(dtype=bool)
-    brought = np.where(won, rows["amount"].fillna(0.0), 0.0)
-    return rows.assign(value=brought, of=np.where(won, 0.0, rows["value"]))
+    won = won_with_media(book, quarter)
+    cost = spend_rows(book, quarter)
+    won = won[won["channel"].notna()]
+    return pd.concat(
+        [won.assign(of=0.0, counted=True), cost.assign(value=0.0, of=np.nan_to_num(cost["value"]), counted=False)]
+    )

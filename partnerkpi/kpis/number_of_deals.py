@@ -6,7 +6,7 @@ missing only where the book knows nothing of the quarter.
 
 The amount matters more than the count, so the won amount stands beside it, with the target where there is one.
 
->>> from partnerkpi.book import book_of
+>>> from partnerkpi.opening import book_of
 >>> book = book_of(deals="deal_id,created_on,status,closed_on,amount\n"
 ...                      "D1,2025-10-01,won,2025-10-06,200\n"
 ...                      "D2,2025-10-03,won,2025-10-15,400\n"
@@ -19,24 +19,28 @@ import numpy as np
 import pandas as pd
 
 from partnerkpi.book import Book
-from partnerkpi.deals import won_in
-from partnerkpi.kpi import kpi
-from partnerkpi.kpis.targets import target_rows
+from partnerkpi.deals import target_rows, won_in
+from partnerkpi.kpi import kpi, need_wins, need_won_amounts
 from partnerkpi.periods import Quarter
 from partnerkpi.statistics import count, ratio_or, total
+from partnerkpi.wording import WON_DEALS, Code
 
 
 @kpi(
     title="Number of deals",
     formula="count of deals won in the quarter",
     unit="deals",
-    counts="won deals",
+    counts=WON_DEALS,
     better="higher",
     kind="flow",
+    span="quarter",
+    rose="More deals were won",
+    fell="Fewer deals were won",
     statistic=count,
 )
 def number_of_deals(book: Book, quarter: Quarter) -> pd.DataFrame:
     """How many deals were won?"""
+    need_wins(book)
     return won_in(book.deals, quarter).assign(value=1.0)
 
 
@@ -44,13 +48,11 @@ def number_of_deals(book: Book, quarter: Quarter) -> pd.DataFrame:
     title="Won amount",
     formula="sum of the amounts of the deals won in the quarter",
     unit="money",
-    counts="won deals",
-    better="higher",
-    kind="flow",
     statistic=total,
 )
 def won_amount(book: Book, quarter: Quarter) -> pd.DataFrame:
     """How much did they bring?"""
+    need_won_amounts(book)
     won = won_in(book.deals, quarter)
     return won.assign(value=won["amount"])
 
@@ -59,10 +61,7 @@ def won_amount(book: Book, quarter: Quarter) -> pd.DataFrame:
     title="Attainment",
     formula="won amount ÷ target of the quarter",
     unit="share",
-    counts="won deals",
-    better="higher",
-    kind="flow",
-    statistic=ratio_or("no target is recorded"),
+    statistic=ratio_or(Code.NO_TARGET),
 )
 def attainment(book: Book, quarter: Quarter) -> pd.DataFrame:
     """How much of the target was reached?"""
@@ -74,10 +73,7 @@ def attainment(book: Book, quarter: Quarter) -> pd.DataFrame:
     title="Deals per active month",
     formula="won deals ÷ months the partner was active",
     unit="deals/month",
-    counts="won deals",
-    better="higher",
-    kind="flow",
-    statistic=ratio_or("not a partner of that quarter"),
+    statistic=ratio_or(Code.NOT_A_PARTNER_THEN),
 )
 def deals_per_active_month(book: Book, quarter: Quarter) -> pd.DataFrame:
     """How many deals a month, counting only the months the partner was with us?"""

@@ -8,7 +8,7 @@ nothing is sampled.
 Beside it stand the count, the pipeline weighted by each stage's own record of wins, its age, what is overdue, what
 rivals took, and how often the pipeline covers the target: all of it, and what is still to go.
 
->>> from partnerkpi.book import book_of
+>>> from partnerkpi.opening import book_of
 >>> book = book_of(deals="deal_id,created_on,status,closed_on,amount\n"
 ...                      "D1,2025-08-01,won,2025-10-06,200\n"
 ...                      "D2,2025-09-03,open,,400\n", as_of="2025-12-31")
@@ -18,39 +18,55 @@ rivals took, and how often the pipeline covers the target: all of it, and what i
 (None, None)
 """
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
-from partnerkpi import others
 from partnerkpi.book import Book
-from partnerkpi.deals import closed_in, open_at, won_in
-from partnerkpi.kpi import NotRecorded, kpi
-from partnerkpi.kpis.targets import target_rows
+from partnerkpi.deals import closed_in, open_at, target_rows, won_in
+from partnerkpi.kpi import NotRecorded, kpi, silent
 from partnerkpi.periods import Quarter
-from partnerkpi.statistics import median, ratio_or, recorded_count, recorded_total, total
-
-OPEN_DEALS: dict[str, Any] = dict(counts="open deals", kind="stock")
+from partnerkpi.statistics import median, ratio_or, reasons_of, recorded_count, recorded_total, total
+from partnerkpi.wording import LOST_DEALS, OPEN_DEALS, Code, Remark
 
 
 def open_deals_at_end(book: Book, quarter: Quarter) -> pd.DataFrame:
     """The deals open on the quarter's last day, with their amount that day as value."""
+    need_open_deals(book)
     deals = open_at(book, quarter.last_day)
-    deals = deals.assign(value=deals["amount"])
-    if not book.records("history.amount") and quarter.last_day < book.as_of:
-        deals.attrs["note"] = "no history is recorded: amounts are today's"
-    return deals
+    owner = book.deals.set_index("deal_id")["partner_id"]
+    unknown = deals["partner_id"].isna() & deals["deal_id"].map(owner.notna()).fillna(False).astype(bool)
+    return deals.assign(value=deals["amount"], remark=reasons_of([(unknown, Code.OWNER_NOT_KNOWN())]))
+
+
+def need_open_deals(book: Book) -> None:
+    """Pass when any deal of the book was ever open at the end of a day.
+
+    Raises:
+        NotRecorded: none was: the book is one of sales made, not of sales to come.
+    """
+    if "open" not in book.others.statuses:
+        raise NotRecorded(Code.OPEN_NOT_RECORDED())
+
+
+def amounts_of_today(book: Book, quarter: Quarter) -> Remark | None:
+    """That the amounts of a past day are those of the export, where no history tells them."""
+    if book.records("history.amount") or quarter.last_day >= book.extracted_on:
+        return None
+    return Code.AMOUNTS_OF_EXPORT() if book.records("history") else Code.AMOUNTS_OF_TODAY()
 
 
 @kpi(
     title="Opportunity pipeline",
     formula="sum of the amounts of deals open on the quarter's last day",
     unit="money",
-    counts="open deals",
+    counts=OPEN_DEALS,
     better="higher",
     kind="stock",
+    span="quarter",
+    rose="The pipeline grew",
+    fell="The pipeline shrank",
     statistic=recorded_total,
+    note=amounts_of_today,
 )
 def opportunity_pipeline(book: Book, quarter: Quarter) -> pd.DataFrame:
     """What is there still to win?"""
@@ -61,9 +77,8 @@ def opportunity_pipeline(book: Book, quarter: Quarter) -> pd.DataFrame:
     title="Open deals",
     formula="count of deals open on the quarter's last day",
     unit="deals",
-    better="higher",
     statistic=recorded_count,
-    **OPEN_DEALS,
+    note=silent,
 )
 def open_deals(book: Book, quarter: Quarter) -> pd.DataFrame:
     """How many deals are open?"""
@@ -72,19 +87,16 @@ def open_deals(book: Book, quarter: Quarter) -> pd.DataFrame:
 
 @opportunity_pipeline.companion(
     title="Weighted pipeline",
-    unit="money",
-    better="higher",
-    statistic=recorded_total,
     formula="sum of open amounts × the share of deals won that were ever in that stage",
-    **OPEN_DEALS,
+    statistic=recorded_total,
 )
 def weighted_pipeline(book: Book, quarter: Quarter) -> pd.DataFrame:
     """What is the pipeline worth, stage by stage, by the network's own record?"""
-    shares = others.stage_win_shares(book, quarter)
-    if shares.empty:
-        raise NotRecorded("the history of stages is not recorded in this book")
+    if not book.records("history.stage"):
+        raise NotRecorded(Code.STAGES_NOT_RECORDED())
+    shares = book.others.stage_shares(quarter)
     deals = open_deals_at_end(book, quarter)
-    chance = deals["stage"].astype(object).map(shares["value"]).astype(np.float64)
+    chance = deals["stage"].astype(object).map(shares).astype(np.float64)
     worth = (deals["value"] * chance.fillna(0.0)).round(book.money_digits)
     return deals.assign(win_share=chance, value=worth)
 
@@ -95,26 +107,27 @@ def weighted_pipeline(book: Book, quarter: Quarter) -> pd.DataFrame:
     unit="days",
     better="lower",
     statistic=median,
-    **OPEN_DEALS,
+    note=silent,
 )
 def pipeline_age(book: Book, quarter: Quarter) -> pd.DataFrame:
     """How old is the pipeline?"""
+    need_open_deals(book)
     deals = open_at(book, quarter.last_day)
     return deals.assign(value=(quarter.last_day - deals["created_on"]).dt.days.astype(np.float64))
 
 
 @opportunity_pipeline.companion(
     title="Overdue deals",
+    formula="count of open deals whose expected close has passed",
     unit="deals",
     better="lower",
     statistic=recorded_count,
-    formula="count of open deals whose expected close has passed",
-    **OPEN_DEALS,
+    note=silent,
 )
 def overdue_deals(book: Book, quarter: Quarter) -> pd.DataFrame:
     """How many open deals should have closed already?"""
     if not (book.records("deals.expected_close_on") or book.records("history.expected_close_on")):
-        raise NotRecorded("expected close dates are not recorded in this book")
+        raise NotRecorded(Code.EXPECTED_CLOSES_NOT_RECORDED())
     deals = open_deals_at_end(book, quarter)
     return deals[(deals["expected_close_on"] < quarter.last_day).to_numpy()]
 
@@ -123,15 +136,13 @@ def overdue_deals(book: Book, quarter: Quarter) -> pd.DataFrame:
     title="Coverage",
     formula="pipeline ÷ target of the quarter",
     unit="ratio",
-    better="higher",
-    statistic=ratio_or("no target is recorded"),
-    **OPEN_DEALS,
+    statistic=ratio_or(Code.NO_TARGET),
 )
 def coverage(book: Book, quarter: Quarter) -> pd.DataFrame:
     """How often does the pipeline cover the target?"""
     there = open_deals_at_end(book, quarter)
-    if len(there) and there["value"].isna().all():
-        raise NotRecorded("open deals carry no amounts")
+    if "open" not in book.others.priced:
+        raise NotRecorded(Code.OPEN_AMOUNTS_NOT_RECORDED())
     return pd.concat([there.assign(of=0.0, counted=True), target_rows(book, quarter)])
 
 
@@ -139,9 +150,7 @@ def coverage(book: Book, quarter: Quarter) -> pd.DataFrame:
     title="To-go coverage",
     formula="pipeline ÷ (target − won amount)",
     unit="ratio",
-    better="higher",
-    statistic=ratio_or("no target, or it is already reached"),
-    **OPEN_DEALS,
+    statistic=ratio_or(Code.NO_TARGET_LEFT),
 )
 def to_go_coverage(book: Book, quarter: Quarter) -> pd.DataFrame:
     """How often does the pipeline cover what is still missing to the target?"""
@@ -154,15 +163,16 @@ def to_go_coverage(book: Book, quarter: Quarter) -> pd.DataFrame:
     title="Lost to rivals",
     formula="sum of the amounts of deals lost to a named competitor",
     unit="money",
-    counts="lost deals",
+    counts=LOST_DEALS,
     better="lower",
     kind="flow",
     statistic=total,
+    note=silent,
 )
 def lost_to_rivals(book: Book, quarter: Quarter) -> pd.DataFrame:
     """What did rivals take in the quarter?"""
     if not book.records("deals.competitor"):
-        raise NotRecorded("competitors are not recorded in this book")
+        raise NotRecorded(Code.RIVALS_NOT_RECORDED())
     lost = closed_in(book.deals, quarter, ("lost",))
     lost = lost[lost["competitor"].notna()]
     return lost.assign(value=lost["amount"])

@@ -3,14 +3,9 @@
 Outside text is escaped in one place, the templates of this room; notebooks hold no markup and no numbers of their own.
 """
 
-from partnerkpi.show.about import about
-from partnerkpi.show.cards import companions, definition, headline
-from partnerkpi.show.cover import cover
-from partnerkpi.show.html import Shown
-from partnerkpi.show.marker import END, End, end
-from partnerkpi.show.pictures import picture
-from partnerkpi.show.prepare import prepare
-from partnerkpi.show.tables import breakdown, rows
+from partnerkpi.show.cards import companions, cover, definition, headline, trend
+from partnerkpi.show.html import END, End, Shown, end, picture
+from partnerkpi.show.tables import about, breakdown, media, prepare, rows, scores
 
 __all__ = [
     "END",
@@ -23,7 +18,10 @@ __all__ = [
     "definition",
     "end",
     "headline",
+    "media",
     "picture",
     "prepare",
     "rows",
+    "scores",
+    "trend",
 ]

@@ -1,26 +1,27 @@
-"""Cards: what a KPI means, what it says for a quarter, and beside what it stands."""
+"""Cards: what a KPI means, what it says for a quarter, and beside what it stands; the cover puts the eight together."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-import pandas as pd
-
-from partnerkpi import compare
+from partnerkpi import compare, figures, plot
 from partnerkpi.book import Book
-from partnerkpi.estimate import FEW, MISSING, Estimate, amount_text
+from partnerkpi.compare import CLEAR, Change, Peers, Verdict
+from partnerkpi.estimate import Estimate
+from partnerkpi.figures import WHEN, figure
 from partnerkpi.kpi import Kpi
-from partnerkpi.periods import Quarter, shift
-from partnerkpi.show.html import Shown, render
-from partnerkpi.show.strip import Strip
-from partnerkpi.show.tables import Cell, _plain, _table, estimate_cells
-from partnerkpi.statistics import RECORDED
+from partnerkpi.kpis import KPIS
+from partnerkpi.kpis.number_of_deals import number_of_deals, won_amount
+from partnerkpi.kpis.quality_score import quality_score
+from partnerkpi.periods import Quarter
+from partnerkpi.show.html import Shown, picture, render
+from partnerkpi.show.tables import Cell, estimate_cells, estimate_head, plain_cell, table_of
+from partnerkpi.statistics import IN_FULL
+from partnerkpi.wording import FEW, MISSING, amount_text, listed, say, span_text
 
 DIRECTION = {"higher": "higher is better", "lower": "lower is better"}
-WHEN = {"flow": "counted over the quarter", "stock": "counted on the quarter's last day"}
-#: The mark and class of each verdict; the words stand beside them always.
-VERDICTS = {"better": "better", "worse": "worse"}
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,54 @@ class Comparison:
     text: str
     note: str = ""
     verdict: str = ""
+
+
+@dataclass(frozen=True)
+class Strip:
+    """A word-sized drawing of an estimate: its interval, its value, the one before and the peers' middle half.
+
+    Places from 0 to 100, None where there is nothing to draw; `words` say what is drawn. Pure boxes placed in per cent
+    of the width, so it needs no picture, prints sharp, and follows dark and light.
+    """
+
+    words: str
+    value: float
+    low: float | None
+    high: float | None
+    before: float | None
+    lower: float | None
+    upper: float | None
+
+    @staticmethod
+    def of(now: Estimate, before: Estimate, peers: Peers) -> Strip | None:
+        """The strip for an estimate; None when it has no value."""
+        if now.value is None:
+            return None
+        marks = [v for v in (now.value, now.low, now.high, before.value, peers.lower, peers.upper) if v is not None]
+        least, most = min(marks), max(marks)
+        if least == most:
+            return None
+
+        def place(value: float | None) -> float | None:
+            return None if value is None else round(4 + 92 * (value - least) / (most - least), 1)
+
+        words = [say("value {value}", value=amount_text(now.value, now.unit))]
+        if now.interval_text:
+            words.append(say("interval {span}", span=now.interval_text))
+        if before.value is not None:
+            words.append(say("quarter before {value}", value=amount_text(before.value, before.unit)))
+        if peers.lower is not None and peers.upper is not None:
+            half = span_text(peers.lower, peers.upper, now.unit)
+            words.append(say("peers' middle half {span}", span=half))
+        return Strip(
+            words=", ".join(words),
+            value=place(now.value) or 0.0,
+            low=place(now.low),
+            high=place(now.high),
+            before=place(before.value),
+            lower=place(peers.lower),
+            upper=place(peers.upper),
+        )
 
 
 @dataclass(frozen=True)
@@ -45,125 +94,236 @@ class Standing:
     figure: Kpi
     instead: str
     now: Estimate
-    before: compare.Change
-    year_before: compare.Change
-    peers: compare.Peers
-    comparisons: list[Comparison] = field(default_factory=list)
+    before: Change
+    year_before: Change
+    peers: Peers
+    comparisons: tuple[Comparison, ...] = ()
 
     @property
     def line(self) -> str:
         """The figure in one line of plain text."""
-        return f"{self.kpi.title}: {f'{self.instead}; ' if self.instead else ''}{self.now}"
+        return f"{say(self.kpi.title)}: {f'{self.instead}; ' if self.instead else ''}{self.now}"
 
     @property
     def strip(self) -> Strip | None:
         """The figure drawn beside the quarter before and the peers; None when there is nothing to draw."""
         return Strip.of(self.now, self.before.before, self.peers)
 
+    @property
+    def beyond_peers(self) -> bool:
+        """True when the whole interval lies on the wrong side of the peers' middle half."""
+        now, lower, upper = self.now, self.peers.lower, self.peers.upper
+        if now.few or now.low is None or now.high is None or lower is None or upper is None:
+            return False
+        return now.high < lower if self.figure.better == "higher" else now.low > upper
 
-def definition(kpi: Kpi, book: Book, quarter: str = "") -> Shown:
+
+def definition(kpi: Kpi, book: Book, quarter: str | Quarter = "") -> Shown:
     """The card that says what a KPI means: question, formula, unit, direction, when and what it counts.
 
     `quarter` adds its first and last day; empty is the last complete one.
     """
     period = book.quarter(quarter)
-    facts = {
-        "formula": kpi.formula,
-        "unit": kpi.currency_unit(book),
-        "direction": DIRECTION[kpi.better],
-        "when": WHEN[kpi.kind],
-        "quarter": f"{_day(period.start)} to {_day(period.last_day)}",
-        "n counts": kpi.counts,
-    }
+    first = period.year[0] if kpi.span == "year" else period.start
+    days = say("{first} to {last}", first=first, last=period.last_day)
     if not period.complete:
-        facts["quarter"] += f" (to date, {period.days_so_far} of {period.days} days)"
+        days = say("{days} (to date, {done} of {all} days)", days=days, done=period.days_so_far, all=period.days)
+    facts = {
+        say("formula"): say(kpi.formula),
+        say("unit"): kpi.currency_unit(book),
+        say("direction"): say(DIRECTION[kpi.better]),
+        say("when"): say(WHEN[kpi.kind, kpi.span]),
+        say("days"): days,
+        say("n counts"): str(kpi.counts),
+    }
     lead, *rest = re.split(
         r"\n\s*\n", re.sub(r":$|`", lambda m: "." if m[0] == ":" else "", kpi.definition.partition(">>>")[0].strip())
     )
-    html = render("definition.html", kpi=kpi, facts=facts, lead=lead, rest=rest)
-    lines = [f"{kpi.title}: {kpi.question}", *(f"  {name}: {text}" for name, text in facts.items())]
+    html = render("definition.html", question=say(kpi.question), facts=facts, lead=lead, rest=rest)
+    lines = [f"{say(kpi.title)}: {say(kpi.question)}", *(f"  {name}: {text}" for name, text in facts.items())]
     return Shown(html, "\n".join(lines))
 
 
 def headline(kpi: Kpi, book: Book, quarter: str | Quarter) -> Shown:
     """The KPI's figure with its interval and count, what became of it, and where the peers stand."""
-    stands = standing(kpi, book, book.quarter(quarter))
-    return Shown(
-        render(
-            "headline.html",
-            title=kpi.title,
-            now=stands.now,
-            value=amount_text(stands.now.value, stands.now.unit),
-            stands=stands,
-            few=FEW,
-            period=book.quarter(quarter),
-        ),
-        "\n".join([stands.line, *(f"  {c.label}: {_line(c)}" for c in stands.comparisons)]),
+    period = book.quarter(quarter)
+    stands = standing(kpi, book, period)
+    html = render(
+        "headline.html",
+        title=say(kpi.title),
+        now=stands.now,
+        value=amount_text(stands.now.value, stands.now.unit),
+        stands=stands,
+        few=FEW,
+        period=period,
     )
+    return Shown(html, "\n".join([stands.line, *(f"  {c.label}: {_line(c)}" for c in stands.comparisons)]))
 
 
 def companions(kpi: Kpi, book: Book, quarter: str | Quarter) -> Shown:
     """The figures that stand beside the KPI, as a table."""
-    head = [("figure", False), ("value", True), ("95 % interval", True), ("n", True), ("note", False)]
-    body: list[list[Cell]] = []
-    for figure in kpi.companions:
-        value, interval, count, note = estimate_cells(figure(book, quarter))
-        body.append([_plain(figure.title), value, interval, count, note])
-    return _table(head, body, f"Beside {kpi.title[0].lower()}{kpi.title[1:]}", "")
+    period = book.quarter(quarter)
+    body: list[list[Cell]] = [
+        [plain_cell(say(one.title)), *estimate_cells(figure(one, book, period))] for one in kpi.companions
+    ]
+    return table_of(estimate_head(say("figure")), body, say("Beside it: {title}", title=say(kpi.title)), "")
+
+
+def trend(kpi: Kpi, book: Book, quarters: Sequence[str | Quarter]) -> Shown:
+    """The figure over these quarters as a picture with its description."""
+    periods = [book.quarter(quarter) for quarter in quarters]
+    table = figures.trend(kpi, book, periods)
+    ax = plot.trend(
+        table,
+        title=say(kpi.title),
+        counts=str(kpi.counts),
+        better=kpi.better,
+        running=not periods[-1].complete,
+        ax=None,
+    )
+    return picture(ax, alt=kpi.described(table))
+
+
+def cover(book: Book, quarter: str | Quarter) -> Shown:
+    """The KPIs, each with value, interval, count, change in words and peers; above them what to look at first."""
+    period = book.quarter(quarter)
+    standings = [standing(kpi, book, period) for kpi in KPIS]
+    lines = [
+        {
+            "stands": stands,
+            "kpi": stands.kpi,
+            "now": stands.now,
+            "value": amount_text(stands.now.value, stands.now.unit),
+            "beside": stands.instead or say(DIRECTION[stands.kpi.better]),
+        }
+        for stands in standings
+    ]
+    first = sentences(standings)
+    html = render(
+        "cover.html",
+        lines=lines,
+        sentences=first,
+        period=period,
+        missing=MISSING,
+        with_peers=bool(book.partner),
+    )
+    return Shown(html, "\n".join([f"Review of {period}", *first, *(stands.line for stands in standings)]))
+
+
+def sentences(standings: Sequence[Standing]) -> list[str]:
+    """What to look at first, in words: clear changes, figures outside the peers' middle half, figures that are missing.
+
+    Nothing is said of figures with fewer than five rows.
+    """
+    clear = [_changed_sentence(s) for verdict in reversed(CLEAR) for s in standings if s.before.verdict is verdict]
+    below, above = (
+        [say(s.kpi.title) for s in standings if s.beyond_peers and s.figure.better == better]
+        for better in ("higher", "lower")
+    )
+    if below:
+        clear.append(say("Below the middle half of the peers, interval and all: {figures}.", figures=listed(below)))
+    if above:
+        clear.append(
+            say(
+                "Above the middle half of the peers, interval and all, where lower is better: {figures}.",
+                figures=listed(above),
+            )
+        )
+    measured = any(s.now.value is not None and not s.now.few for s in standings)
+    if not clear:
+        nothing = say("Nothing to act on: no clear change from the quarter before, nothing clearly behind the peers.")
+        clear.append(nothing if measured else say("Too little happened this quarter to say anything of it."))
+    missing = [say(s.kpi.title) for s in standings if s.now.value is None]
+    if missing:
+        clear.append(say("Not measured this quarter, with the reason beside it: {figures}.", figures=listed(missing)))
+    few = [say(s.kpi.title) for s in standings if s.now.value is not None and 0 < s.now.n < FEW]
+    if few:
+        clear.append(say("Fewer than {few} rows, too few to compare: {figures}.", few=FEW, figures=listed(few)))
+    return clear
+
+
+def _changed_sentence(stands: Standing) -> str:
+    """One figure that clearly changed, in the KPI's own words: `Deals became larger, clearly: €4 in 2025Q3, €6 now.`"""
+    change = stands.before
+    risen = change.value is not None and change.value > 0
+    before, now = (amount_text(e.value, e.unit) for e in (change.before, change.now))
+    return say(
+        "{what}, clearly: {before} in {quarter}, {now} now.",
+        what=say(stands.figure.rose if risen else stands.figure.fell),
+        before=before,
+        quarter=change.against,
+        now=now,
+    )
 
 
 def standing(kpi: Kpi, book: Book, period: Quarter) -> Standing:
     """The KPI's figure and everything it is compared with."""
-    figure = kpi.leading(book, period)
-    instead = "" if figure is kpi else f"{kpi(book, period).reason}; in its place: {figure.title.lower()}"
-    before = compare.change(figure, book, period.label, against=shift(period.label, -1))
-    year_before = compare.change(figure, book, period.label, against=shift(period.label, -4))
-    peers = compare.peers(figure, book, period.label)
+    leads = kpi.leading(book, period)
+    now = figure(leads, book, period)
+    instead = ""
+    if leads is not kpi:
+        reason = figure(kpi, book, period).remarks
+        instead = say("{reason}; in its place: {figure}", reason=reason, figure=say(leads.title))
+    before = compare.change(leads, book, period, against=period.before)
+    year_before = compare.change(leads, book, period, against=period.year_before)
+    peers = compare.peers(leads, book, period)
     lines = [
-        _changed(f"Quarter before, {shift(period.label, -1)}", before),
-        _changed(f"A year before, {shift(period.label, -4)}", year_before),
+        _changed(say("Quarter before, {quarter}", quarter=period.before.label), before),
+        _changed(say("A year before, {quarter}", quarter=period.year_before.label), year_before),
     ]
-    lines.append(_among(peers, "Peers" if book.partner else "All partners"))
-    if kpi.name == "number_of_deals":
-        lines.append(_against_target(compare.target(book, period.label)))
-    return Standing(kpi, figure, instead, before.now, before, year_before, peers, lines)
+    if book.partner:
+        lines.append(_among(peers))
+    if kpi is number_of_deals:
+        lines.append(_against_target(compare.target(book, period)))
+    if kpi is quality_score and now.value is not None:
+        lines.append(_pair(book, period))
+    return Standing(kpi, leads, instead, now, before, year_before, peers, tuple(lines))
 
 
-def _changed(label: str, change: compare.Change) -> Comparison:
+def _changed(label: str, change: Change) -> Comparison:
     text = amount_text(change.before.value, change.before.unit)
-    few = min(change.before.n, change.now.n) < FEW
-    verdict = "" if few else VERDICTS.get(change.verdict, "")
-    words = "too few to compare" if change.verdict == "too few" else change.verdict
-    note = words
     if change.before.value is None:
-        note = "missing too" if change.before.reason == change.now.reason else change.before.reason
-    if change.verdict in VERDICTS and not few and change.low is not None and change.high is not None:
-        unit = change.now.unit
-        note = f"{words}: {compare.signed(change.low, unit)} to {compare.signed(change.high, unit)}"
-    elif change.verdict == "not tested" and change.value is None and change.before.value is not None:
-        note = change.reason
-    elif change.verdict == "not tested" and change.value is not None:
-        note = compare.signed(change.value, change.now.unit)
-        if RECORDED not in change.reason:  # what is recorded in full changed by just that; there is nothing to test
-            note += ", not tested"
-    return Comparison(label, text, note, verdict)
+        alike = change.before.reason == change.now.reason
+        return Comparison(label, text, say("missing too") if alike else str(change.before.reason))
+    if change.value is None:
+        nothing = say("nothing to compare it with now")
+        return Comparison(label, text, nothing if change.now.value is None else str(change.reason))
+    if change.verdict in CLEAR:
+        note = say("{verdict}: {span}", verdict=change.verdict, span=change.interval_text or change.change_text)
+        return Comparison(label, text, note, "better" if change.verdict is Verdict.BETTER else "worse")
+    if change.verdict is Verdict.NOT_TESTED:
+        # what is recorded in full changed by just that; there is nothing to test
+        untested = say("{change}, not tested", change=change.change_text)
+        return Comparison(label, text, change.change_text if change.reason == IN_FULL else untested)
+    return Comparison(label, text, str(change.verdict))
 
 
-def _among(peers: compare.Peers, label: str) -> Comparison:
+def _among(peers: Peers) -> Comparison:
     if peers.median is None:
-        return Comparison(label, MISSING, f"not shown: {peers.reason}")
-    median = amount_text(peers.median, peers.unit)
-    return Comparison(label, f"median {median}", f"middle half {peers.span}, {peers.n} partners")
+        return Comparison(say("Peers"), MISSING, say("not shown: {reason}", reason=peers.reason))
+    text = say("median {median}", median=amount_text(peers.median, peers.unit))
+    note = say("middle half {span}, {n} partner", "middle half {span}, {n} partners", span=peers.span, n=peers.n)
+    return Comparison(say("Peers"), text, note)
 
 
 def _against_target(target: Estimate) -> Comparison:
     text = amount_text(target.value, target.unit)
-    return Comparison("Target", text, target.reason if target.value is None else "of the target for won amount reached")
+    reached = say("of the target for won amount reached")
+    return Comparison(say("Target"), text, target.remarks if target.value is None else reached)
+
+
+def _pair(book: Book, period: Quarter) -> Comparison:
+    """The two figures behind the score, beside those of the typical partner."""
+    deals, amount = (figure(one, book, period).value for one in (number_of_deals, won_amount))
+    usual = book.others.typical(period)
+
+    def pair(deals: float | None, amount: float | None) -> dict[str, str]:
+        return {"deals": amount_text(deals, "deals"), "amount": amount_text(amount, book.currency)}
+
+    mine = say("{deals} and {amount}", None, **pair(deals, amount))
+    typical = say("a typical partner: {deals} and {amount}", None, **pair(*usual))
+    return Comparison(say("Deals won and their amount"), mine, typical)
 
 
 def _line(comparison: Comparison) -> str:
     return f"{comparison.text} ({comparison.note})" if comparison.note else comparison.text
-
-
-def _day(day: pd.Timestamp) -> str:
-    return f"{day:%Y-%m-%d}"

@@ -3,32 +3,30 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 from markupsafe import Markup, escape
 
-from partnerkpi.estimate import FEW, MISSING, Estimate, amount_text
+from partnerkpi.book import Book
+from partnerkpi.book.schema import column_called, title_of
+from partnerkpi.errors import UsageError
+from partnerkpi.estimate import Estimate
+from partnerkpi.figures import MEDIA_FIGURES, media_table, scorecard
+from partnerkpi.groups import UNASSIGNED, Key
+from partnerkpi.kpi import Kpi
+from partnerkpi.kpis import KPIS
+from partnerkpi.periods import Quarter
 from partnerkpi.show.html import Shown, clean, outside, render
+from partnerkpi.wording import FEW, MISSING, ROWS, amount_text, languages, say
 
-#: Headers that read better than the column's own name.
-TITLES = {
-    "deal_id": "deal",
-    "lead_id": "lead",
-    "partner_id": "partner",
-    "prospect_id": "prospect",
-    "close_rate_low": "from",
-    "close_rate_high": "to",
-}
+EDITIONS = ("internal",)
 #: A text up to this long is not broken into lines.
 SHORT = 18
 #: More rows than this fold away on a page.
 MANY = 25
-#: Columns of amounts in the book's currency.
-MONEY = frozenset({"amount", "spend", "won_amount", "cost_per_lead", "cost_per_won_deal"})
-#: Columns of shares, written in per cent.
-SHARES = frozenset({"close_rate", "close_rate_low", "close_rate_high", "return_on_spend"})
 
 
 @dataclass(frozen=True)
@@ -46,55 +44,135 @@ class Cell:
         return " ".join(name for name, there in (("pk-number", self.number), ("pk-short", short)) if there)
 
 
-def rows(frame: pd.DataFrame, caption: str, limit: int = 20, currency: str = "") -> Shown:
+def rows(
+    frame: pd.DataFrame,
+    caption: str,
+    limit: int = 20,
+    currency: str = "",
+    units: Mapping[str, str] | None = None,
+    titles: Mapping[str, str] | None = None,
+) -> Shown:
     """The first rows of a frame as a table that says how many there are: "20 of 57 rows".
 
     Columns without any value and those whose name begins with `_` are left out. Amounts are written in `currency`
-    when it is given. Missing is a dash. More than 25 rows fold away until one opens them.
+    when it is given, other columns in their unit, where `units` has one. What a column is called is what the schema
+    says, or `titles`. Missing is a dash. More than 25 rows fold away on a page until one opens them.
     """
     kept = [c for c in frame.columns if not str(c).startswith("_") and (frame[c].notna().any() or frame.empty)]
     part = frame[kept].head(limit)
     kinds = {c: _kind(frame[c]) for c in kept}
+    known = {str(c): _unit(str(c), currency) for c in kept} | dict(units or {})
     body = [
-        [_cell(value, kinds[c], str(c), currency) for c, value in zip(kept, row, strict=True)]
+        [_cell(value, kinds[c], known[str(c)]) for c, value in zip(kept, row, strict=True)]
         for row in part.itertuples(index=False, name=None)
     ]
-    count = f"{len(part):,} of {len(frame):,} rows" if len(part) < len(frame) else _counted(len(frame))
-    head = [(_title(str(c)), kinds[c] in ("number", "count")) for c in kept]
-    return _table(head, body, caption, count)
+    count = _counted(len(frame)) if len(part) == len(frame) else say("{part} of {n} rows", part=len(part), n=len(frame))
+    head = [((titles or {}).get(str(c)) or say(title_of(str(c))), kinds[c] in ("number", "count")) for c in kept]
+    return table_of(head, body, caption, count)
 
 
 def breakdown(frame: pd.DataFrame, title: str) -> Shown:
     """A table of `kpi.by(...)` or `kpi.trend(...)`: value, 95 % interval, count and note per group.
 
-    Groups stand in the order they come in, which is by name: a table is not a ranking.
+    Groups stand in the order they come in, which is by name: a table is not a ranking. The line of what belongs to no
+    group is left out where nothing does.
     """
     first = str(frame.columns[0])
     body = []
     for record in frame.to_dict("records"):
-        estimate = _estimate(record)
-        group = str(record[first])
-        label = Cell(group, escape(group)) if group in ("all", "unassigned") else _text(group)
-        body.append([label, *estimate_cells(estimate)])
-    head = [(_title(first), False), ("value", True), ("95 % interval", True), ("n", True), ("note", False)]
-    return _table(head, body, title, "")
+        group = record[first]
+        if group is UNASSIGNED and not record["n"]:
+            continue
+        label = plain_cell(str(group)) if isinstance(group, Key) else _text(str(group))
+        body.append([label, *estimate_cells(_estimate(record))])
+    return table_of(estimate_head(say(title_of(first))), body, title, "")
+
+
+def about(book: Book, quarter: str | Quarter) -> Shown:
+    """What every figure of a page rests on: the book, the day, the quarter, and the account of the rows read."""
+    period = book.quarter(quarter)
+    names = book.partners.set_index("partner_id")["name"]
+    name = names.get(book.partner)
+    label = f"{book.partner} {name}" if pd.notna(name) and name != book.partner else book.partner
+    whole = say("the whole network, {n} partner", "the whole network, {n} partners", n=len(book.partner_ids))
+    facts = {
+        say("partner"): label if book.partner else whole,
+        say("quarter"): f"{period}: {period.start:%Y-%m-%d} to {period.end:%Y-%m-%d}",
+        say("as of"): say("{day}; nothing later is in any figure", day=book.as_of),
+        say("book"): say("{book}, exported on {day}", book=book.name, day=book.extracted_on),
+        say("money and days"): say("{currency}; days in {zone}", currency=book.currency, zone=book.time_zone),
+        say("rows"): book.reading.line(),
+    }
+    return rows(pd.DataFrame({"fact": facts.keys(), "here": facts.values()}), say("What these figures rest on"))
+
+
+def media(book: Book, quarter: str | Quarter, by: str, caption: str) -> Shown:
+    """What each media type, or channel, brought and cost; each column says which rows it counts."""
+    table = media_table(book, quarter, by)
+    rate = "close_rate"
+    units = {name: one.currency_unit(book) for name, one in MEDIA_FIGURES.items()}
+    units |= {name: "share" for name in (rate, f"{rate}_low", f"{rate}_high")}
+    counted = {"leads": "", "won_deals": "", "decided": ""}  # a count says in its title what it counts
+    titles = {
+        "leads": say("leads entered"),
+        "won_deals": say("deals won"),
+        "won_amount": say("won amount"),
+        "decided": say("prospects decided"),
+        rate: say("of these won"),
+        f"{rate}_low": say("from"),
+        f"{rate}_high": say("to"),
+        "cost_per_lead": say("cost per lead"),
+        "cost_per_won_deal": say("cost per won deal"),
+        "return_on_spend": say("return"),
+    }
+    return rows(table, caption, limit=100, units=units | counted, titles=titles)
+
+
+def scores(book: Book, quarter: str | Quarter) -> Shown:
+    """Every figure of the book in one table, KPI by KPI, its companions below each."""
+    every = {one.name: one for kpi in KPIS for one in (kpi, *kpi.companions)}
+    body = []
+    for record in scorecard(book, quarter, by="none").to_dict("records"):
+        one: Kpi = every[record["kpi"] if record["figure"] not in every else record["figure"]]
+        title = say(one.title)
+        label = Cell(title, Markup("<strong>{}</strong>").format(title) if one in KPIS else escape(title))
+        body.append([label, *estimate_cells(_estimate(record))])
+    return table_of(estimate_head(say("figure")), body, say("All figures"), "")
+
+
+def prepare(edition: str, language: str) -> None:
+    """Pass when pages can be made in this edition and language.
+
+    Raises:
+        UsageError: they cannot; a page in another edition or language than asked for would be worse than none.
+    """
+    for what, asked, known in (("edition", edition, EDITIONS), ("language", language, languages())):
+        if asked not in known:
+            raise UsageError(f"There is no {what} '{asked}' in this version. There is: {', '.join(known)}.")
+
+
+def estimate_head(first: str) -> list[tuple[str, bool]]:
+    """The headers of a table of estimates, True where the cells below are aligned to the right."""
+    return [(first, False), (say("value"), True), (say("95 % interval"), True), ("n", True), (say("note"), False)]
 
 
 def estimate_cells(estimate: Estimate) -> list[Cell]:
     """Value, interval, count and note of an estimate as four cells."""
-    note = estimate.reason or (f"fewer than {FEW}: too few to compare" if 0 < estimate.n < FEW else "")
+    few = say("fewer than {few}: too few to compare", few=FEW) if 0 < estimate.n < FEW else ""
+    note = estimate.remarks or few
     value = amount_text(estimate.value, estimate.unit)
     return [
         Cell(
             value, escape(value) if estimate.value is None else Markup("<strong>{}</strong>").format(value), number=True
         ),
-        _plain(estimate.interval_text or MISSING, number=True),
-        _plain(f"{estimate.n:,}", number=True),
-        _plain(note),
+        plain_cell(estimate.interval_text or MISSING, number=True),
+        plain_cell(f"{estimate.n:,}", number=True),
+        plain_cell(note),
     ]
 
 
-def _table(head: list[tuple[str, bool]], body: list[list[Cell]], caption: str, count: str) -> Shown:
+def table_of(head: list[tuple[str, bool]], body: list[list[Cell]], caption: str, count: str) -> Shown:
+    """A table of cells below its headers, each with True where it is aligned to the right."""
     html = render("table.html", head=head, body=body, caption=clean(caption), count=count, folded=len(body) > MANY)
     return Shown(html, _as_text(head, body, caption, count))
 
@@ -122,18 +200,24 @@ def _kind(column: pd.Series) -> str:
     return "day" if pd.api.types.is_datetime64_any_dtype(column) else "text"
 
 
-def _cell(value: Any, kind: str, column: str, currency: str) -> Cell:
+def _unit(column: str, currency: str) -> str:
+    described = column_called(column)
+    return currency if described is not None and described.priced_in else ""
+
+
+def _cell(value: Any, kind: str, unit: str) -> Cell:
+    if isinstance(value, Key):
+        return plain_cell(str(value))
     if pd.isna(value) or value == "":
-        return _plain(MISSING, number=kind in ("number", "count"))
+        return plain_cell(MISSING, number=kind in ("number", "count"))
     if kind == "yes or no":
-        return _plain("yes" if value else "no")
+        return plain_cell(say("yes") if value else say("no"))
     if kind == "count":
-        return _plain(f"{value:,}", number=True)
+        return plain_cell(f"{value:,}", number=True)
     if kind == "number":
-        unit = currency if column in MONEY else "share" if column in SHARES else ""
-        return _plain(_number(float(value), unit), number=True)
+        return plain_cell(_number(float(value), unit), number=True)
     if isinstance(value, datetime.datetime):
-        return _plain(f"{value:%Y-%m-%d}")
+        return plain_cell(f"{value:%Y-%m-%d}")
     return _text(str(value))
 
 
@@ -148,19 +232,16 @@ def _text(text: str) -> Cell:
     return Cell(clean(text), outside(text))
 
 
-def _plain(text: str, number: bool = False) -> Cell:
+def plain_cell(text: str, number: bool = False) -> Cell:
+    """A cell with a text of our own, which needs no isolation."""
     return Cell(text, escape(text), number)
 
 
-def _title(column: str) -> str:
-    return TITLES.get(column, column.replace("_", " "))
-
-
 def _counted(count: int) -> str:
-    return "no rows" if count == 0 else "1 row" if count == 1 else f"{count:,} rows"
+    return say("no rows") if count == 0 else ROWS.counted(count)
 
 
 def _estimate(record: dict[Any, Any]) -> Estimate:
     value, low, high = (None if pd.isna(record[c]) else float(record[c]) for c in ("value", "low", "high"))
-    reason = "" if pd.isna(record["reason"]) else str(record["reason"])
-    return Estimate(value, low, high, int(record["n"]), str(record["unit"]), "rows", reason)
+    reason, note = (record.get(name) for name in ("reason", "note"))
+    return Estimate(value, low, high, int(record["n"]), str(record["unit"]), ROWS, reason or None, note or None)

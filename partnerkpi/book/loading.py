@@ -1,92 +1,86 @@
-"""Opening a book: book.toml, files, faults, as-of, money — in that order."""
+"""Loading a book: book.toml, files, faults, as-of, money — in that order."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from partnerkpi.book.book import Book
 from partnerkpi.book.config import NAME, BookConfig, TableConfig, read_config
 from partnerkpi.book.intake import Examined, examine, note_file, wanted_columns
 from partnerkpi.book.labels import as_label, first_known
 from partnerkpi.book.money import converted
-from partnerkpi.book.past import Tables, as_known_on
+from partnerkpi.book.past import Tables, as_known_on, spells_of
+from partnerkpi.book.prospects import prospects_of
 from partnerkpi.book.reading import Fault, Reading, account
 from partnerkpi.book.rules import check_rows, check_tables
-from partnerkpi.book.schema import PLACE, TABLES
-from partnerkpi.book.slice import read_slice
+from partnerkpi.book.schema import PLACE, TABLES, tables_with
 from partnerkpi.book.sources import RawTable, read_file, run_query
 from partnerkpi.errors import DataRefused, SystemProblem, UsageError
-from partnerkpi.shipped import shipped
 
 _SHOWN = 20
 
 
-def open_book(folder: str | Path = "", as_of: str | None = None, *, allow_set_aside: bool = False) -> Book:
-    """The book in a folder as it was known at the end of a day.
+@dataclass(frozen=True)
+class Loaded:
+    """The tables of a book as known at the end of a day, spells and prospects among them, and the account of reading.
 
-    Args:
-        folder: the folder with book.toml; empty for the sample book that comes with the package.
-        as_of: the day, like "2025-12-31"; None or empty for the day of the export.
-        allow_set_aside: accept a book of which more than 1 % is set aside.
+    `recorded` names what the source really has.
+    """
+
+    config: BookConfig
+    as_of: pd.Timestamp
+    tables: Tables
+    recorded: frozenset[str]
+    reading: Reading
+
+
+def load(folder: Path, as_of: str | None = None, *, allow_set_aside: bool = False) -> Loaded:
+    """Everything a book in a folder knows at the end of a day; see `partnerkpi.opening.open_book`.
 
     Raises:
         UsageError: there is no such book, its book.toml says what cannot be, or the day is after the export.
         DataRefused: the data have faults that forbid any figure; the error lists them.
     """
-    config = read_config(_place(folder))
-    day = _as_of(as_of, config)
-    if config.slice is not None:
-        return read_slice(config, day)
-    seen, reading = _read(config, allow_set_aside=allow_set_aside)
+    config = read_config(folder)
+    day = day_of(as_of, config.extracted_on, config.name)
+    examined, reading = _read(config, allow_set_aside=allow_set_aside)
     if reading.refused:
         raise DataRefused(_refusal(config, reading), reading.faults)
-    recorded = _recorded(seen)
-    known = as_known_on(_tables(seen, config.currency), day, config.extracted_on)
-    known["partners"] = _all_partners(known)
-    known["deals"] = _in_home_currency(known, config.currency, reading.digits, day)
-    known["spend"] = known["spend"].assign(
-        amount=converted(known["spend"], known["spend"]["month"], known["rates"], config.currency, reading.digits)
+    recorded = _recorded(examined)
+    tables = as_known_on(_tables(examined, config.currency), day, config.extracted_on)
+    tables["partners"] = _all_partners(tables)
+    tables["deals"] = _in_home_currency(tables, config.currency, reading.digits, day)
+    tables["spend"] = tables["spend"].assign(
+        amount=converted(tables["spend"], tables["spend"]["month"], tables["rates"], config.currency, reading.digits)
     )
-    return Book(
-        name=config.name,
-        currency=config.currency,
-        time_zone=config.time_zone,
-        fiscal_year_starts=config.fiscal_year_starts,
-        as_of=day,
-        extracted_on=config.extracted_on,
-        money_digits=reading.digits,
-        tables=known,
-        recorded=recorded,
-        reading=reading,
-    )
+    tables["spells"] = spells_of(tables["deals"], tables["history"], day)
+    tables["prospects"] = prospects_of(tables["deals"], tables["leads"])
+    return Loaded(config, day, tables, recorded, reading)
 
 
-def check_book(folder: str | Path = "", *, allow_set_aside: bool = False) -> Reading:
+def read_only(folder: Path, *, allow_set_aside: bool = False) -> Reading:
     """The account of a book with every fault, also of one whose data are refused.
 
     Raises:
         UsageError: there is no such book, or its book.toml says what cannot be.
     """
-    config = read_config(_place(folder))
-    if config.slice is not None:
-        return read_slice(config, config.extracted_on).reading
-    return _read(config, allow_set_aside=allow_set_aside)[1]
+    return _read(read_config(folder), allow_set_aside=allow_set_aside)[1]
 
 
-def _place(folder: str | Path) -> Path:
-    return Path(folder) if str(folder) else shipped("data")
+def day_of(said: str | date | None, extracted_on: pd.Timestamp, name: str) -> pd.Timestamp:
+    """The as-of day that was asked for; the day of the export where none was.
 
-
-def _as_of(said: str | None, config: BookConfig) -> pd.Timestamp:
+    Raises:
+        UsageError: it is no day, or one after the export.
+    """
     if not said:
-        return config.extracted_on
+        return extracted_on
     text = said.isoformat()[:10] if isinstance(said, date) else str(said)
     try:
         if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
@@ -94,11 +88,9 @@ def _as_of(said: str | None, config: BookConfig) -> pd.Timestamp:
         day = pd.Timestamp(text).as_unit("s")
     except ValueError:
         raise UsageError(f"'{said}' is no day. Write it like 2025-12-31.") from None
-    if day > config.extracted_on:
-        last = f"{config.extracted_on:%Y-%m-%d}"
-        raise UsageError(
-            f"The book '{config.name}' was exported on {last} and knows nothing after that, not on {text}."
-        )
+    if day > extracted_on:
+        last = f"{extracted_on:%Y-%m-%d}"
+        raise UsageError(f"The book '{name}' was exported on {last} and knows nothing after that, not on {text}.")
     return day
 
 
@@ -147,9 +139,10 @@ def _tables(seen: dict[str, Examined], home: str) -> Tables:
         amount_original=deals["amount"], amount=np.nan, currency=as_label(deals["currency"].astype("str").fillna(home))
     )
     if len(tables["leads"]):
-        channel = tables["leads"].set_index("lead_id")["channel"].astype("str")
-        of_lead = pd.Series(channel.reindex(pd.Index(deals["lead_id"])).to_numpy(), dtype="str")
-        deals = deals.assign(channel=first_known(deals["channel"], as_label(of_lead)))
+        for name in _of_lead():
+            fact = tables["leads"].set_index("lead_id")[name].astype("str")
+            of_lead = pd.Series(fact.reindex(pd.Index(deals["lead_id"])).to_numpy(), dtype="str")
+            deals = deals.assign(**{name: first_known(deals[name], as_label(of_lead))})
     tables["deals"] = deals[[c for c in deals if c not in PLACE] + list(PLACE)]
     status = tables["leads"]["status"].astype("str").fillna("open")
     tables["leads"] = tables["leads"].assign(status=as_label(status))
@@ -158,11 +151,17 @@ def _tables(seen: dict[str, Examined], home: str) -> Tables:
     return {n: t if n == "deals" else t.drop(columns=list(PLACE)) for n, t in tables.items()}
 
 
+def _of_lead() -> tuple[str, ...]:
+    """The levels that a deal without one has from the lead it came from."""
+    both = TABLES["deals"], TABLES["leads"]
+    return tuple(c.name for c in both[0].columns if c.level and c.name in both[1] and c.name != "partner_id")
+
+
 def _all_partners(known: Tables) -> pd.DataFrame:
     """The partners, and every id that stands anywhere else; an id without a name is its own."""
     partners = known["partners"]
     named = set().union(
-        *(set(known[n]["partner_id"].cat.categories) for n in ("deals", "leads", "history", "spend", "targets"))
+        *(set(known[n]["partner_id"].cat.categories) for n in tables_with("partner_id") if n != "partners")
     )
     missing = sorted(named - set(partners["partner_id"].cat.categories))
     if missing:
@@ -195,8 +194,8 @@ def _recorded(seen: dict[str, Examined]) -> frozenset[str]:
             found.add(name)
             part = table.text[table.used]
             found |= {f"{name}.{c}" for c in table.table.names if c in part and part[c].notna().any()}
-    if {"deals.lead_id", "leads.channel"} <= found:
-        found.add("deals.channel")
+    if "deals.lead_id" in found:
+        found |= {f"deals.{name}" for name in _of_lead() if f"leads.{name}" in found}
     return frozenset(found)
 
 

@@ -1,0 +1,202 @@
+"""Where a column lives, and choosing by it: one rule for `where`, `without` and `by`.
+
+A row's value of a column is its own where the book records it of deals or leads (a deal without one has that of its
+lead); else it is that of the row's partner (`tier`, `country`, a region known of partners only), or of its channel
+(`media`). What a table can say nothing about stays whole when one chooses by it, and is unassigned when one groups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from partnerkpi.book.labels import among, as_label, trimmed
+from partnerkpi.book.schema import TABLES, changing, column_called, levels, tables_with
+from partnerkpi.errors import UsageError, nearest
+
+#: The media types of channels, and what stands for channels of none and for no channel.
+MEDIA = ("paid", "earned", "owned", "unmapped", "none_recorded")
+
+Tables = Mapping[str, pd.DataFrame]
+Range = tuple[Any, Any]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One condition on one column: any of `values` (None: no value), or from `low` to `high`; or its opposite."""
+
+    column: str
+    values: tuple[str | None, ...] = ()
+    low: Any = None
+    high: Any = None
+    ranged: bool = False
+    opposite: bool = False
+
+    def holds(self, key: pd.Series) -> np.ndarray:
+        """True for the rows whose value meets the condition."""
+        if self.ranged:
+            rows = key.notna()
+            if self.low is not None:
+                rows &= key >= self.low
+            if self.high is not None:
+                rows &= key <= self.high
+        else:
+            rows = key.isin([v for v in self.values if v is not None])
+            if None in self.values:
+                rows |= key.isna()
+        return (~rows if self.opposite else rows).to_numpy(dtype=bool)
+
+
+def media_of(channels: pd.DataFrame, channel: pd.Series) -> pd.Series:
+    """The media type of each channel: `paid`, `earned`, `owned`, else `unmapped`, or `none_recorded` without one."""
+    key = channel.astype("category")
+    types = channels.set_index("channel")["media"].astype(str)
+    of_name = pd.Series(key.cat.categories.astype(str)).map(types).fillna("unmapped")
+    codes = np.append(of_name.to_numpy(dtype=object), "none_recorded")[key.cat.codes]
+    return pd.Series(pd.Categorical(codes, dtype=pd.CategoricalDtype(list(MEDIA))), index=channel.index)
+
+
+def values_of_rows(tables: Tables, recorded: Collection[str], frame: pd.DataFrame, column: str) -> pd.Series | None:
+    """The value of the column that each row of the frame has; None where the frame can say nothing about it."""
+    if column == "media":
+        return media_of(tables["channels"], frame["channel"]) if "channel" in frame else None
+    if column in frame and not (of_partner(recorded, column) and "partner_id" in frame):
+        return frame[column]
+    if of_partner(recorded, column) and "partner_id" in frame:
+        facts = tables["partners"].set_index("partner_id")[column]
+        facts.index = facts.index.astype("str")
+        place = facts.index.get_indexer(pd.Index(frame["partner_id"].astype("str")))
+        values = pd.Series(facts.array.take(place, allow_fill=True), index=frame.index)
+        return as_label(values) if isinstance(values.dtype, pd.CategoricalDtype) else values
+    return None
+
+
+def of_partner(recorded: Collection[str], column: str) -> bool:
+    """True when the book knows the column of partners only."""
+    if tables_with(column) == ("partners",):
+        return True
+    elsewhere = [table for table in tables_with(column) if table in ("deals", "leads")]
+    mine = f"partners.{column}" in recorded and column not in TABLES["partners"].key
+    return mine and not any(f"{table}.{column}" in recorded for table in elsewhere)
+
+
+def choice_of(tables: Tables, recorded: Collection[str], column: str, wanted: Any, *, opposite: bool) -> Choice:
+    """The condition that an argument of `where` or `without` asks for.
+
+    A text means this value, None the rows without one, a list any of its values, a pair `(low, high)` everything from
+    one to the other (None: no limit); ranges are for days, amounts and numbers.
+
+    Raises:
+        UsageError: there is no such column, the value occurs nowhere, or the argument is of another shape.
+    """
+    kind = column_called(column)
+    if kind is None or column == "value":
+        names = dict.fromkeys(c.name for table in TABLES.values() for c in table.columns)
+        raise UsageError(f"A book cannot be filtered by '{column}'. {nearest(column, names)}")
+    if kind.dated or kind.kind in ("amount", "number"):
+        return _ranged(column, kind.dated, wanted, opposite)
+    values = wanted if isinstance(wanted, list | tuple | set | frozenset | pd.Series | pd.Index) else [wanted]
+    listed = tuple(dict.fromkeys(values))
+    if not listed or not all(v is None or isinstance(v, str) for v in listed):
+        raise UsageError(f"{column}={wanted!r}: a text, None, or a list of texts is expected.")
+    occurring = _occurring(tables, recorded, column)
+    for value in listed:
+        if value is not None and value not in occurring:
+            what = kind.title or column.replace("_", " ")
+            raise UsageError(f"The book has no {what} '{value}'. {nearest(value, sorted(occurring))}")
+    return Choice(column, listed, opposite=opposite)
+
+
+def _ranged(column: str, dated: bool, wanted: Any, opposite: bool) -> Choice:
+    shape = "a pair (first, last) of days like '2025-01-31'" if dated else "a pair (least, most) of numbers"
+    pair = wanted if isinstance(wanted, tuple | list) else (wanted, wanted)
+    if len(pair) != 2 or pair == (None, None):
+        raise UsageError(f"{column}={wanted!r}: {shape} is expected; None for no limit.")
+    try:
+        low, high = (None if end is None else _day(end) if dated else float(end) for end in pair)
+    except (TypeError, ValueError):
+        raise UsageError(f"{column}={wanted!r}: {shape} is expected; None for no limit.") from None
+    return Choice(column, low=low, high=high, ranged=True, opposite=opposite)
+
+
+def _day(said: str | date | pd.Timestamp) -> pd.Timestamp:
+    if not isinstance(said, str | date):
+        raise TypeError
+    return pd.Timestamp(said).as_unit("s")
+
+
+def _occurring(tables: Tables, recorded: Collection[str], column: str) -> set[str]:
+    values: set[str] = set()
+    for frame in tables.values():
+        key = values_of_rows(tables, recorded, frame, column)
+        if key is not None:
+            values.update(map(str, key.dropna().unique()))
+    return values
+
+
+def chosen(tables: Tables, recorded: Collection[str], choices: Collection[Choice]) -> dict[str, pd.DataFrame]:
+    """All tables with only the rows that meet the conditions; what cannot be asked follows.
+
+    Deals, leads, prospects, periods, spend, targets and partners are asked themselves; a prospect, a period or a lead
+    that cannot answer follows its deal; history and touches follow the deals and leads that remain.
+    """
+    asked = {
+        name: frame[_meets(tables, recorded, frame, choices)]
+        for name, frame in tables.items()
+        if name not in (*_UNASKED, *_following())
+    }
+    leads = tables["leads"]
+    if any(values_of_rows(tables, recorded, leads, c.column) is None for c in choices):
+        asked["leads"] = leads[among(leads["lead_id"], asked["prospects"]["lead_id"])]
+    for name in _following():
+        frame = tables[name]
+        rows = among(frame["deal_id"], asked["deals"]["deal_id"])
+        if "lead_id" in frame:
+            rows |= among(frame["lead_id"], asked["leads"]["lead_id"])
+        if "partner_id" in frame:
+            own = _meets(tables, recorded, frame, [c for c in choices if c.column == "partner_id"])
+            rows &= own | frame["partner_id"].isna().to_numpy()
+        asked[name] = frame[rows]
+    whole = {name: tables[name] if name in _UNASKED else trimmed(asked[name]) for name in tables}
+    position = pd.Index(whole["deals"]["deal_id"]).get_indexer(whole["spells"]["deal_id"])
+    whole["spells"] = whole["spells"].assign(deal=position.astype(np.int64))
+    return whole
+
+
+#: These speak of nobody's rows.
+_UNASKED = ("channels", "rates")
+
+
+def _following() -> tuple[str, ...]:
+    return tuple(table.name for table in TABLES.values() if table.about)
+
+
+def _meets(tables: Tables, recorded: Collection[str], frame: pd.DataFrame, choices: Collection[Choice]) -> np.ndarray:
+    """True for the rows that meet every condition; where a row cannot answer its deal does, else it stays."""
+    rows = np.ones(len(frame), dtype=bool)
+    deals = tables["deals"]
+    for choice in choices:
+        column = choice.column
+        key = values_of_rows(tables, recorded, frame, column) if _can_answer(frame, column) else None
+        if key is not None:
+            rows &= choice.holds(key)
+        elif column in deals and "deal_id" in frame:
+            met = among(frame["deal_id"], deals["deal_id"][choice.holds(deals[column])])
+            rows &= met | (~among(frame["deal_id"], deals["deal_id"]) & choice.opposite)
+    return rows
+
+
+def _can_answer(frame: pd.DataFrame, column: str) -> bool:
+    """True when the frame's own column means what is asked: spend has an amount too, but not that of a deal.
+
+    A period has the state of some day; one chooses deals by what they are now, whoever owned them then.
+    """
+    if "from_day" in frame and column in changing() and column not in levels().values():
+        return False
+    about_sales = "deal_id" in frame or "lead_id" in frame
+    return about_sales or column in levels().values() or tables_with(column) == ("partners",)

@@ -1,0 +1,161 @@
+"""A slice: what the kernel of one partner's notebooks is given, as a folder of Arrow files, and nothing else.
+
+It holds the partner's own rows of every table, the periods in which it owned deals, its prospects, the account of its
+own rows, and `others.Given`: aggregates of the network. What a kernel never held, a page cannot leak. The network's own
+slice is the whole book in this form. Frames are read back as they were, dtypes and all.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from partnerkpi.book import Book, Reading, Spread
+from partnerkpi.book.levels import Choice
+from partnerkpi.book.loading import day_of
+from partnerkpi.book.schema import TABLES
+from partnerkpi.errors import SystemProblem, UsageError
+from partnerkpi.others import Given
+
+#: The file that makes a folder a slice.
+NAME = "slice.json"
+_TABLES = (*TABLES, "spells", "prospects")
+_ACCOUNT = ("ledger", "found", "set_aside")
+_OTHERS = ("typical", "stages", "chances", "peers")
+_FACTS = ("name", "currency", "time_zone", "fiscal_year_starts", "money_digits")
+_DAYS = ("as_of", "extracted_on")
+_STATUSES = ("statuses", "priced")
+
+
+def write_slice(book: Book, others: Given, folder: Path) -> None:
+    """Write one partner's part of a book, or the whole of it; the folder is made, files in it are replaced.
+
+    Args:
+        book: a book made by `for_partner`; a whole book gives the network's own slice.
+        others: what the slice may know of the network.
+        folder: where to write.
+
+    Raises:
+        UsageError: the book was narrowed by anything else than a partner.
+        SystemProblem: the folder cannot be written.
+    """
+    if book.choices and (len(book.choices) > 1 or not book.partner):
+        raise UsageError("Only a whole book or one partner's part of it can be written as a slice: use for_partner.")
+    frames = {name: book.table(name) for name in _TABLES}
+    frames |= {name: getattr(book.reading, name) for name in _ACCOUNT}
+    frames["ledger"] = frames["ledger"].assign(amount=frames["ledger"]["amount"].astype("str"))
+    frames |= _frames_of(others)
+    facts: dict[str, Any] = {name: getattr(book, name) for name in _FACTS}
+    facts |= {name: f"{getattr(book, name):%Y-%m-%d}" for name in _DAYS}
+    facts |= {"partner": book.partner, "recorded": sorted(book.recorded), "digits": book.reading.digits}
+    facts |= {name: sorted(getattr(others, name)) for name in _STATUSES}
+    facts["first_day"] = None if others.first_day is None else f"{others.first_day:%Y-%m-%d}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, frame in frames.items():
+            frame.to_feather(folder / f"{name}.arrow", compression="uncompressed")
+        text = json.dumps(facts, ensure_ascii=False, indent=1)
+        (folder / NAME).write_text(text + "\n", encoding="utf-8", errors="surrogatepass", newline="\n")
+    except OSError as error:
+        raise SystemProblem(f"The slice '{folder}' cannot be written: {error.strerror}.") from error
+
+
+def is_slice(folder: Path) -> bool:
+    """True when the folder holds a slice and not a book of its own."""
+    return (folder / NAME).is_file()
+
+
+def read_slice(folder: Path, as_of: str | None = None) -> Book:
+    """The book in the folder of a slice, equal to the part it was written from.
+
+    Raises:
+        UsageError: the slice is damaged, or another as-of day is asked for than it was made for.
+    """
+    facts = _facts(folder)
+    made_for, extracted_on = (pd.Timestamp(facts[name]).as_unit("s") for name in _DAYS)
+    if as_of and day_of(as_of, extracted_on, facts["name"]) != made_for:
+        raise UsageError(f"This slice was made as of {made_for:%Y-%m-%d} and cannot tell of another day.")
+    frames = {name: _frame(folder, name) for name in (*_TABLES, *_ACCOUNT, *_OTHERS)}
+    frames["ledger"] = frames["ledger"].assign(amount=frames["ledger"]["amount"].map(int).astype("object"))
+    first = facts["first_day"]
+    return Book(
+        **{name: facts[name] for name in _FACTS},
+        as_of=made_for,
+        extracted_on=extracted_on,
+        _frames={name: frames[name] for name in _TABLES},
+        recorded=frozenset(facts["recorded"]),
+        reading=Reading(**{name: frames[name] for name in _ACCOUNT}, inputs={}, digits=facts["digits"]),
+        others=Given(
+            first_day=None if first is None else pd.Timestamp(first).as_unit("s"),
+            statuses=frozenset(facts["statuses"]),
+            priced=frozenset(facts["priced"]),
+            **_others_of(frames),
+        ),
+        choices=(Choice("partner_id", (facts["partner"],)),) if facts["partner"] else (),
+    )
+
+
+def _facts(folder: Path) -> dict[str, Any]:
+    """The slice's own file, looked at: whoever wrote one by hand hears what is wrong with it."""
+    try:
+        facts = json.loads((folder / NAME).read_text(encoding="utf-8", errors="surrogatepass"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"The slice '{folder}' is damaged: {NAME} cannot be read ({error}).") from error
+    wanted = {*_FACTS, *_DAYS, "partner", "recorded", "digits", "first_day", *_STATUSES}
+    if not isinstance(facts, dict) or wanted != facts.keys():
+        raise UsageError(f"The slice '{folder}' is damaged: {NAME} is not what a review writes. Open the book instead.")
+    return facts
+
+
+def _frame(folder: Path, name: str) -> pd.DataFrame:
+    path = folder / f"{name}.arrow"
+    try:
+        frame = pd.read_feather(path)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"The slice '{folder}' is damaged: {path.name} cannot be read ({error}).") from error
+    # Arrow cannot tell of what kind the labels are where there are none.
+    empty = [c for c, t in frame.dtypes.items() if isinstance(t, pd.CategoricalDtype) and not len(t.categories)]
+    return frame.assign(**{str(c): frame[c].astype("str").astype("category") for c in empty})
+
+
+def _frames_of(others: Given) -> dict[str, pd.DataFrame]:
+    typical = [(quarter, *pair) for quarter, pair in others._typical.items()]
+    stages = [(quarter, stage, share) for quarter, by in others._stages.items() for stage, share in by.items()]
+    peers = [(*key, s.n, s.median, s.lower, s.upper) for key, s in others._peers.items()]
+    return {
+        "typical": _typed(typical, {"quarter": "str", "deals": "float64", "amount": "float64"}),
+        "stages": _typed(stages, {"quarter": "str", "stage": "str", "share": "float64"}),
+        "chances": others._chances.rename_axis("prospect_id").rename("chance").reset_index().astype(_CHANCES),
+        "peers": _typed(peers, _PEERS),
+    }
+
+
+_CHANCES = {"prospect_id": "str", "chance": "float64"}
+_PEERS = {"figure": "str", "quarter": "str", "n": "int64", **dict.fromkeys(("median", "lower", "upper"), "float64")}
+
+
+def _typed(rows: list[tuple[Any, ...]], dtypes: Mapping[str, str]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=list(dtypes)).astype(dict(dtypes))
+
+
+def _others_of(frames: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+    typical, stages, peers = (
+        frames[name].itertuples(index=False, name=None) for name in ("typical", "stages", "peers")
+    )
+    by_stage: dict[str, dict[str, float]] = {}
+    for quarter, stage, share in stages:
+        by_stage.setdefault(quarter, {})[stage] = share
+    return {
+        "_typical": {quarter: (deals, amount) for quarter, deals, amount in typical},
+        "_stages": {quarter: pd.Series(by, dtype=np.float64) for quarter, by in by_stage.items()},
+        "_chances": frames["chances"].set_index("prospect_id")["chance"],
+        "_peers": {
+            (figure, quarter): Spread(n, *(None if np.isnan(v) else v for v in three))
+            for figure, quarter, n, *three in peers
+        },
+    }
