@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from partnerkpi.errors import SystemProblem, UsageError
-from partnerkpi.sample import tables
 from partnerkpi.sample.history import history_of
 from partnerkpi.sample.lives import Life
-from partnerkpi.sample.tables import HEADERS, Tables
+from partnerkpi.sample.tables import COLUMNS, LargeTables, fixed_tables
 from partnerkpi.sample.time_and_chance import Calendar, Draws
-from partnerkpi.sample.truth import MADE_BY, Expected, truth
+from partnerkpi.sample.truth import MADE_BY, Expected, truth_of
 from partnerkpi.sample.world import make_world
 
 __all__ = ["write_sample"]
@@ -77,31 +76,24 @@ def _write(folder: Path, partners: int, quarters: int, deals: int, seed: str, ch
     """Write every file of the book, the large tables a chunk of deals at a time."""
     world = make_world(Draws(seed), Calendar.of(quarters), partners, deals)
     life, expected = Life.of(world), Expected(world)
-    large = Tables(life)
-    files = {name: (folder / name).open("w", encoding="utf-8", newline="\n") for name in HEADERS}
+    tables = LargeTables(life)
+    files = {name: (folder / name).open("w", encoding="utf-8", newline="\n") for name in COLUMNS}
     try:
-        for name, header in HEADERS.items():
-            files[name].write(header + "\n")
+        for name, header in COLUMNS.items():
+            files[name].write(",".join(header) + "\n")
         for start in range(0, deals, chunk):
             lives = life.live(start, min(start + chunk, deals))
-            lines, leads = large.of(lives, history_of(world, lives))
-            for name, text in lines.items():
+            leads = life.leads_beside(lives)
+            for name, text in tables.lines(lives, history_of(world, lives), leads).items():
                 files[name].write(text)
             expected.add_deals(lives)
             expected.add_leads(leads)
     finally:
         for file in files.values():
             file.close()
-    asked = {"partners": partners, "quarters": quarters, "deals": deals, "seed": seed}
-    for name, text in {
-        "partners.csv": tables.partners(world),
-        "channels.csv": tables.channels(),
-        "rates.csv": tables.rates(world),
-        "spend.csv": tables.spend(world),
-        "targets.csv": tables.targets(world, expected),
-        "book.toml": tables.BOOK_TOML,
-        "truth.json": _as_json(truth(life, expected, asked)),
-    }.items():
+    asked: dict[str, int | str] = {"partners": partners, "quarters": quarters, "deals": deals, "seed": seed}
+    truth = _as_json(truth_of(life, expected, asked))
+    for name, text in (fixed_tables(world, expected) | {"truth.json": truth}).items():
         (folder / name).write_text(text, encoding="utf-8", newline="\n")
 
 

@@ -8,6 +8,7 @@ do not depend on their order.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy.typing as npt
 
 from partnerkpi.sample import world as w
 from partnerkpi.sample.lives import ACCEPTED, CONFLICT, REFUSED, TEST_EVERY, TEST_FIRST, Leads, Life, Lives
-from partnerkpi.sample.time_and_chance import Bools, Floats, Ints, lognormal_mean
+from partnerkpi.sample.time_and_chance import LAST_DAY, Bools, Floats, Ints, lognormal_mean
 from partnerkpi.sample.world import ABANDONED_OF_NOT_WON, CHANNEL_NAMES, PRODUCTS, REGIONS, SPECIAL, World, partner_name
 
 MILLION = 1_000_000
@@ -55,9 +56,9 @@ class Expected:
         first = accepted * lives.decides
         owner, days = lives.owner_decided, self._world.calendar.days
         back = (1 - lives.first_odds) * (1 - ABANDONED_OF_NOT_WON) * lives.reopens
-        seen_back = back * (lives.reopened < days)
+        open_again = back * (lives.reopened < days)
         for name, once, again in (
-            ("decided", 1 - seen_back, back), ("won", lives.first_odds, back * lives.again_odds),
+            ("decided", 1 - open_again, back), ("won", lives.first_odds, back * lives.again_odds),
         ):  # fmt: skip
             for day, share in ((lives.decided, first * once), (lives.decided_again, first * again)):
                 self._count(name, owner, day, share)
@@ -75,18 +76,18 @@ class Expected:
         """Add the leads that end without a deal: lost and abandoned ones are decisions too."""
         self._count("leads_decided", leads.partner, leads.closed, leads.decides)
 
-    def _seen(self, day: Ints) -> Bools:
+    def _within(self, day: Ints) -> Bools:
         return np.asarray(day < self._world.calendar.days)
 
     def _count(self, name: str, owner: Ints, day: Ints, share: Floats) -> None:
-        table, seen = self.quarterly[name], self._seen(day)
-        place = owner[seen] * table.shape[1] + self._world.calendar.month_of(day[seen]) // 3
-        table += _tally(place, share[seen], table.size).reshape(table.shape)
+        table, within = self.quarterly[name], self._within(day)
+        place = owner[within] * table.shape[1] + self._world.calendar.month_of(day[within]) // 3
+        table += _tally(place, share[within], table.size).reshape(table.shape)
 
     def _by_region(self, name: str, owner: Ints, day: Ints, region: Ints, share: Floats) -> None:
-        table, seen = self.regional[name], self._seen(day)
-        place = owner[seen] * table.shape[1] + region[seen]
-        table += _tally(place, share[seen], table.size).reshape(table.shape)
+        table, within = self.regional[name], self._within(day)
+        place = owner[within] * table.shape[1] + region[within]
+        table += _tally(place, share[within], table.size).reshape(table.shape)
 
     def _after(self, owner: Ints, wait: Ints, share: Floats) -> None:
         place = owner * (LONGEST + 1) + np.minimum(wait, LONGEST)
@@ -197,18 +198,17 @@ def _simpson(world: World, expected: Expected) -> dict[str, Any] | None:
     return pair
 
 
-def truth(life: Life, expected: Expected, asked: dict[str, Any]) -> dict[str, Any]:
+def truth_of(life: Life, expected: Expected, asked: Mapping[str, int | str]) -> dict[str, Any]:
     """Everything, ready for JSON. Keys are explained in data/README.md."""
     world = life.world
     rates = entry_rates(life)
     ids = [*(world.partner_id(number) for number in range(world.partners)), "unassigned"]
     giant = world.giant
-    digits = max(6, len(str(world.deals)))
     return {
         "made_by": MADE_BY,
-        "asked": asked,
+        "asked": dict(asked),
         "first_day": world.calendar.iso()[0],
-        "last_day": "2025-12-31",
+        "last_day": str(LAST_DAY),
         "quarters": world.calendar.labels,
         "deals": world.deals,
         "test_entries": len(range(TEST_FIRST, world.deals, TEST_EVERY)) - (giant % TEST_EVERY == TEST_FIRST),
@@ -240,7 +240,7 @@ def truth(life: Life, expected: Expected, asked: dict[str, Any]) -> dict[str, An
         },
         "simpson": _simpson(world, expected),
         "giant": None if giant < 0 else {
-            "deal_id": f"D-{giant + 1:0{digits}d}",
+            "deal_id": world.deal_ids(np.array([giant]))[0],
             "partner_id": world.partner_id(SPECIAL["giant"].number),
             "amount_eur": round(w.GIANT_TIMES_MEAN * world.mean_size, 2),
         },

@@ -206,6 +206,11 @@ class World(Record):
         """`P-001` for partner 0; empty for nobody."""
         return f"P-{number + 1:0{max(3, len(str(self.partners)))}d}" if number < self.partners else ""
 
+    def deal_ids(self, numbers: Ints) -> list[str]:
+        """`D-000001` for deal 0; longer ones where a million deals need them."""
+        pattern = f"D-%0{max(6, len(str(self.deals)))}d"
+        return [pattern % number for number in (numbers + 1).tolist()]
+
     def activity(self) -> Floats:
         """Relative entries of each partner (columns) in each month (rows) of the book."""
         months = np.arange(self.calendar.months)[:, None]
@@ -297,8 +302,8 @@ def _traits(draws: Draws, partners: int, region: Ints) -> dict[str, Floats]:
             for channel, factor in special.channels.items():
                 traits["channel_share"][special.number, CHANNEL_NAMES.index(channel)] *= factor
     vendor = {
-        "weight": 0.02 * traits["weight"][:-1].sum() + 0.01, "region_share": 0.25, "odds": 0.5, "size": 1.0, "pace": 75.0,
-        "sourced": 0.0, "refused": 0.0, "late_refused": 0.0, "conflict": 0.0,
+        "weight": 0.02 * traits["weight"][:-1].sum() + 0.01, "region_share": 0.25, "odds": 0.5, "size": 1.0,
+        "pace": 75.0, "sourced": 0.0, "refused": 0.0, "late_refused": 0.0, "conflict": 0.0,
     }  # fmt: skip
     for name, value in vendor.items():
         traits[name][-1] = value
