@@ -300,13 +300,13 @@ def tiers(world: World) -> list[str]:
 def partners(world: World) -> str:
     """One line per partner; a few do not say when they joined."""
     dates, tier = world.calendar.iso(), tiers(world)
-    every = np.arange(world.partners)
-    kind = world.draws.whole("type", every, len(TYPES)).tolist()
-    before = world.calendar.first - (60 + world.draws.whole("joined before", every, 3000))
-    unsaid = world.draws.uniform("joined unsaid", every) < 0.06
+    numbers = np.arange(world.partners)
+    kind = world.draws.whole("type", numbers, len(TYPES)).tolist()
+    before = world.calendar.first - (60 + world.draws.whole("joined before", numbers, 3000))
+    unsaid = world.draws.uniform("joined unsaid", numbers) < 0.06
     lines = ["partner_id,name,type,tier,region,country,manager,joined_on,left_on,commission_rate\n"]
     commission = {"gold": "0.12", "silver": "0.10", "bronze": "0.08"}
-    for p in every.tolist():
+    for p in numbers.tolist():
         joined = dates[world.joined[p]] if world.joined[p] >= 0 else "" if unsaid[p] else str(before[p])
         region = REGIONS[world.region[p]]
         lines.append(
