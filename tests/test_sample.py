@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
+import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +55,8 @@ def history(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def truth(folder: Path) -> dict[str, Any]:
-    known: dict[str, Any] = json.loads((folder / "truth.json").read_text(encoding="utf-8"))
-    return known
+    content: dict[str, Any] = json.loads((folder / "truth.json").read_text(encoding="utf-8"))
+    return content
 
 
 # The same book every time
@@ -91,12 +94,22 @@ def test_the_book_is_small_and_plain_text(folder: Path) -> None:
 
 def test_the_data_dictionary_tells_every_table_and_column(tables: dict[str, pd.DataFrame]) -> None:
     parts = (DATA / "README.md").read_text(encoding="utf-8").split("### ")[1:]
-    told = {part.partition(".csv")[0]: part.partition("truth.json")[0] for part in parts}
-    assert set(told) == set(TABLES)
+    sections = {part.partition(".csv")[0]: part.partition("truth.json")[0] for part in parts}
+    assert set(sections) == set(TABLES)
     for name, frame in tables.items():
-        assert f"{len(frame):,}" in told[name].splitlines()[0], name
+        assert f"{len(frame):,}" in sections[name].splitlines()[0], name
         for column in frame.columns:
-            assert re.search(rf"\b{column}\b", told[name]), (name, column)
+            assert re.search(rf"\b{column}\b", sections[name]), (name, column)
+
+
+def test_memory_does_not_grow_with_the_number_of_deals(tmp_path: Path) -> None:
+    peaks = []
+    for deals in (2_000, 2_000, 12_000):  # the first fills what is kept for good
+        tracemalloc.start()
+        write_sample(tmp_path / "book", partners=3, quarters=4, deals=deals, _chunk=500)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[2] < 1.15 * peaks[1]
 
 
 def test_any_size_can_be_asked_for(tmp_path: Path) -> None:
@@ -111,12 +124,77 @@ def test_any_size_can_be_asked_for(tmp_path: Path) -> None:
 # Where it may be written
 
 
-def test_an_earlier_sample_is_replaced_and_what_lies_beside_it_stays(tmp_path: Path) -> None:
-    write_sample(tmp_path, partners=3, quarters=2)
+def test_a_sample_book_nobody_changed_is_replaced_and_what_lies_beside_it_stays(tmp_path: Path) -> None:
+    write_sample(tmp_path, partners=3, quarters=2, seed="first")
     (tmp_path / "README.md").write_text("mine", encoding="utf-8")
-    write_sample(tmp_path, partners=4, quarters=2)
-    assert len(pd.read_csv(tmp_path / "partners.csv")) == 4
+    write_sample(tmp_path, partners=4, quarters=3, deals=90, seed=2)
+    assert content(tmp_path) == content(write_sample(tmp_path.parent / "new", partners=4, quarters=3, deals=90, seed=2))
     assert (tmp_path / "README.md").read_text(encoding="utf-8") == "mine"
+    write_sample(tmp_path, partners=4, quarters=3, deals=90, seed=2)
+    assert len(pd.read_csv(tmp_path / "deals.csv")) == 90
+
+
+def test_the_book_in_data_can_be_written_again(tmp_path: Path) -> None:
+    copy = shutil.copytree(DATA, tmp_path / "data")
+    write_sample(copy, partners=2, quarters=2)
+    assert len(pd.read_csv(copy / "partners.csv")) == 2
+    assert (copy / "README.md").read_bytes() == (DATA / "README.md").read_bytes()
+
+
+def appended(file: Path) -> None:
+    file.write_bytes(file.read_bytes() + b"\n")
+
+
+def one_character_less(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-1])
+
+
+def one_character_changed(file: Path) -> None:
+    data = file.read_bytes()
+    file.write_bytes(data[:-2] + bytes([data[-2] ^ 1]) + data[-1:])
+
+
+def made_a_folder(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+@pytest.mark.parametrize("edit", [appended, one_character_less, one_character_changed, Path.unlink, made_a_folder])
+@pytest.mark.parametrize("name", [*(f"{table}.csv" for table in TABLES), "book.toml", "truth.json"])
+def test_a_sample_book_somebody_changed_is_refused_and_left_as_it_is(
+    tmp_path: Path, name: str, edit: Callable[[Path], None]
+) -> None:
+    book = write_sample(tmp_path / "book", partners=2, quarters=2)
+    edit(book / name)
+    before = {file.name: file.read_bytes() for file in book.iterdir() if file.is_file()}
+    with pytest.raises(UsageError, match=f"{name} is not what was written|not a sample book"):
+        write_sample(book, partners=2, quarters=2)
+    assert {file.name: file.read_bytes() for file in book.iterdir() if file.is_file()} == before
+    assert list(tmp_path.iterdir()) == [book]
+
+
+def test_a_change_deep_in_a_large_table_is_found(tmp_path: Path) -> None:
+    book = write_sample(tmp_path / "book", partners=2, quarters=2, deals=25_000)
+    lines = (book / "deals.csv").read_text(encoding="utf-8").splitlines()
+    lines[24_000] = lines[24_000].replace(",vendor,", ",partner,") + "!"
+    (book / "deals.csv").write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+    with pytest.raises(UsageError, match=r"deals\.csv is not what was written"):
+        write_sample(book)
+
+
+@pytest.mark.parametrize(
+    "truth",
+    [
+        "[]", "{}", "not JSON", '{"made_by": "somebody"}', '{"made_by": "partnerkpi sample"}',
+        '{"made_by": "partnerkpi sample", "asked": {"partners": 2}}',
+        '{"made_by": "partnerkpi sample", "asked": {"partners": 0, "quarters": 1, "deals": 1, "seed": "x"}}',
+    ],
+)  # fmt: skip
+def test_a_truth_that_tells_of_no_sample_book_does_not_open_the_folder(tmp_path: Path, truth: str) -> None:
+    (tmp_path / "truth.json").write_text(truth, encoding="utf-8")
+    with pytest.raises(UsageError, match="not a sample book"):
+        write_sample(tmp_path)
+    assert [(file.name, file.read_text(encoding="utf-8")) for file in tmp_path.iterdir()] == [("truth.json", truth)]
 
 
 def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:
@@ -124,8 +202,14 @@ def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="not a sample book"):
         write_sample(tmp_path)
     assert [file.name for file in tmp_path.iterdir()] == ["deals.csv"]
-    with pytest.raises(UsageError, match="is a file"):
-        write_sample(tmp_path / "deals.csv")
+
+
+@pytest.mark.parametrize("below", ["", "below", "far/below"])
+def test_a_file_is_no_folder(tmp_path: Path, below: str) -> None:
+    (tmp_path / "deals.csv").write_text("precious", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"deals\.csv is a file"):
+        write_sample(tmp_path / "deals.csv" / below)
+    assert (tmp_path / "deals.csv").read_text(encoding="utf-8") == "precious"
 
 
 def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,7 +222,9 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("wrong", [{"partners": 0}, {"quarters": 0}, {"deals": -1}, {"partners": 2.5}, {"seed": 1.5}])
+@pytest.mark.parametrize(
+    "wrong", [{"partners": 0}, {"quarters": 0}, {"deals": -1}, {"partners": 2.5}, {"seed": 1.5}, {"seed": "\udc80"}]
+)
 def test_impossible_arguments_are_refused(tmp_path: Path, wrong: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match=next(iter(wrong))):
         write_sample(tmp_path / "book", **wrong)
@@ -217,8 +303,8 @@ def test_a_lead_that_became_a_deal_shares_its_outcome(tables: dict[str, pd.DataF
     assert (both["status"] == both["status_lead"]).all()
     assert (both["closed_on"] == both["closed_on_lead"]).all()
     assert (both["created_on_lead"] <= both["created_on"]).all()
-    known = both["channel"] != ""
-    assert (both["channel"] == both["channel_lead"])[known].all()
+    recorded = both["channel"] != ""
+    assert (both["channel"] == both["channel_lead"])[recorded].all()
 
 
 def test_every_amount_can_be_converted(tables: dict[str, pd.DataFrame], truth: dict[str, Any]) -> None:

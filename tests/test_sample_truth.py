@@ -9,6 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binom
+
+from partnerkpi.sample.time_and_chance import Calendar, Draws, lognormal_mean
+from partnerkpi.sample.world import make_world
 
 DATA = Path(__file__).parents[1] / "data"
 DECIDED = ("won", "lost", "abandoned")
@@ -48,21 +52,23 @@ def history(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def truth(folder: Path) -> dict[str, Any]:
-    known: dict[str, Any] = json.loads((folder / "truth.json").read_text(encoding="utf-8"))
-    return known
+    content: dict[str, Any] = json.loads((folder / "truth.json").read_text(encoding="utf-8"))
+    return content
 
 
 # What the world holds
 
 
 def test_all_that_can_happen_happens(deals: pd.DataFrame, history: pd.DataFrame) -> None:
-    known = history[history["was_status"].notna()]
+    changes = history[history["was_status"].notna()]
     order = ["Registered", "Qualified", "Demo", "Proposal", "Negotiation"]
-    step = known["stage"].map(order.index) - known["was_stage"].map(order.index)
-    reopened = known[(known["was_status"] == "lost") & (known["status"] == "open")]
-    moved = known[known["partner_id"] != known["was_partner_id"]]
-    changed = known[(known["amount"] != known["was_amount"])]
-    slipped = known[(known["expected_close_on"] > known["was_expected_close_on"]) & (known["was_status"] == "open")]
+    step = changes["stage"].map(order.index) - changes["was_stage"].map(order.index)
+    reopened = changes[(changes["was_status"] == "lost") & (changes["status"] == "open")]
+    moved = changes[changes["partner_id"] != changes["was_partner_id"]]
+    changed = changes[(changes["amount"] != changes["was_amount"])]
+    slipped = changes[
+        (changes["expected_close_on"] > changes["was_expected_close_on"]) & (changes["was_status"] == "open")
+    ]
     assert len(reopened) > 50
     assert (deals.loc[reopened["deal_id"], "status"] == "won").sum() > 5
     assert len(moved) > 20
@@ -151,8 +157,6 @@ def test_the_book_has_the_shape_of_a_real_one(deals: pd.DataFrame) -> None:
 
 def outside(count: int, trials: int, share: float) -> bool:
     """Whether a count lies beyond the exact binomial 99.9 % limits of the true share."""
-    from scipy.stats import binom
-
     low, high = binom.ppf([0.0005, 0.9995], trials, share)
     return not low <= count <= high
 
@@ -160,22 +164,22 @@ def outside(count: int, trials: int, share: float) -> bool:
 def test_wins_agree_with_the_true_shares(deals: pd.DataFrame, truth: dict[str, Any]) -> None:
     decided = deals[deals["status"].isin(DECIDED)]
     surprises = 0
-    for partner, known in truth["partners"].items():
+    for partner, facts in truth["partners"].items():
         own = decided[decided["partner_id"] == (partner if partner != "unassigned" else "")]
         if len(own):
-            surprises += outside((own["status"] == "won").sum(), len(own), known["expected"]["win_share"])
+            surprises += outside((own["status"] == "won").sum(), len(own), facts["expected"]["win_share"])
     assert surprises <= 1
     assert not outside((decided["status"] == "won").sum(), len(decided), truth["all"]["expected"]["win_share"])
 
 
 def test_identification_conversion_and_success_agree(deals: pd.DataFrame, truth: dict[str, Any]) -> None:
     brought = deals[(deals["sourced"] == "partner") & (deals["reason"] != "conflict") & (deals["status"] != "open")]
-    known = truth["all"]["expected"]
+    expected = truth["all"]["expected"]
     decided, won = brought["status"].isin(DECIDED).sum(), (brought["status"] == "won").sum()
-    assert not outside(decided, len(brought), known["identification"])
-    assert not outside(won, decided, known["conversion"])
-    assert not outside(won, len(brought), known["deal_success"])
-    assert known["identification"] * known["conversion"] == pytest.approx(known["deal_success"], abs=1e-5)
+    assert not outside(decided, len(brought), expected["identification"])
+    assert not outside(won, decided, expected["conversion"])
+    assert not outside(won, len(brought), expected["deal_success"])
+    assert expected["identification"] * expected["conversion"] == pytest.approx(expected["deal_success"], abs=1e-5)
 
 
 def test_quarters_entries_and_sizes_agree(deals: pd.DataFrame, truth: dict[str, Any]) -> None:
@@ -187,8 +191,8 @@ def test_quarters_entries_and_sizes_agree(deals: pd.DataFrame, truth: dict[str, 
     assert (np.abs(decided - expected["decided"]) < 4 * np.sqrt(expected["decided"])).all()
     assert (np.abs(won.fillna(0) - expected["won"]) < 4 * np.sqrt(expected["won"])).all()
     entered = deals["partner_id"].value_counts()
-    for partner, known in truth["partners"].items():
-        rate = sum(known["entry_rate_by_quarter"])
+    for partner, facts in truth["partners"].items():
+        rate = sum(facts["entry_rate_by_quarter"])
         if rate and partner != "P-010":  # P-010 took over deals it did not enter
             count = entered.get(partner if partner != "unassigned" else "", 0)
             assert abs(count - rate) < 4 * np.sqrt(rate) + 5, partner
@@ -198,20 +202,18 @@ def test_quarters_entries_and_sizes_agree(deals: pd.DataFrame, truth: dict[str, 
 
 
 def test_the_true_cycle_lies_where_the_won_deals_do(deals: pd.DataFrame, truth: dict[str, Any]) -> None:
-    known = truth["all"]["expected"]
+    expected = truth["all"]["expected"]
     won = deals[(deals["status"] == "won") & (deals["created_on"] < "2025-01-01")]
     days = (pd.to_datetime(won["closed_on"]) - pd.to_datetime(won["created_on"])).dt.days
-    assert abs(days.median() - known["median_days_to_win"]) < 8
+    assert abs(days.median() - expected["median_days_to_win"]) < 8
     entered = (deals["created_on"] < "2025-01-01").sum()
-    assert (days <= 90).sum() / entered == pytest.approx(known["won_within_days"]["90"], abs=0.04)
-    shares = list(known["won_within_days"].values())
+    assert (days <= 90).sum() / entered == pytest.approx(expected["won_within_days"]["90"], abs=0.04)
+    shares = list(expected["won_within_days"].values())
     assert shares == sorted(shares)
-    assert shares[-1] <= known["ever_won"]
+    assert shares[-1] <= expected["ever_won"]
 
 
 def test_chance_is_spread_evenly_and_streams_are_independent() -> None:
-    from partnerkpi.sample.time_and_chance import Draws, lognormal_mean
-
     draws, index = Draws("even"), np.arange(200_000)
     one, two = draws.uniform("one", index), draws.uniform("two", index)
     assert one.min() >= 0
@@ -224,3 +226,13 @@ def test_chance_is_spread_evenly_and_streams_are_independent() -> None:
     assert sizes.mean() == pytest.approx(1, abs=0.01)
     assert np.log(sizes).std() == pytest.approx(0.65, abs=0.01)
     assert lognormal_mean(0.65) == pytest.approx(np.exp(0.65**2 / 2), abs=0.01)
+
+
+def test_a_true_parameter_cannot_be_changed_by_those_who_use_it() -> None:
+    world = make_world(Draws("fixed"), Calendar.of(4), partners=24, deals=600)
+    arrays = {name: value for record in (world, world.calendar) for name, value in vars(record).items()}
+    arrays = {name: value for name, value in arrays.items() if isinstance(value, np.ndarray)}
+    assert {"odds", "region_share", "joined", "workday"} <= set(arrays)
+    assert [name for name, array in arrays.items() if array.flags.writeable] == []
+    assert not any(isinstance(value, (list, dict)) for value in vars(world).values())
+    assert dict(world.assigned) == {186: 21, 348: 21, 498: 21, 396: 22}

@@ -8,16 +8,18 @@ do not depend on their order.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from partnerkpi.sample import world as w
+from partnerkpi.sample import world as parameters
 from partnerkpi.sample.lives import ACCEPTED, CONFLICT, REFUSED, TEST_EVERY, TEST_FIRST, Leads, Life, Lives
-from partnerkpi.sample.time_and_chance import Bools, Floats, Ints, lognormal_mean
+from partnerkpi.sample.time_and_chance import LAST_DAY, Bools, Floats, Ints, lognormal_mean
 from partnerkpi.sample.world import ABANDONED_OF_NOT_WON, CHANNEL_NAMES, PRODUCTS, REGIONS, SPECIAL, World, partner_name
 
+MADE_BY = "partnerkpi sample"
 MILLION = 1_000_000
 LONGEST = 1500
 COUNTS = (
@@ -30,6 +32,7 @@ COUNTS = (
     "brought_conflict",
     "leads_decided",
 )
+_PAIR = ("better_in_every_region", "worse_in_every_region")
 _Sums = npt.NDArray[np.int64]
 
 
@@ -55,9 +58,9 @@ class Expected:
         first = accepted * lives.decides
         owner, days = lives.owner_decided, self._world.calendar.days
         back = (1 - lives.first_odds) * (1 - ABANDONED_OF_NOT_WON) * lives.reopens
-        seen_back = back * (lives.reopened < days)
+        open_again = back * (lives.reopened < days)
         for name, once, again in (
-            ("decided", 1 - seen_back, back), ("won", lives.first_odds, back * lives.again_odds),
+            ("decided", 1 - open_again, back), ("won", lives.first_odds, back * lives.again_odds),
         ):  # fmt: skip
             for day, share in ((lives.decided, first * once), (lives.decided_again, first * again)):
                 self._count(name, owner, day, share)
@@ -75,18 +78,18 @@ class Expected:
         """Add the leads that end without a deal: lost and abandoned ones are decisions too."""
         self._count("leads_decided", leads.partner, leads.closed, leads.decides)
 
-    def _seen(self, day: Ints) -> Bools:
+    def _within(self, day: Ints) -> Bools:
         return np.asarray(day < self._world.calendar.days)
 
     def _count(self, name: str, owner: Ints, day: Ints, share: Floats) -> None:
-        table, seen = self.quarterly[name], self._seen(day)
-        place = owner[seen] * table.shape[1] + self._world.calendar.month_of(day[seen]) // 3
-        table += _tally(place, share[seen], table.size).reshape(table.shape)
+        table, within = self.quarterly[name], self._within(day)
+        place = owner[within] * table.shape[1] + self._world.calendar.month_of(day[within]) // 3
+        table += _tally(place, share[within], table.size).reshape(table.shape)
 
     def _by_region(self, name: str, owner: Ints, day: Ints, region: Ints, share: Floats) -> None:
-        table, seen = self.regional[name], self._seen(day)
-        place = owner[seen] * table.shape[1] + region[seen]
-        table += _tally(place, share[seen], table.size).reshape(table.shape)
+        table, within = self.regional[name], self._within(day)
+        place = owner[within] * table.shape[1] + region[within]
+        table += _tally(place, share[within], table.size).reshape(table.shape)
 
     def _after(self, owner: Ints, wait: Ints, share: Floats) -> None:
         place = owner * (LONGEST + 1) + np.minimum(wait, LONGEST)
@@ -96,10 +99,6 @@ class Expected:
 def _tally(place: Ints, share: Floats, size: int) -> _Sums:
     """Sums of whole millionths: exact in double precision far beyond any number of deals made here."""
     return np.bincount(place, weights=np.rint(share * MILLION), minlength=size).astype(np.int64)
-
-
-MADE_BY = "partnerkpi sample"
-_PAIR = ("better_in_every_region", "worse_in_every_region")
 
 
 def _by_name(names: tuple[str, ...], values: Floats) -> dict[str, float]:
@@ -197,52 +196,51 @@ def _simpson(world: World, expected: Expected) -> dict[str, Any] | None:
     return pair
 
 
-def truth(life: Life, expected: Expected, asked: dict[str, Any]) -> dict[str, Any]:
+def truth_of(life: Life, expected: Expected, asked: Mapping[str, int | str]) -> dict[str, Any]:
     """Everything, ready for JSON. Keys are explained in data/README.md."""
     world = life.world
     rates = entry_rates(life)
     ids = [*(world.partner_id(number) for number in range(world.partners)), "unassigned"]
     giant = world.giant
-    digits = max(6, len(str(world.deals)))
     return {
         "made_by": MADE_BY,
-        "asked": asked,
+        "asked": dict(asked),
         "first_day": world.calendar.iso()[0],
-        "last_day": "2025-12-31",
+        "last_day": str(LAST_DAY),
         "quarters": world.calendar.labels,
         "deals": world.deals,
         "test_entries": len(range(TEST_FIRST, world.deals, TEST_EVERY)) - (giant % TEST_EVERY == TEST_FIRST),
         "world": {
-            "season_odds_by_month": w.SEASON_ODDS.tolist(),
-            "entries_by_month": w.ENTRY_BY_MONTH.tolist(),
-            "entries_growth_per_year": w.ENTRY_GROWTH_PER_YEAR,
-            "region_odds": _by_name(REGIONS, w.REGION_ODDS),
-            "product_odds": _by_name(PRODUCTS, w.PRODUCT_ODDS),
-            "product_mean_eur": _by_name(PRODUCTS, w.PRODUCT_PRICE),
-            "product_share": _by_name(PRODUCTS, w.PRODUCT_SHARE),
-            "product_pace": _by_name(PRODUCTS, w.PRODUCT_PACE),
-            "channel_odds": _by_name(CHANNEL_NAMES, w.CHANNEL_ODDS),
+            "season_odds_by_month": parameters.SEASON_ODDS.tolist(),
+            "entries_by_month": parameters.ENTRY_BY_MONTH.tolist(),
+            "entries_growth_per_year": parameters.ENTRY_GROWTH_PER_YEAR,
+            "region_odds": _by_name(REGIONS, parameters.REGION_ODDS),
+            "product_odds": _by_name(PRODUCTS, parameters.PRODUCT_ODDS),
+            "product_mean_eur": _by_name(PRODUCTS, parameters.PRODUCT_PRICE),
+            "product_share": _by_name(PRODUCTS, parameters.PRODUCT_SHARE),
+            "product_pace": _by_name(PRODUCTS, parameters.PRODUCT_PACE),
+            "channel_odds": _by_name(CHANNEL_NAMES, parameters.CHANNEL_ODDS),
             "rep_odds": 1.0,
-            "quick_odds": w.QUICK_ODDS,
-            "slow_odds": w.SLOW_ODDS,
-            "size_sigma_within_product": w.SIZE_SIGMA,
-            "size_mean_over_median": lognormal_mean(w.SIZE_SIGMA),
+            "quick_odds": parameters.QUICK_ODDS,
+            "slow_odds": parameters.SLOW_ODDS,
+            "size_sigma_within_product": parameters.SIZE_SIGMA,
+            "size_mean_over_median": lognormal_mean(parameters.SIZE_SIGMA),
             "mean_deal_eur": world.mean_size,
-            "pace_sigma": w.PACE_SIGMA,
-            "abandoned_of_not_won": w.ABANDONED_OF_NOT_WON,
-            "never_decided": w.NEVER_DECIDED,
-            "reopened_of_lost": w.REOPENED_OF_LOST,
-            "transferred": w.TRANSFERRED,
-            "vendor_deals_refused": w.VENDOR_REFUSED,
-            "no_channel": w.NO_CHANNEL,
-            "lead_beside_deal": w.LEAD_BESIDE_DEAL,
-            "lead_outcomes": w.LEAD_OUTCOMES,
+            "pace_sigma": parameters.PACE_SIGMA,
+            "abandoned_of_not_won": parameters.ABANDONED_OF_NOT_WON,
+            "never_decided": parameters.NEVER_DECIDED,
+            "reopened_of_lost": parameters.REOPENED_OF_LOST,
+            "transferred": parameters.TRANSFERRED,
+            "vendor_deals_refused": parameters.VENDOR_REFUSED,
+            "no_channel": parameters.NO_CHANNEL,
+            "lead_beside_deal": parameters.LEAD_BESIDE_DEAL,
+            "lead_outcomes": parameters.LEAD_OUTCOMES,
         },
         "simpson": _simpson(world, expected),
         "giant": None if giant < 0 else {
-            "deal_id": f"D-{giant + 1:0{digits}d}",
+            "deal_id": world.deal_ids(np.array([giant]))[0],
             "partner_id": world.partner_id(SPECIAL["giant"].number),
-            "amount_eur": round(w.GIANT_TIMES_MEAN * world.mean_size, 2),
+            "amount_eur": round(parameters.GIANT_TIMES_MEAN * world.mean_size, 2),
         },
         "partners": {
             name: _partner(world, number) | {

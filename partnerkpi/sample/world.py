@@ -206,6 +206,11 @@ class World(Record):
         """`P-001` for partner 0; empty for nobody."""
         return f"P-{number + 1:0{max(3, len(str(self.partners)))}d}" if number < self.partners else ""
 
+    def deal_ids(self, numbers: Ints) -> list[str]:
+        """`D-000001` for deal 0; longer ones where a million deals need them."""
+        pattern = f"D-%0{max(6, len(str(self.deals)))}d"
+        return [pattern % number for number in (numbers + 1).tolist()]
+
     def activity(self) -> Floats:
         """Relative entries of each partner (columns) in each month (rows) of the book."""
         months = np.arange(self.calendar.months)[:, None]
@@ -246,9 +251,9 @@ def make_world(draws: Draws, calendar: Calendar, partners: int, deals: int) -> W
 
 def _homes(draws: Draws, partners: int) -> tuple[Ints, tuple[str, ...]]:
     """Region and country of each partner: those of its hand-made name, else drawn; the vendor has no country."""
-    every = np.arange(partners + 1, dtype=np.int64)
-    region, countries = draws.whole("home region", every, len(REGIONS)), []
-    for number, u in enumerate(draws.uniform("country", every[:-1]).tolist()):
+    numbers = np.arange(partners + 1, dtype=np.int64)
+    region, countries = draws.whole("home region", numbers, len(REGIONS)), []
+    for number, u in enumerate(draws.uniform("country", numbers[:-1]).tolist()):
         if number < len(PARTNERS):
             countries.append(PARTNERS[number][1])
             region[number] = next(r for r, name in enumerate(REGIONS) if countries[number] in COUNTRIES[name])
@@ -263,12 +268,12 @@ def _traits(draws: Draws, partners: int, region: Ints) -> dict[str, Floats]:
 
     The vendor's own sales are few, ordinary in everything, and none of them brought by a partner.
     """
-    every = np.arange(partners + 1, dtype=np.int64)
+    numbers = np.arange(partners + 1, dtype=np.int64)
 
     def between(stream: str, low: float, high: float) -> Floats:
-        return low + (high - low) * draws.uniform(stream, every)
+        return low + (high - low) * draws.uniform(stream, numbers)
 
-    heavy, refused, one = draws.uniform("weight", every), between("refused", 0.06, 0.16), np.ones(partners + 1)
+    heavy, refused, one = draws.uniform("weight", numbers), between("refused", 0.06, 0.16), np.ones(partners + 1)
     channel_factors = [between(f"channel {column}", 0.6, 1.4) for column in range(len(CHANNEL_NAMES))]
     traits: dict[str, Floats] = {
         "weight": 0.55 + 1.5 * heavy * heavy * heavy,
@@ -297,8 +302,8 @@ def _traits(draws: Draws, partners: int, region: Ints) -> dict[str, Floats]:
             for channel, factor in special.channels.items():
                 traits["channel_share"][special.number, CHANNEL_NAMES.index(channel)] *= factor
     vendor = {
-        "weight": 0.02 * traits["weight"][:-1].sum() + 0.01, "region_share": 0.25, "odds": 0.5, "size": 1.0, "pace": 75.0,
-        "sourced": 0.0, "refused": 0.0, "late_refused": 0.0, "conflict": 0.0,
+        "weight": 0.02 * traits["weight"][:-1].sum() + 0.01, "region_share": 0.25, "odds": 0.5, "size": 1.0,
+        "pace": 75.0, "sourced": 0.0, "refused": 0.0, "late_refused": 0.0, "conflict": 0.0,
     }  # fmt: skip
     for name, value in vendor.items():
         traits[name][-1] = value
@@ -307,11 +312,11 @@ def _traits(draws: Draws, partners: int, region: Ints) -> dict[str, Floats]:
 
 def _membership(draws: Draws, calendar: Calendar, partners: int) -> tuple[Ints, Ints, Ints]:
     """Days of joining and leaving, and successors: one ordinary partner in ten joins late, one in twenty leaves."""
-    every = np.arange(partners + 1, dtype=np.int64)
-    joined = np.where(draws.uniform("joins", every) < 0.1, draws.whole("joined", every, calendar.days), -1)
+    numbers = np.arange(partners + 1, dtype=np.int64)
+    joined = np.where(draws.uniform("joins", numbers) < 0.1, draws.whole("joined", numbers, calendar.days), -1)
     joined[:FIRST_ORDINARY] = joined[-1] = -1
-    left, successor = np.full_like(every, -1), np.full_like(every, -1)
-    ordinary = every[FIRST_ORDINARY:-1]
+    left, successor = np.full_like(numbers, -1), np.full_like(numbers, -1)
+    ordinary = numbers[FIRST_ORDINARY:-1]
     leaving = ordinary[(draws.uniform("leaves", ordinary) < 0.05) & (joined[ordinary] < 0)]
     shares = 0.2 + 0.7 * draws.uniform("left", leaving)
     left[leaving] = [calendar.end_of_month(share) for share in shares.tolist()]
