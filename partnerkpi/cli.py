@@ -16,21 +16,53 @@ import click
 
 from partnerkpi import __version__
 from partnerkpi.book.schema import levels
+from partnerkpi.errors import PartnerKpiError, UsageError, nearest
+from partnerkpi.groups import LIKENESS
+from partnerkpi.periods import checked
 
 if TYPE_CHECKING:
     from partnerkpi.book import Book, Reading
 
 INTERRUPTED = 130
 SYSTEM = 4
-BY = ", ".join([*levels(), "none"])
 STYLES = ("table", "csv", "json", "xlsx")
+#: What the format is told by, where none is named.
+ENDINGS = {".csv": "csv", ".json": "json", ".xlsx": "xlsx", ".txt": "table", "": "table"}
+
+
+class _Level(click.ParamType):
+    """What one may break down by: the levels of the schema, and `none`."""
+
+    name = "level"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The level itself; a usage error that names the near ones otherwise."""
+        options = [*levels(), "none"]
+        if value not in options:
+            self.fail(f"There is no level '{value}'. {nearest(value, options, LIKENESS)}", param, ctx)
+        return value
+
+
+class _Quarter(click.ParamType):
+    """A quarter like 2025Q4, looked at before any data are read."""
+
+    name = "quarter"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The label itself; a usage error where it is none."""
+        try:
+            return checked(value)
+        except UsageError as wrong:
+            self.fail(str(wrong), param, ctx)
 
 
 def _command(example: str) -> Callable[[Callable[..., Any]], click.Command]:
     """Make a function a command of `partnerkpi`, with its example in the help and the option --debug."""
 
     def declare(function: Callable[..., Any]) -> click.Command:
-        return partnerkpi.command(epilog=f"Example:  {example}")(_debug(function))
+        # The overview shows the first sentence whole, not cut with dots.
+        brief = str(function.__doc__).partition("\n")[0]
+        return partnerkpi.command(epilog=f"Example:  {example}", short_help=brief)(_debug(function))
 
     return declare
 
@@ -39,7 +71,12 @@ def _command(example: str) -> Callable[[Callable[..., Any]], click.Command]:
 _debug = click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error.")
 _book = click.argument("book", default="", metavar="[BOOK]")
 _quarter = click.option(
-    "--quarter", "-q", multiple=True, help="Like 2025Q4; may be repeated. [default: the last complete]"
+    "--quarter",
+    "-q",
+    multiple=True,
+    type=_Quarter(),
+    metavar="QUARTER",
+    help="Like 2025Q4; may be repeated. [default: the last complete]",
 )
 _as_of = click.option("--as-of", metavar="DAY", help="Know nothing after this day. [default: the export's day]")
 _allow_set_aside = click.option(
@@ -73,14 +110,18 @@ def review(
     quarter: tuple[str, ...],
     partner: tuple[str, ...],
     as_of: str | None,
+    out: str,
     allow_set_aside: bool,
     **options: Any,
 ) -> int:
     """Execute the KPI notebooks for every partner and the network, and publish the pages."""
     from partnerkpi.batch import review
 
+    if Path(out).exists() and not Path(out).is_dir():
+        raise click.UsageError(f"'{out}' is a file. Name a folder for the pages with --out.")
     opened = _opened(book, as_of, allow_set_aside)
-    result = review(opened, quarter or None, partner or None, **_given(options))
+    result = review(opened, quarter or None, partner or None, out=out, **_given(options))
+    click.echo(opened.reading.line(), err=True)
     click.echo(result, err=bool(result.failed))
     return result.exit_code
 
@@ -88,7 +129,15 @@ def review(
 @_command("partnerkpi score data --quarter 2025Q4 --by region --format csv")
 @_book
 @_quarter
-@click.option("--by", default="partner", show_default=True, metavar="LEVEL", help=f"One group per value of this: {BY}.")
+@click.option("--partner", "-p", metavar="ID", help="Only this partner. [default: all]")
+@click.option(
+    "--by",
+    type=_Level(),
+    default="partner",
+    show_default=True,
+    metavar="LEVEL",
+    help=f"One group per value of this: {', '.join([*levels(), 'none'])}.",
+)
 @click.option("--format", "style", type=click.Choice(STYLES), help="[default: by the file's name, else table]")
 @click.option("--output", "-o", metavar="FILE", help="Write here instead of printing.")
 @_as_of
@@ -96,6 +145,7 @@ def review(
 def score(
     book: str,
     quarter: tuple[str, ...],
+    partner: str | None,
     by: str,
     style: str | None,
     output: str | None,
@@ -112,7 +162,8 @@ def score(
     opened = _opened(book, as_of, allow_set_aside)
     quarters = [opened.quarter(label) for label in quarter or ("",)]
     refuse_before_records(opened, quarters)
-    table = scorecard(opened, quarters, by=by)
+    table = scorecard(opened, quarters, by=by, partner=partner)
+    click.echo(opened.reading.line(), err=True)
     if style == "xlsx":
         write_xlsx(table, str(output))
         return
@@ -164,12 +215,9 @@ def sample(folder: str, **options: Any) -> None:
 
 
 def _opened(book: str, as_of: str | None, allow_set_aside: bool) -> Book:
-    """The book, after the account of its deals was printed beside the result: read, used and not used."""
     from partnerkpi.opening import open_book
 
-    opened = open_book(book, as_of=as_of, allow_set_aside=allow_set_aside)
-    click.echo(opened.reading.line(), err=True)
-    return opened
+    return open_book(book, as_of=as_of, allow_set_aside=allow_set_aside)
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:
@@ -177,8 +225,18 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _style_of(output: str | None) -> str:
-    ending = Path(output).suffix.lower().removeprefix(".") if output else ""
-    return ending if ending in STYLES else "table"
+    """The format a file's name asks for; a table where there is no file.
+
+    Raises:
+        UsageError: the name ends on something else.
+    """
+    ending = Path(output).suffix.lower() if output else ""
+    if ending not in ENDINGS:
+        known = ", ".join(filter(None, ENDINGS))
+        raise click.UsageError(
+            f"What to write into '{output}' is not told by '{ending}': end it on {known}, or say --format."
+        )
+    return ENDINGS[ending]
 
 
 def _account(reading: Reading) -> str:
@@ -194,8 +252,6 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; errors are written to stderr."""
-    from partnerkpi.errors import PartnerKpiError
-
     debug = "--debug" in arguments
     try:
         with partnerkpi.make_context("partnerkpi", list(arguments)) as context:

@@ -38,8 +38,10 @@ class SystemProblem(PartnerKpiError):
     exit_code = 4
 
 
-def nearest(word: str, options: Iterable[str]) -> str:
+def nearest(word: str, options: Iterable[str], likeness: float = 0.6) -> str:
     """A sentence that names what is nearest to a misspelt word, or else all there is (at most twelve).
+
+    `likeness` is how alike two words must be, from 0 to 1: the more options mean different things, the more.
 
     >>> nearest("amout", ["amount", "status"])
     "Did you mean 'amount'?"
@@ -48,7 +50,7 @@ def nearest(word: str, options: Iterable[str]) -> str:
     """
     known = list(dict.fromkeys(str(o) for o in options))
     folded = {o.casefold(): o for o in known}
-    close = [folded[c] for c in get_close_matches(str(word).casefold(), folded, n=3, cutoff=0.6)]
+    close = [folded[c] for c in get_close_matches(str(word).casefold(), folded, n=3, cutoff=likeness)]
     if close:
         return "Did you mean " + " or ".join(f"'{c}'" for c in close) + "?"
     if not known:

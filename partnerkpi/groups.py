@@ -28,6 +28,8 @@ class Key(Enum):
 
 
 ALL, UNASSIGNED = Key.ALL, Key.UNASSIGNED
+#: So alike must a word be to a level to be taken for a slip of the pen.
+LIKENESS = 0.7
 
 
 def group_text(group: str | Key) -> str:
@@ -70,16 +72,9 @@ def groups_of(book: Book, by: str) -> Groups:
         raise UsageError(f"Figures are broken down by one level, like 'region', not by {by!r}.")
     column = known.get(by, by)
     if column not in known.values():
-        raise UsageError(f"Cannot break down by '{by}'. {_near(by, known)}")
+        raise UsageError(f"Cannot break down by '{by}'. {nearest(by, known, LIKENESS)}")
     labels = book.once(("groups", column), lambda: MEDIA if column == "media" else _labels_in(book, column))
     return Groups(book, column, (*labels, UNASSIGNED))
-
-
-def _near(by: str, known: dict[str, str]) -> str:
-    """The level meant, if the word looks like one; else all there are."""
-    hint = nearest(by, known)
-    likely = any(by[:3].casefold() == level[:3] for level in known)
-    return hint if likely or not hint.startswith("Did") else nearest("", known)
 
 
 def _labels_in(book: Book, column: str) -> tuple[str, ...]:

@@ -116,6 +116,46 @@ def test_score_writes_a_workbook(small: str, tmp_path: Path) -> None:
     np.testing.assert_allclose(again["value"], table["value"], rtol=1e-12)
 
 
+def test_score_of_one_partner_and_of_a_running_quarter(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["score", "--as-of", "2025-11-18", "-q", "2025Q4", "-p", "P-003"]) == 0
+    lines = capsys.readouterr().out.splitlines()[1:]
+    assert len(lines) == len(pk.KPIS)
+    assert all(line.startswith("P-003  2025Q4 to date, 49 of 92 days") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["score", "-o", "figures.docx"], "end it on .csv, .json, .xlsx, .txt"),
+        (["score", "--by", "regoin"], "There is no level 'regoin'. Did you mean 'region'"),
+        (["score", "-q", "2025-4"], "'2025-4' is no quarter. Write it like 2025Q4."),
+        (["score", "-q", "2019Q1"], "before the records of the book"),
+        (["review", "-q", "2019Q1"], "before the records of the book"),
+        (["score", "-p", "P-3"], "Did you mean 'P-003'"),
+        (["review", "-o", __file__], "is a file. Name a folder"),
+        (["kpis", "Close rat"], "There is no KPI called 'Close rat'"),
+    ],
+)
+def test_what_cannot_be_done_is_said_before_anything_else(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert said in " ".join(printed.err.split())
+    assert "rows read" not in printed.err, "the account stands beside a result, not before an error"
+
+
+def test_a_kpi_is_found_by_its_title_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["kpis", "Close rate"]) == 0
+    assert capsys.readouterr().out.startswith("Close rate (close_rate)")
+
+
+def test_the_overview_cuts_no_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--help"]) == 0
+    assert "..." not in capsys.readouterr().out.partition("Commands:")[2]
+
+
 def test_score_shows_the_headlines(small: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["score", small, "-q", "2025Q4", "--by", "none"]) == 0
     lines = capsys.readouterr().out.splitlines()
