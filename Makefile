@@ -9,7 +9,7 @@ JOBS ?= 2
 
 help:
 	@echo "make review      the reviews of the sample book, as pages under reports/"
-	@echo "make test        every test: code, doctests, notebooks"
+	@echo "make test        ruff and mypy, then every test: code, doctests, notebooks"
 	@echo "make lint        ruff and mypy"
 	@echo "make notebooks   execute the notebooks in place on the sample book"
 	@echo "make lab         JupyterLab on the notebooks"
@@ -32,8 +32,8 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 review: $(VENV)/.use
 	$(BIN)/partnerkpi review data
 
-# The profile `ci` draws the same examples every time; plain pytest looks for new ones.
-test: $(VENV)/.dev
+# What is out of order is said in seconds, before the tests run. The profile `ci` draws the same examples every time.
+test: lint
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --hypothesis-profile ci --nbval-lax tests partnerkpi notebooks
 
 lint: $(VENV)/.dev
