@@ -4,8 +4,10 @@ Written from the definitions alone, sharing no code with the package: DuckDB rea
 KPI answers for every partner and quarter, for `unassigned` and for `all`. Used by the tests and by the benchmark.
 
 Tables made by `load`: the canonical ones, typed, and `book` (one row: currency, as_of, units of money in 1.00);
-by `ask_about`: `periods` (quarter, first_day, last_day cut at the as-of day, window_day = the first day of the quarter
-three before).
+by `ask_about`: `periods` (quarter, first_day, last_day cut at the as-of day, days of the whole quarter, window_day =
+the first day of the quarter three before).
+
+What is the same for the companions too stands in `PREPARE`; their own queries are in `oracle_companions`.
 """
 
 from __future__ import annotations
@@ -19,16 +21,25 @@ import pandas as pd
 COLUMNS = {
     "deals": {
         "deal_id": "VARCHAR", "created_on": "DATE", "status": "VARCHAR", "partner_id": "VARCHAR", "closed_on": "DATE",
-        "amount": "DOUBLE", "currency": "VARCHAR", "sourced": "VARCHAR", "reason": "VARCHAR", "channel": "VARCHAR",
-        "lead_id": "VARCHAR",
+        "amount": "DOUBLE", "currency": "VARCHAR", "stage": "VARCHAR", "expected_close_on": "DATE",
+        "sourced": "VARCHAR", "reason": "VARCHAR", "competitor": "VARCHAR", "channel": "VARCHAR", "lead_id": "VARCHAR",
+        "region": "VARCHAR", "product": "VARCHAR",
     },
     "leads": {
         "lead_id": "VARCHAR", "created_on": "DATE", "partner_id": "VARCHAR", "status": "VARCHAR", "closed_on": "DATE",
-        "channel": "VARCHAR",
+        "channel": "VARCHAR", "region": "VARCHAR", "product": "VARCHAR",
     },
     "history": {
-        "deal_id": "VARCHAR", "changed_at": "TIMESTAMP", "status": "VARCHAR", "amount": "DOUBLE",
-        "partner_id": "VARCHAR",
+        "deal_id": "VARCHAR", "changed_at": "TIMESTAMP", "stage": "VARCHAR", "status": "VARCHAR", "amount": "DOUBLE",
+        "expected_close_on": "DATE", "partner_id": "VARCHAR",
+    },
+    "partners": {"partner_id": "VARCHAR", "joined_on": "DATE", "left_on": "DATE"},
+    "spend": {
+        "channel": "VARCHAR", "month": "DATE", "amount": "DOUBLE", "partner_id": "VARCHAR", "currency": "VARCHAR",
+    },
+    "targets": {
+        "quarter": "VARCHAR", "amount": "DOUBLE", "partner_id": "VARCHAR", "rep": "VARCHAR", "unit": "VARCHAR",
+        "measure": "VARCHAR",
     },
     "channels": {"channel": "VARCHAR", "media": "VARCHAR"},
     "rates": {"currency": "VARCHAR", "date": "DATE", "rate": "DOUBLE"},
@@ -45,6 +56,9 @@ PREPARE = """
 CREATE OR REPLACE MACRO money(amount, rate) AS
     round_even(round(amount * rate * 1e6 * (SELECT units FROM book)) / 1e6, 0) / (SELECT units FROM book);
 
+CREATE OR REPLACE MACRO two_digits(x) AS
+    CASE WHEN x > 0 THEN round_even(x / pow(10, floor(log10(x)) - 1), 0) * pow(10, floor(log10(x)) - 1) END;
+
 -- The rate of a day is the latest one known by that day; the book's own currency has the rate 1.
 CREATE OR REPLACE VIEW valued AS
 SELECT d.*,
@@ -58,98 +72,118 @@ LEFT JOIN leads l ON l.lead_id = d.lead_id;
 CREATE OR REPLACE VIEW closed AS
 SELECT p.quarter, v.* FROM valued v JOIN periods p ON v.closed_on BETWEEN p.first_day AND p.last_day;
 
+-- What the partner brought (everything where nobody said who did) and got an outcome, refusals included.
+CREATE OR REPLACE VIEW registered AS
+SELECT *, status = 'rejected' AND lower(coalesce(reason, '')) = 'conflict' AS conflict FROM closed
+WHERE status IN ('won', 'lost', 'abandoned', 'rejected')
+  AND (sourced = 'partner' OR NOT EXISTS (SELECT 1 FROM deals WHERE sourced IS NOT NULL));
+
 CREATE OR REPLACE VIEW prospects AS
-SELECT status, closed_on, partner_id FROM deals WHERE lead_id IS NULL OR lead_id NOT IN (SELECT lead_id FROM leads)
+SELECT 'D:' || deal_id AS prospect_id, created_on, status, closed_on, partner_id, worth,
+       came_through AS channel, region, product
+FROM valued WHERE lead_id IS NULL OR lead_id NOT IN (SELECT lead_id FROM leads)
 UNION ALL
-SELECT coalesce(d.status, l.status), CASE WHEN d.status IS NULL THEN l.closed_on ELSE d.closed_on END,
-       coalesce(d.partner_id, l.partner_id)
+SELECT 'L:' || l.lead_id, l.created_on, coalesce(d.status, l.status, 'open'),
+       CASE WHEN d.status IS NULL THEN l.closed_on ELSE d.closed_on END,
+       coalesce(d.partner_id, l.partner_id), d.worth,
+       coalesce(l.channel, d.came_through), coalesce(l.region, d.region), coalesce(l.product, d.product)
 FROM leads l
 LEFT JOIN (
     -- Several deals of one lead: won at the first win; else open if one is; else the last closing.
-    SELECT * FROM deals WHERE lead_id IS NOT NULL
+    SELECT * FROM valued WHERE lead_id IS NOT NULL
     QUALIFY row_number() OVER (
         PARTITION BY lead_id
         ORDER BY CASE status WHEN 'won' THEN 0 WHEN 'open' THEN 1 ELSE 2 END,
                  CASE WHEN status = 'won' THEN closed_on END,
+                 CASE WHEN status = 'open' THEN created_on END,
                  closed_on DESC, deal_id) = 1
 ) d USING (lead_id);
-"""
 
-AVERAGE_DEAL_SIZE = f"""
-SELECT quarter, {GROUP}, avg(worth) AS value FROM closed WHERE status = 'won' AND worth > 0 {SETS}
-"""
-
-NUMBER_OF_DEALS = f"""
-SELECT quarter, {GROUP}, count(*)::DOUBLE AS value FROM closed WHERE status = 'won' {SETS}
-"""
-
-OPPORTUNITY_PIPELINE = f"""
-WITH events AS (  -- open from the first day on, then what the history says, at last the closing
-    SELECT deal_id, created_on::TIMESTAMP AS moment, -1 AS place, 'open' AS status, NULL AS amount, NULL AS partner_id
+-- The state of every deal between its changes: open from the first day on, then what the history says, at last the
+-- closing. A value holds until the next one; the first known value holds from the beginning.
+CREATE OR REPLACE VIEW states AS
+WITH events AS (
+    SELECT deal_id, created_on::TIMESTAMP AS moment, -1 AS place, 'open' AS status, NULL AS amount, NULL AS partner_id,
+           NULL AS stage, NULL AS expected_close_on
     FROM deals
     UNION ALL
-    SELECT deal_id, changed_at, rowid, status, amount, partner_id FROM history
-    WHERE changed_at::DATE <= (SELECT as_of FROM book)
+    SELECT deal_id, greatest(changed_at, created_on::TIMESTAMP), history.rowid, history.status, history.amount,
+           history.partner_id, history.stage, history.expected_close_on
+    FROM history JOIN deals USING (deal_id) WHERE changed_at::DATE <= (SELECT as_of FROM book)
     UNION ALL
-    SELECT deal_id, closed_on + INTERVAL 86399 SECOND, 1e18, status, NULL, NULL FROM deals
-    WHERE closed_on IS NOT NULL AND status <> 'open'
+    SELECT deal_id, greatest(closed_on, created_on) + INTERVAL 86399 SECOND, 1e18, status, NULL, NULL, NULL, NULL
+    FROM deals WHERE closed_on IS NOT NULL AND status <> 'open'
 ),
-states AS (  -- a value holds until the next one; the first known value holds from the beginning
+told AS (
     SELECT deal_id, moment::DATE AS since, lead(moment::DATE, 1, DATE '9999-12-31') OVER one AS until,
            last_value(status IGNORE NULLS) OVER so_far AS status,
            coalesce(last_value(amount IGNORE NULLS) OVER so_far, first_value(amount IGNORE NULLS) OVER later) AS amount,
            coalesce(last_value(partner_id IGNORE NULLS) OVER so_far,
-                    first_value(partner_id IGNORE NULLS) OVER later) AS partner_id
+                    first_value(partner_id IGNORE NULLS) OVER later) AS partner_id,
+           coalesce(last_value(stage IGNORE NULLS) OVER so_far, first_value(stage IGNORE NULLS) OVER later) AS stage,
+           coalesce(last_value(expected_close_on IGNORE NULLS) OVER so_far,
+                    first_value(expected_close_on IGNORE NULLS) OVER later) AS expected_close_on
     FROM events
     WINDOW one AS (PARTITION BY deal_id ORDER BY moment, place),
            so_far AS (PARTITION BY deal_id ORDER BY moment, place ROWS UNBOUNDED PRECEDING),
            later AS (PARTITION BY deal_id ORDER BY moment, place
                      ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING)
-),
-stood AS (  -- on the day of the export an open deal is what the export says
-    SELECT p.quarter, p.last_day, d.currency,
-           CASE WHEN now.so THEN d.amount ELSE coalesce(s.amount, d.amount) END AS amount,
-           CASE WHEN now.so THEN d.partner_id ELSE coalesce(s.partner_id, d.partner_id) END AS partner_id
+)
+SELECT t.deal_id, since, until, t.status, coalesce(t.amount, d.amount) AS amount,
+       coalesce(t.partner_id, d.partner_id) AS partner_id, coalesce(t.stage, d.stage) AS stage,
+       coalesce(t.expected_close_on, d.expected_close_on) AS expected_close_on
+FROM told t JOIN deals d USING (deal_id)
+WHERE since < until;  -- of several changes on one day the last one holds
+
+-- The deals open at the end of each quarter as they stood that day, at that day's rate. On the day of the export an
+-- open deal is what the export says.
+CREATE OR REPLACE VIEW stood AS
+WITH open_then AS (
+    SELECT p.quarter, p.last_day, d.deal_id, d.created_on, d.currency,
+           CASE WHEN now.so THEN d.amount ELSE s.amount END AS amount,
+           CASE WHEN now.so THEN d.partner_id ELSE s.partner_id END AS partner_id,
+           CASE WHEN now.so THEN d.stage ELSE s.stage END AS stage,
+           CASE WHEN now.so THEN d.expected_close_on ELSE s.expected_close_on END AS expected_close_on
     FROM states s
     JOIN periods p ON s.since <= p.last_day AND p.last_day < s.until
     JOIN deals d USING (deal_id)
     CROSS JOIN book b
     CROSS JOIN LATERAL (SELECT p.last_day >= b.as_of AND d.status = 'open' AS so) now
-    WHERE s.status = 'open' AND d.created_on <= p.last_day
-),
-valued_that_day AS (
-    SELECT s.quarter, s.partner_id,
-           money(s.amount, CASE WHEN coalesce(s.currency, b.currency) = b.currency THEN 1.0 ELSE r.rate END) AS worth
-    FROM stood s CROSS JOIN book b
-    ASOF LEFT JOIN rates r ON s.currency = r.currency AND s.last_day >= r.date
+    WHERE s.status = 'open'
 )
-SELECT quarter, {GROUP}, sum(worth) AS value FROM valued_that_day {SETS}
+SELECT o.quarter, o.partner_id, o.deal_id, o.stage, o.expected_close_on, o.last_day, o.last_day - o.created_on AS age,
+       money(o.amount, CASE WHEN coalesce(o.currency, b.currency) = b.currency THEN 1.0 ELSE r.rate END) AS worth
+FROM open_then o CROSS JOIN book b
+ASOF LEFT JOIN rates r ON o.currency = r.currency AND o.last_day >= r.date;
+"""
+
+AVERAGE_DEAL_SIZE = f"""
+SELECT quarter, {GROUP}, avg(worth) AS value, count(*) AS n FROM closed WHERE status = 'won' AND worth > 0 {SETS}
+"""
+
+NUMBER_OF_DEALS = f"""
+SELECT quarter, {GROUP}, count(*)::DOUBLE AS value, count(*) AS n FROM closed WHERE status = 'won' {SETS}
+"""
+
+OPPORTUNITY_PIPELINE = f"""
+SELECT quarter, {GROUP}, sum(worth) AS value, count(*) AS n FROM stood {SETS}
 """
 
 MARKETING_CHANNELS = f"""
-SELECT quarter, {GROUP}, CASE WHEN count(*) FILTER (m.media IN ('paid', 'earned', 'owned')) > 0
-       THEN sum(worth) FILTER (m.media IN ('paid', 'earned', 'owned')) ELSE 0 END AS value
-FROM closed LEFT JOIN channels m ON m.channel = came_through
-WHERE status = 'won' {SETS}
+SELECT quarter, {GROUP}, sum(worth) AS value, count(*) AS n
+FROM closed JOIN channels m ON m.channel = came_through
+WHERE status = 'won' AND m.media IN ('paid', 'earned', 'owned') {SETS}
 """
 
 CLOSE_RATE = f"""
-SELECT quarter, {GROUP}, avg((status = 'won')::INT) AS value
+SELECT quarter, {GROUP}, avg((status = 'won')::INT) AS value, count(*) AS n
 FROM prospects JOIN periods p ON closed_on BETWEEN p.first_day AND p.last_day
 WHERE status IN ('won', 'lost', 'abandoned') {SETS}
 """
 
-DEAL_VELOCITY = """
-WITH lives AS (  -- each deal in each window: the ages at which it is watched, and how the watching ends
-    SELECT p.quarter, unnest([coalesce(d.partner_id, 'unassigned'), 'all']) AS grp,
-           greatest(p.window_day - d.created_on, 0) AS enters,
-           least(coalesce(d.closed_on, p.last_day), p.last_day) - d.created_on AS leaves,
-           coalesce(d.closed_on <= p.last_day, false) AND d.status = 'won' AS won,
-           coalesce(d.closed_on <= p.last_day, false) AND d.status <> 'won' AS otherwise
-    FROM deals d JOIN periods p
-      ON d.created_on <= p.last_day AND (d.closed_on IS NULL OR d.closed_on >= p.window_day)
-    WHERE d.closed_on IS NULL OR d.closed_on >= d.created_on
-),
+# Win curves (Aalen-Johansen) of some lives: quarter, grp, the ages at which each enters and leaves the watch, whether
+# it was won then, or ended otherwise. `curve` has a line per age, `ends` one per curve.
+CURVES = """
 ages AS (
     SELECT quarter, grp, age, sum(entering) AS entering, sum(leaving) AS leaving, sum(won) AS won, sum(other) AS other
     FROM (
@@ -173,31 +207,63 @@ curve AS (
     SELECT *, sum(step) OVER (PARTITION BY quarter, grp ORDER BY age ROWS UNBOUNDED PRECEDING) AS win_curve FROM stepped
 ),
 ends AS (
-    SELECT quarter, grp, max(win_curve) AS height, arg_max(still_open, age) AS open_at_last FROM curve GROUP BY ALL
+    SELECT quarter, grp, max(win_curve) AS height, arg_max(still_open, age) AS open_at_last, max(age) AS oldest,
+           sum(leaving)::BIGINT AS n
+    FROM curve GROUP BY ALL
 )
-SELECT quarter, grp, min(age)::DOUBLE AS value
+"""
+
+# Each deal in each window of four quarters; one that ended before it began has no duration.
+LIVES = """
+SELECT p.quarter, unnest([coalesce(d.partner_id, 'unassigned'), 'all']) AS grp,
+       greatest(p.window_day - d.created_on, 0) AS enters,
+       least(coalesce(d.closed_on, p.last_day), p.last_day) - d.created_on AS leaves,
+       coalesce(d.closed_on <= p.last_day, false) AND d.status = 'won' AS won,
+       coalesce(d.closed_on <= p.last_day, false) AND d.status <> 'won' AS otherwise
+FROM deals d JOIN periods p
+  ON d.created_on <= p.last_day AND (d.closed_on IS NULL OR d.closed_on >= p.window_day)
+WHERE d.closed_on IS NULL OR d.closed_on >= d.created_on
+"""
+
+DEAL_VELOCITY = f"""
+WITH lives AS ({LIVES}), {CURVES}
+SELECT quarter, grp, CASE WHEN height > 0 AND open_at_last <= height + 1e-12
+                     -- 1e-12: half is half, though two roads of adding it up differ in the last bit
+                     THEN min(age) FILTER (win_curve >= height / 2 - 1e-12)::DOUBLE END AS value, n
 FROM curve JOIN ends USING (quarter, grp)
--- 1e-12: half is half, though two roads of adding it up differ in the last bit
-WHERE height > 0 AND open_at_last <= height + 1e-12 AND win_curve >= height / 2 - 1e-12
-GROUP BY ALL
+GROUP BY quarter, grp, height, open_at_last, n
+"""
+
+# The typical partner: three (of an even number four) middle values' mean, two digits; nobody's below five partners.
+TYPICAL = f"""
+brought AS (
+    SELECT quarter, {GROUP}, count(*) AS deals, sum(worth) AS amount, max(coalesce(worth, 0)) AS largest
+    FROM closed WHERE status = 'won' {SETS}
+),
+ranked AS (
+    SELECT quarter, deals, amount, row_number() OVER (PARTITION BY quarter ORDER BY deals) AS by_deals,
+           row_number() OVER (PARTITION BY quarter ORDER BY amount) AS by_amount,
+           count(*) OVER (PARTITION BY quarter) AS partners, count(amount) OVER (PARTITION BY quarter) AS priced
+    FROM brought WHERE grp NOT IN ('all', 'unassigned')
+),
+middle AS (
+    SELECT quarter,
+           avg(deals) FILTER (partners >= 5 AND abs(2 * by_deals - partners - 1) <= 3) AS deals,
+           avg(amount) FILTER (priced >= 5 AND by_amount <= priced AND abs(2 * by_amount - priced - 1) <= 3) AS amount
+    FROM ranked GROUP BY quarter
+),
+typical AS (SELECT quarter, two_digits(deals) AS deals, two_digits(amount) AS amount FROM middle)
 """
 
 QUALITY_SCORE = f"""
-WITH brought AS (
-    SELECT quarter, {GROUP}, count(*) AS deals, sum(worth) AS amount FROM closed WHERE status = 'won' {SETS}
-),
-typical AS (
-    SELECT quarter, median(deals) AS deals, median(amount) AS amount
-    FROM brought WHERE grp NOT IN ('all', 'unassigned') GROUP BY quarter
-)
-SELECT quarter, grp, 100 * sqrt(b.deals / t.deals) * sqrt(b.amount / t.amount) AS value
-FROM brought b JOIN typical t USING (quarter)
+WITH {TYPICAL}
+SELECT quarter, grp, 100 * sqrt(b.deals / t.deals) * sqrt(b.amount / t.amount) AS value,
+       CASE WHEN t.deals + t.amount > 0 THEN b.deals END AS n
+FROM brought b JOIN typical t USING (quarter) WHERE grp NOT IN ('all', 'unassigned')
 """
 
 DEAL_SUCCESS = f"""
-SELECT quarter, {GROUP}, avg((status = 'won')::INT) AS value FROM closed
-WHERE sourced = 'partner' AND status IN ('won', 'lost', 'abandoned', 'rejected')
-  AND NOT (status = 'rejected' AND coalesce(reason, '') = 'conflict') {SETS}
+SELECT quarter, {GROUP}, avg((status = 'won')::INT) AS value, count(*) AS n FROM registered WHERE NOT conflict {SETS}
 """
 
 HEADLINES = {
@@ -247,11 +313,11 @@ def ask_about(connection: duckdb.DuckDBPyConnection, periods: list[tuple[str, st
     connection.executemany("INSERT INTO asked VALUES (?, ?, ?)", periods)
     connection.execute(
         "CREATE OR REPLACE TABLE periods AS SELECT quarter, first_day, least(last_day, as_of) AS last_day,"
-        " CAST(first_day - INTERVAL 9 MONTH AS DATE) AS window_day FROM asked, book"
+        " last_day - first_day + 1 AS days, CAST(first_day - INTERVAL 9 MONTH AS DATE) AS window_day FROM asked, book"
     )
     connection.execute(PREPARE)
 
 
 def headline(connection: duckdb.DuckDBPyConnection, name: str) -> pd.DataFrame:
-    """One KPI for every quarter asked about: columns quarter, grp, value; without rows to count a group has no line."""
+    """One KPI for every quarter asked about: quarter, grp, value, n; without rows to count a group has no line."""
     return connection.execute(HEADLINES[name]).df()

@@ -1,0 +1,87 @@
+"""What plain SQL says of every figure, for every group and quarter of a book: the queries, and what goes for them all.
+
+What the book does not record is missing, a sum over nothing is nought, an index is a partner's, and of a quarter before
+the book's first day nothing is known.
+"""
+
+from __future__ import annotations
+
+import duckdb
+import numpy as np
+import pandas as pd
+from oracle import HEADLINES
+from oracle_companions import COMPANIONS, PREPARE
+
+# Where nothing happened a count and a sum are nought; every other figure is missing.
+NOUGHT = {
+    *("number_of_deals", "won_amount", "opportunity_pipeline", "open_deals", "weighted_pipeline", "overdue_deals"),
+    *("lost_to_rivals", "marketing_channels", "paid", "earned", "owned", "unmapped", "none_recorded", "leads", "spend"),
+    "conflicts",
+}
+# An index against the typical partner, or one's own past, is a partner's.
+PARTNERS_ONLY = {"quality_score", "score_without_largest", "own_past"}
+
+WINS = "EXISTS (FROM deals WHERE status = 'won')"
+PRICES = "EXISTS (FROM deals WHERE status = 'won' AND amount IS NOT NULL)"
+LOSSES = "EXISTS (FROM prospects WHERE status IN ('lost', 'abandoned'))"
+REFUSALS = "EXISTS (FROM prospects WHERE status = 'rejected')"
+CHANNELS = "EXISTS (FROM prospects WHERE channel IS NOT NULL)"
+MAP = "EXISTS (FROM channels)"
+CLOSES = (
+    "EXISTS (SELECT expected_close_on AS day FROM deals WHERE day IS NOT NULL"
+    " UNION ALL SELECT expected_close_on AS day FROM history WHERE day IS NOT NULL)"
+)
+
+# What a book must hold at all for a figure to be measured in it; without it the figure is missing, never nought.
+NEEDS = {
+    **dict.fromkeys(("number_of_deals", "deals_per_active_month"), (WINS,)),
+    **dict.fromkeys(("won_amount", "attainment", "to_go_coverage"), (PRICES,)),
+    "weighted_pipeline": ("EXISTS (FROM history WHERE stage IS NOT NULL)",),
+    "overdue_deals": (CLOSES,),
+    "lost_to_rivals": ("EXISTS (FROM deals WHERE competitor IS NOT NULL)",),
+    **dict.fromkeys(("marketing_channels", "paid", "earned", "owned"), (CHANNELS, MAP, PRICES)),
+    **dict.fromkeys(("unmapped", "none_recorded"), (CHANNELS, PRICES)),
+    "leads": ("EXISTS (FROM leads)",),
+    "spend": ("EXISTS (FROM spend)",),
+    "cost_per_lead": ("EXISTS (FROM leads)",),
+    "cost_per_won_deal": (CHANNELS, WINS),
+    "return_on_spend": (CHANNELS, PRICES),
+    **dict.fromkeys(("close_rate", "narrow", "observed_to_expected"), (LOSSES, WINS)),
+    "by_amount": (LOSSES, PRICES),
+    **dict.fromkeys(("cohort_90", "cohort_180", "won_within_30", "won_within_90", "won_within_180"), (WINS,)),
+    **dict.fromkeys(("deal_success", "conversion"), (f"({LOSSES} OR {REFUSALS})", WINS)),
+    **dict.fromkeys(("identification", "conflicts"), (REFUSALS,)),
+}
+
+
+def answers(connection: duckdb.DuckDBPyConnection, groups: list[str]) -> pd.DataFrame:
+    """Every headline and companion for every group and quarter: `value` and `n`, by figure, quarter and group.
+
+    `n` is missing where the definitions leave it open: where the book does not hold what the figure needs.
+    """
+    connection.execute(PREPARE)
+    quarters = connection.execute("SELECT quarter FROM periods ORDER BY first_day").df()["quarter"]
+    cells = pd.MultiIndex.from_product([quarters, groups], names=["quarter", "group"])
+    begun = cells.get_level_values("quarter").isin(connection.execute(BEGUN).df()["quarter"])
+    network = cells.get_level_values("group").isin(["all", "unassigned"])
+    tables = {}
+    for figure, query in (HEADLINES | COMPANIONS).items():
+        table = pd.DataFrame({"value": np.nan, "n": np.nan}, index=cells)
+        tables[figure] = table
+        if connection.execute(f"SELECT {' AND '.join(NEEDS.get(figure, ['true']))}").fetchone() == (True,):
+            lines = connection.execute(query).df() if isinstance(query, str) else query(connection)
+            lines = lines.set_index(["quarter", "grp"])[["value", "n"]].astype("float64")
+            assert set(lines.index) <= set(cells), f"{figure} speaks of a group the package does not know"
+            table.loc[:, :] = [0.0 if figure in NOUGHT else np.nan, 0]
+            table.loc[lines.index] = lines
+        if figure in PARTNERS_ONLY:
+            table.loc[network] = np.nan
+        table.loc[~begun] = [np.nan, 0]
+    return pd.concat(tables, names=["figure"])
+
+
+# The quarters of which anything can be known.
+BEGUN = """
+SELECT quarter FROM periods WHERE last_day >= (
+    SELECT min(created_on) FROM (SELECT created_on FROM deals UNION ALL SELECT created_on FROM leads))
+"""

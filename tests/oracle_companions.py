@@ -1,0 +1,355 @@
+"""Every companion figure a second time: plain SQL over the tables of `oracle`, and one model fitted by Newton's method.
+
+Written from the definitions and from each figure's own formula, sharing no code with the package. A figure's query
+gives `quarter, grp, value, n`; a group it gives no line for has no row to count. `oracle_answers` puts all together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import duckdb
+import numpy as np
+import pandas as pd
+from oracle import CURVES, GROUP, LIVES, SETS, TYPICAL
+
+# Views shared by several companions, and the two that are asked often, as tables.
+PREPARE = f"""
+CREATE OR REPLACE TABLE standing AS SELECT * FROM stood;
+CREATE OR REPLACE TABLE ended AS SELECT * FROM closed;
+CREATE OR REPLACE TABLE decided AS
+SELECT p.quarter, x.* FROM prospects x JOIN periods p ON x.closed_on BETWEEN p.first_day AND p.last_day
+WHERE status IN ('won', 'lost', 'abandoned');
+
+-- Won amount of every line: missing where there are wins and none has an amount.
+CREATE OR REPLACE VIEW won_by AS
+SELECT quarter, {GROUP}, count(*) AS n, sum(worth) AS worth FROM ended WHERE status = 'won' {SETS};
+CREATE OR REPLACE VIEW open_by AS SELECT quarter, {GROUP}, count(*) AS n, sum(worth) AS worth FROM standing {SETS};
+
+-- Targets of won amount at the first level that the quarter has: partners', reps', units', the whole's. Only the first
+-- speaks of partners; the sum of whichever it is is the whole's.
+CREATE OR REPLACE VIEW target_by AS
+WITH levelled AS (
+    SELECT *, CASE WHEN partner_id IS NOT NULL THEN 1 WHEN rep IS NOT NULL THEN 2
+                   WHEN unit IS NOT NULL THEN 3 ELSE 4 END AS level
+    FROM targets WHERE coalesce(measure, 'won_amount') = 'won_amount' AND quarter IN (SELECT quarter FROM periods)
+)
+SELECT quarter, coalesce(partner_id, 'all') AS grp, sum(amount) AS target
+FROM (FROM levelled QUALIFY level = min(level) OVER (PARTITION BY quarter))
+GROUP BY GROUPING SETS ((quarter, partner_id), (quarter)) HAVING grouping(partner_id) = 1 OR partner_id IS NOT NULL;
+
+CREATE OR REPLACE VIEW bills AS
+SELECT p.quarter, s.channel, s.partner_id,
+       money(s.amount, CASE WHEN coalesce(s.currency, b.currency) = b.currency THEN 1.0 ELSE r.rate END) AS worth
+FROM spend s JOIN periods p ON s.month BETWEEN p.first_day AND p.last_day
+CROSS JOIN book b
+ASOF LEFT JOIN rates r ON s.currency = r.currency AND s.month >= r.date;
+
+CREATE OR REPLACE VIEW new_leads AS
+SELECT p.quarter, l.partner_id, l.channel
+FROM leads l JOIN periods p ON l.created_on BETWEEN p.first_day AND p.last_day;
+
+CREATE OR REPLACE VIEW won_through AS
+SELECT e.quarter, e.partner_id, e.worth, e.came_through AS channel,
+       CASE WHEN came_through IS NULL THEN 'none_recorded' ELSE coalesce(m.media, 'unmapped') END AS media
+FROM ended e LEFT JOIN channels m ON m.channel = e.came_through WHERE status = 'won';
+"""
+
+MEDIAN_DEAL_SIZE = f"""
+SELECT quarter, {GROUP}, median(worth) AS value, count(*) AS n FROM ended WHERE status = 'won' AND worth > 0 {SETS}
+"""
+
+LARGEST_DEAL_SHARE = f"""
+SELECT quarter, {GROUP}, max(worth) / sum(worth) AS value, count(*) AS n
+FROM ended WHERE status = 'won' AND worth > 0 {SETS}
+"""
+
+WITHOUT_LARGEST = f"""
+SELECT quarter, {GROUP}, (sum(worth) - max(worth)) / nullif(count(*) - 1, 0) AS value, count(*) AS n
+FROM ended WHERE status = 'won' AND worth > 0 {SETS}
+"""
+
+WON_AMOUNT = "SELECT quarter, grp, worth AS value, n FROM won_by"
+
+ATTAINMENT = """
+SELECT quarter, grp, CASE WHEN n IS NULL THEN 0 ELSE worth END / nullif(target, 0) AS value, coalesce(n, 0) AS n
+FROM won_by FULL JOIN target_by USING (quarter, grp) WHERE quarter IN (SELECT quarter FROM target_by)
+"""
+
+# A month is a third of the quarter. Whoever stands in no list of partners, or without a day, is there all the time.
+DEALS_PER_ACTIVE_MONTH = f"""
+WITH everybody AS (
+    SELECT partner_id FROM partners UNION SELECT partner_id FROM deals UNION SELECT partner_id FROM leads
+    UNION SELECT partner_id FROM history UNION SELECT partner_id FROM spend UNION SELECT partner_id FROM targets
+),
+months AS (
+    SELECT quarter, partner_id,
+           least(coalesce(left_on, last_day), last_day) AS last,
+           greatest(coalesce(joined_on, first_day), first_day) AS first, 3.0 * (last - first + 1) / days AS months
+    FROM everybody LEFT JOIN partners USING (partner_id), periods WHERE partner_id IS NOT NULL
+),
+active AS (SELECT quarter, {GROUP}, sum(months) AS months FROM months WHERE months > 0 {SETS})
+SELECT quarter, grp, coalesce(n, 0) / months AS value, coalesce(n, 0) AS n
+FROM won_by FULL JOIN active USING (quarter, grp)
+"""
+
+OPEN_DEALS = "SELECT quarter, grp, n::DOUBLE AS value, n FROM open_by"
+
+# A stage's chance: of the deals decided by the quarter's end that were ever open in it, the share won.
+WEIGHTED_PIPELINE = f"""
+WITH passed AS (SELECT DISTINCT deal_id, stage FROM states WHERE status = 'open' AND stage IS NOT NULL),
+chances AS (
+    SELECT p.quarter, passed.stage, avg((d.status = 'won')::INT) AS chance
+    FROM passed JOIN deals d USING (deal_id)
+    JOIN periods p ON d.status IN ('won', 'lost', 'abandoned') AND d.closed_on <= p.last_day
+    GROUP BY ALL
+)
+SELECT s.quarter, {GROUP}, sum(round_even(worth * coalesce(chance, 0) * units, 0) / units) AS value, count(*) AS n
+FROM standing s LEFT JOIN chances c ON c.quarter = s.quarter AND c.stage = s.stage, book
+GROUP BY GROUPING SETS ((s.quarter, partner_id), (s.quarter))
+"""
+
+PIPELINE_AGE = f"SELECT quarter, {GROUP}, median(age) AS value, count(*) AS n FROM standing {SETS}"
+
+OVERDUE_DEALS = f"""
+SELECT quarter, {GROUP}, count(*)::DOUBLE AS value, count(*) AS n
+FROM standing WHERE expected_close_on < last_day {SETS}
+"""
+
+COVERAGE = """
+SELECT quarter, grp, CASE WHEN n IS NULL THEN 0 ELSE worth END / nullif(target, 0) AS value, coalesce(n, 0) AS n
+FROM open_by FULL JOIN target_by USING (quarter, grp) WHERE quarter IN (SELECT quarter FROM target_by)
+"""
+
+TO_GO_COVERAGE = """
+WITH missing AS (
+    SELECT quarter, grp, target - CASE WHEN n IS NULL THEN 0 ELSE worth END AS amount
+    FROM target_by LEFT JOIN won_by USING (quarter, grp)
+)
+SELECT quarter, grp, CASE WHEN amount > 0 THEN CASE WHEN n IS NULL THEN 0 ELSE worth END / amount END AS value,
+       coalesce(n, 0) AS n
+FROM open_by FULL JOIN missing USING (quarter, grp) WHERE quarter IN (SELECT quarter FROM target_by)
+"""
+
+LOST_TO_RIVALS = f"""
+SELECT quarter, {GROUP}, sum(worth) AS value, count(*) AS n
+FROM ended WHERE status = 'lost' AND competitor IS NOT NULL {SETS}
+"""
+
+
+def through(media: str) -> str:
+    """Won amount of one media type."""
+    return (
+        f"SELECT quarter, {GROUP}, sum(worth) AS value, count(*) AS n FROM won_through WHERE media = '{media}' {SETS}"
+    )
+
+
+LEADS = f"SELECT quarter, {GROUP}, count(*)::DOUBLE AS value, count(*) AS n FROM new_leads {SETS}"
+
+SPEND = f"SELECT quarter, {GROUP}, sum(worth) AS value, count(*) AS n FROM bills {SETS}"
+
+
+def cost_per(unit: str) -> str:
+    """A partner's own spend over its own units of the channels it pays for; nobody's over the rest of nobody's."""
+    return f"""
+    WITH paid AS (SELECT * FROM bills WHERE worth > 0),
+    bought AS (
+        SELECT u.quarter, CASE WHEN own.so THEN u.partner_id END AS partner_id
+        FROM {unit} u
+        CROSS JOIN LATERAL (SELECT EXISTS (FROM paid p WHERE p.quarter = u.quarter AND p.channel = u.channel
+                                           AND p.partner_id = u.partner_id) AS so) own
+        WHERE own.so OR EXISTS (FROM paid p WHERE p.quarter = u.quarter AND p.channel = u.channel
+                                AND p.partner_id IS NULL)
+    ),
+    costs AS (SELECT quarter, {GROUP}, sum(worth) AS cost FROM paid {SETS}),
+    units AS (SELECT quarter, {GROUP}, count(*) AS n FROM bought {SETS})
+    SELECT quarter, grp, cost / n AS value, coalesce(n, 0) AS n FROM costs LEFT JOIN units USING (quarter, grp)
+    """
+
+
+RETURN_ON_SPEND = f"""
+WITH brought AS (
+    SELECT quarter, {GROUP}, count(*) AS n, sum(worth) AS worth FROM won_through WHERE channel IS NOT NULL {SETS}
+),
+costs AS (SELECT quarter, {GROUP}, sum(worth) AS cost FROM bills {SETS})
+SELECT quarter, grp, (CASE WHEN n IS NULL THEN 0 ELSE worth END - cost) / nullif(cost, 0) AS value,
+       coalesce(n, 0) AS n
+FROM costs LEFT JOIN brought USING (quarter, grp)
+"""
+
+NARROW = f"""
+SELECT quarter, {GROUP}, avg((status = 'won')::INT) AS value, count(*) AS n
+FROM decided WHERE status IN ('won', 'lost') {SETS}
+"""
+
+BY_AMOUNT = f"""
+SELECT quarter, {GROUP}, coalesce(sum(worth) FILTER (status = 'won'), 0) / sum(worth) AS value, count(*) AS n
+FROM decided WHERE worth > 0 {SETS}
+"""
+
+# The prospects that came in during the four quarters, watched from their first day.
+COHORT = """
+SELECT p.quarter, unnest([coalesce(partner_id, 'unassigned'), 'all']) AS grp, 0 AS enters,
+       least(coalesce(closed_on, last_day), last_day) - created_on AS leaves,
+       coalesce(closed_on <= last_day, false) AND status = 'won' AS won,
+       coalesce(closed_on <= last_day, false) AND status <> 'won' AS otherwise
+FROM prospects JOIN periods p ON created_on BETWEEN window_day AND last_day
+WHERE closed_on IS NULL OR closed_on >= created_on
+"""
+
+
+def won_within(days: int, lives: str) -> str:
+    """The win curve at one age: known where somebody was followed so long, or nobody is left to be followed."""
+    return f"""
+    WITH lives AS ({lives}), {CURVES}
+    SELECT quarter, grp, CASE WHEN oldest >= {days} OR open_at_last <= 1e-12
+                         THEN coalesce(max(win_curve) FILTER (age <= {days}), 0) END AS value, n
+    FROM curve JOIN ends USING (quarter, grp) GROUP BY quarter, grp, oldest, open_at_last, n
+    """
+
+
+NAIVE_DAYS = f"""
+SELECT quarter, {GROUP}, median(closed_on - created_on) AS value, count(*) AS n
+FROM ended WHERE status = 'won' AND closed_on >= created_on {SETS}
+"""
+
+# Entries per day × probability to be won at all × mean size of what was won in the window.
+SALES_VELOCITY = f"""
+WITH lives AS ({LIVES}), {CURVES},
+flow AS (
+    SELECT p.quarter, {GROUP}, count(*) FILTER (created_on >= window_day) / (p.last_day - p.window_day + 1) AS entries,
+           avg(worth) FILTER (status = 'won' AND closed_on <= last_day AND worth > 0) AS size
+    FROM valued JOIN periods p ON created_on <= last_day AND (closed_on IS NULL OR closed_on >= window_day)
+    WHERE closed_on IS NULL OR closed_on >= created_on
+    GROUP BY GROUPING SETS ((p.quarter, p.last_day, p.window_day, partner_id), (p.quarter, p.last_day, p.window_day))
+)
+SELECT quarter, grp, entries * height * size AS value, n FROM ends JOIN flow USING (quarter, grp)
+"""
+
+SCORE_WITHOUT_LARGEST = f"""
+WITH {TYPICAL}
+SELECT quarter, grp, CASE WHEN t.deals + t.amount > 0 THEN b.deals END AS n,
+       CASE WHEN b.deals > 1
+       THEN 100 * sqrt((b.deals - 1) / t.deals) * sqrt((b.amount - b.largest) / t.amount) END AS value
+FROM brought b JOIN typical t USING (quarter) WHERE grp NOT IN ('all', 'unassigned')
+"""
+
+# 100 is the average of the four quarters before, of which the first must not lie before the book's records.
+OWN_PAST = """
+WITH before AS (
+    SELECT p.quarter, partner_id, count(*) AS deals, sum(worth) AS amount
+    FROM valued v JOIN periods p
+      ON v.status = 'won' AND v.closed_on >= first_day - INTERVAL 12 MONTH AND v.closed_on < first_day
+    GROUP BY p.quarter, partner_id
+),
+recorded AS (
+    SELECT quarter FROM periods
+    WHERE first_day - INTERVAL 9 MONTH > (SELECT min(created_on) FROM (SELECT created_on FROM deals
+                                          UNION ALL SELECT created_on FROM leads))
+)
+SELECT quarter, b.partner_id AS grp, coalesce(w.n, 0) AS n,
+       100 * sqrt(4 * coalesce(w.n, 0) / b.deals)
+           * sqrt(4 * CASE WHEN w.n IS NULL THEN 0 ELSE w.worth END / nullif(b.amount, 0)) AS value
+FROM before b JOIN recorded USING (quarter) LEFT JOIN won_by w ON w.quarter = b.quarter AND w.grp = b.partner_id
+WHERE b.partner_id IS NOT NULL
+UNION ALL
+SELECT quarter, grp, n, NULL FROM won_by JOIN recorded USING (quarter)
+WHERE grp NOT IN ('all', 'unassigned')
+  AND NOT EXISTS (FROM before b WHERE b.quarter = won_by.quarter AND b.partner_id = won_by.grp)
+"""
+
+IDENTIFICATION = f"""
+SELECT quarter, {GROUP}, avg((status <> 'rejected')::INT) AS value, count(*) AS n
+FROM registered WHERE NOT conflict {SETS}
+"""
+
+CONVERSION = f"""
+SELECT quarter, {GROUP}, avg((status = 'won')::INT) AS value, count(*) AS n
+FROM registered WHERE status <> 'rejected' {SETS}
+"""
+
+CONFLICTS = f"SELECT quarter, {GROUP}, count(*)::DOUBLE AS value, count(*) AS n FROM registered WHERE conflict {SETS}"
+
+
+def observed_to_expected(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    """Wins of the quarter over those expected by a logistic model of the year's decisions.
+
+    The network's decisions of the four quarters; main effects of month, region, product, size band (where all have an
+    amount) and media type, each where there are two kinds; a ridge of one half on each effect, none on the constant.
+    The kind that comes first in the alphabet is the one the others are measured against.
+    """
+    tables = []
+    for quarter, window, first, last in connection.execute(
+        "SELECT quarter, window_day, first_day, last_day FROM periods"
+    ).fetchall():
+        year = connection.execute(
+            """
+            SELECT closed_on >= ? AS now, status = 'won' AS won, partner_id, worth, month(closed_on)::VARCHAR AS month,
+                   coalesce(region, 'none') AS region, coalesce(product, 'none') AS product,
+                   CASE WHEN channel IS NULL THEN 'none_recorded' ELSE coalesce(media, 'unmapped') END AS media
+            FROM prospects LEFT JOIN channels USING (channel)
+            WHERE status IN ('won', 'lost', 'abandoned') AND closed_on BETWEEN ? AND ?
+            """,
+            [first, window, last],
+        ).df()
+        if (year["worth"] > 0).all() and len(year):
+            year["size"] = np.searchsorted(np.quantile(year["worth"], [0.25, 0.5, 0.75]), year["worth"]).astype(str)
+        kinds = [c for c in ("month", "region", "product", "size", "media") if c in year and year[c].nunique() > 1]
+        if len(year) < 50 or not kinds:
+            continue
+        effects = [year[kind] == name for kind in kinds for name in sorted(year[kind].unique())[1:]]
+        design = np.column_stack([np.ones(len(year)), *effects]).astype(float)
+        now = year.assign(chance=chances(design, year["won"].to_numpy(dtype=float)))[year["now"]]
+        for grp, part in [("all", now), *now.groupby(now["partner_id"].fillna("unassigned"))]:
+            if len(part):
+                tables.append((quarter, grp, part["won"].sum() / part["chance"].sum(), len(part)))
+    return pd.DataFrame(tables, columns=["quarter", "grp", "value", "n"])
+
+
+def chances(design: np.ndarray, won: np.ndarray) -> np.ndarray:
+    """Fitted probabilities of a logistic model with a ridge of one half on all but the constant, by Newton's method."""
+    ridge = np.diag([0.0] + [0.5] * (design.shape[1] - 1))
+    beta = np.zeros(design.shape[1])
+    for _ in range(50):
+        p = 1 / (1 + np.exp(-design @ beta))
+        step = np.linalg.solve((design.T * (p * (1 - p))) @ design + ridge, design.T @ (won - p) - ridge @ beta)
+        beta += step
+        if np.abs(step).max() < 1e-12:
+            break
+    return 1 / (1 + np.exp(-design @ beta))
+
+
+COMPANIONS: dict[str, str | Callable[[duckdb.DuckDBPyConnection], pd.DataFrame]] = {
+    "median_deal_size": MEDIAN_DEAL_SIZE,
+    "largest_deal_share": LARGEST_DEAL_SHARE,
+    "without_largest": WITHOUT_LARGEST,
+    "won_amount": WON_AMOUNT,
+    "attainment": ATTAINMENT,
+    "deals_per_active_month": DEALS_PER_ACTIVE_MONTH,
+    "open_deals": OPEN_DEALS,
+    "weighted_pipeline": WEIGHTED_PIPELINE,
+    "pipeline_age": PIPELINE_AGE,
+    "overdue_deals": OVERDUE_DEALS,
+    "coverage": COVERAGE,
+    "to_go_coverage": TO_GO_COVERAGE,
+    "lost_to_rivals": LOST_TO_RIVALS,
+    **{media: through(media) for media in ("paid", "earned", "owned", "unmapped", "none_recorded")},
+    "leads": LEADS,
+    "spend": SPEND,
+    "cost_per_lead": cost_per("new_leads"),
+    "cost_per_won_deal": cost_per("won_through"),
+    "return_on_spend": RETURN_ON_SPEND,
+    "narrow": NARROW,
+    "by_amount": BY_AMOUNT,
+    "cohort_90": won_within(90, COHORT),
+    "cohort_180": won_within(180, COHORT),
+    "observed_to_expected": observed_to_expected,
+    "naive_days": NAIVE_DAYS,
+    **{f"won_within_{days}": won_within(days, LIVES) for days in (30, 90, 180)},
+    "sales_velocity": SALES_VELOCITY,
+    "score_without_largest": SCORE_WITHOUT_LARGEST,
+    "own_past": OWN_PAST,
+    "identification": IDENTIFICATION,
+    "conversion": CONVERSION,
+    "conflicts": CONFLICTS,
+}
