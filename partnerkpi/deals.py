@@ -106,7 +106,8 @@ def target_rows(book: Book, quarter: Quarter, measure: str = "won_amount") -> pd
     """The quarter's targets in column `of`, none of them counted; at one level, so that nothing is added twice.
 
     A book may set targets per partner, per rep, per unit or for the whole: the first of these that it has is used. A
-    target without a measure is one for the won amount.
+    target without a measure is one for the won amount. A target that names no group is one of the whole, not of the
+    rows without a group.
     """
     table = book.targets
     table = table[
@@ -117,4 +118,4 @@ def target_rows(book: Book, quarter: Quarter, measure: str = "won_amount") -> pd
             table = table[table[level].notna()]
             break
     keys = table[[c.name for c in TABLES["targets"].columns if c.level]]
-    return keys.assign(value=0.0, of=table["amount"].to_numpy(dtype=np.float64), counted=False)
+    return keys.assign(value=0.0, of=table["amount"].to_numpy(dtype=np.float64), counted=False, whole=True)

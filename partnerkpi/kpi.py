@@ -305,7 +305,11 @@ class Kpi:
         codes = np.zeros(len(rows), dtype=np.int64)
         if groups:
             codes = groups.codes(rows)
-            table = pd.concat([self.statistic(rows, codes, len(groups.labels)), table], ignore_index=True)
+            grouped = np.ones(len(rows), dtype=bool)
+            if "whole" in rows:  # without a group these rows are of the whole, and of no group
+                grouped = ~(rows["whole"].eq(True) & (codes == len(groups.labels) - 1)).to_numpy(dtype=bool)
+            parts = self.statistic(rows[grouped], codes[grouped], len(groups.labels))
+            table = pd.concat([parts, table], ignore_index=True)
         nothing = (Code.NONE_IN_QUARTER if self.kind == "flow" else Code.NONE)(rows=self.counts)
         table["reason"] = table["reason"].where(table["reason"].notna() | table["value"].notna(), nothing)
         notes = np.full(len(table), None, dtype=object)

@@ -48,9 +48,13 @@ class Computed:
 
     @cached_property
     def statuses(self) -> frozenset[str]:
-        """The statuses that any deal or lead of the book has or ever had: one without any does not record it."""
-        frames = (self.whole.deals, self.whole.leads, self.whole.spells)
-        return frozenset(str(status) for frame in frames for status in frame["status"].dropna().unique())
+        """The statuses that any deal or lead of the book has: one without any does not record it.
+
+        `open` is one of them where any deal was ever open at the end of a day.
+        """
+        has = {str(s) for frame in (self.whole.deals, self.whole.leads) for s in frame["status"].dropna().unique()}
+        once = {"open"} if (self.whole.spells["status"] == "open").any() else set()
+        return frozenset(has | once)
 
     @cached_property
     def priced(self) -> frozenset[str]:
@@ -72,18 +76,20 @@ class Computed:
     def _typical(self, quarter: Quarter) -> tuple[float, float]:
         """Deals and amount of the typical partner: medians over the partners with at least one win in the quarter.
 
-        NaN for fewer than five such partners. Deals without a partner belong to nobody's typical quarter.
+        NaN for fewer than five such partners, the amount also for fewer than five whose wins carry one. Deals without
+        a partner belong to nobody's typical quarter.
         """
         won = won_in(self.whole.deals, quarter)
         won = won[won["partner_id"].notna()]
         codes = won["partner_id"].cat.codes.to_numpy(dtype=np.int64)
         size = len(won["partner_id"].cat.categories)
+        amounts = won["amount"].to_numpy(dtype=np.float64)
         wins = np.bincount(codes, minlength=size)
-        amount = exact_total(np.nan_to_num(won["amount"].to_numpy(dtype=np.float64)), codes, size)
-        active = wins > 0
-        if active.sum() < FEWEST_PARTNERS:
+        priced = np.bincount(codes[~np.isnan(amounts)], minlength=size) > 0
+        amount = exact_total(np.nan_to_num(amounts), codes, size)
+        if (wins > 0).sum() < FEWEST_PARTNERS or priced.sum() < FEWEST_PARTNERS:
             return np.nan, np.nan
-        return rounded(smoothed(wins[active], 0.5)), rounded(smoothed(amount[active], 0.5))
+        return rounded(smoothed(wins[wins > 0], 0.5)), rounded(smoothed(amount[priced], 0.5))
 
     def _stage_shares(self, quarter: Quarter) -> pd.Series:
         """Of the decided deals that were ever open in a stage, the share won; deals decided by the quarter's last day.

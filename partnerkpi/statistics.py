@@ -192,6 +192,12 @@ def recorded_total(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.DataFrame
     return answer(value, n, reason=reason)
 
 
+def _all_unknown(values: Floats, codes: Ints, groups: int) -> NDArray[np.bool_]:
+    """True for the groups that have rows of which none has a value: nothing is known of them, which is not nothing."""
+    n = _counted(codes, groups)
+    return np.asarray((n > 0) & (_counted(codes[np.isnan(values)], groups) == n))
+
+
 def _some_without(blank: Ints, n: Ints) -> NDArray[np.object_]:
     """For each group the remark that some of its rows have no amount; None where all have one."""
     remarks = np.full(len(n), None, dtype=object)
@@ -210,16 +216,21 @@ def ratio_or(otherwise: Code, less: float = 0.0, empty: Code | None = None) -> S
     """The statistic Σ `value` ÷ Σ `of` − `less`; where Σ `of` is not positive, missing for the reason `otherwise`.
 
     Where Σ `value` is zero too the reason is `empty`, if one is given. Missing as well where rows are counted but none
-    of them has a value. `n` counts the rows marked `counted`, all of them without such a column.
+    of them has a value, and where rows are marked `needed` but none of them has an `of`. `n` counts the rows marked
+    `counted`, all of them without such a column.
     """
 
     def ratio(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.DataFrame:
         values = values_of(rows)
         top = exact_total(np.nan_to_num(values), codes, groups)
-        bottom = exact_total(np.nan_to_num(values_of(rows, "of")), codes, groups)
+        of = values_of(rows, "of")
+        bottom = exact_total(np.nan_to_num(of), codes, groups)
         counted = rows["counted"].to_numpy(dtype=bool) if "counted" in rows else np.ones(len(rows), dtype=bool)
-        n, blank = _counted(codes[counted], groups), _counted(codes[counted & np.isnan(values)], groups)
-        bare = (n > 0) & (blank == n)
+        n = _counted(codes[counted], groups)
+        bare = _all_unknown(values[counted], codes[counted], groups)
+        if "needed" in rows:
+            needed = rows["needed"].eq(True).to_numpy(dtype=bool)
+            bare |= _all_unknown(of[needed], codes[needed], groups)
         value = np.where(bare, np.nan, _divide(top, bottom) - less)
         undefined, nothing = np.isnan(value), (top == 0) & (bottom == 0)
         cases = [(~undefined, Code.RATIO_OF_SUMS()), (bare & (bottom > 0), Code.NONE_WITH_AMOUNT())]
@@ -286,10 +297,13 @@ def index(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.DataFrame:
     amount = exact_total(held, held_codes, groups)
     w0, r0 = (_largest(values_of(rows, c), codes, groups) for c in ("typical_deals", "typical_amount"))
     value = 100 * np.sqrt(_divide(n.astype(np.float64), w0) * _divide(amount, r0))
+    bare = _all_unknown(values_of(rows), codes, groups)
+    value[bare] = np.nan
     _, variance = _log_variance_of_mean(held, held_codes, groups)
     half = Z * np.sqrt(_divide(np.ones(groups), n) + variance / 4)
     frame = _log_scale(value, half, n, equal=np.zeros(groups, dtype=bool))
     frame["reason"] = frame["reason"].mask(np.isnan(value) & (n > 0), Code.TYPICAL_WITHOUT_AMOUNT())
+    frame["reason"] = frame["reason"].mask(bare, Code.NONE_WITH_AMOUNT())
     return frame
 
 
@@ -301,7 +315,10 @@ def index_without_largest(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.Da
     keep = order[~last_of_group]
     frame = index(rows.iloc[keep], codes[keep], groups)
     n = _counted(codes, groups)
-    return answer(np.where(n > 1, frame["value"], np.nan), n, reason=_one_only(n))
+    bare = _all_unknown(values_of(rows), codes, groups)
+    value = np.where((n > 1) & ~bare, frame["value"], np.nan)
+    cases = [(n == 0, None), (n == 1, Code.ONE_DEAL_ONLY()), (np.isnan(value), Code.NONE_WITH_AMOUNT())]
+    return answer(value, n, reason=reasons_of(cases, NO_INTERVAL))
 
 
 def index_against_past(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.DataFrame:
@@ -310,8 +327,10 @@ def index_against_past(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.DataF
     amount = np.nan_to_num(values_of(rows))
     n, n_past = _counted(codes[now], groups), _counted(codes[~now], groups)
     r, r_past = (exact_total(amount[part], codes[part], groups) for part in (now, ~now))
-    value = 100 * np.sqrt(_divide(4.0 * n, n_past) * _divide(4.0 * r, r_past))
-    return answer(value, n, reason=reasons_of([(n_past == 0, Code.NO_WIN_IN_YEAR_BEFORE())], NO_INTERVAL))
+    bare = np.logical_or(*(_all_unknown(values_of(rows)[part], codes[part], groups) for part in (now, ~now)))
+    value = np.where(bare, np.nan, 100 * np.sqrt(_divide(4.0 * n, n_past) * _divide(4.0 * r, r_past)))
+    cases = [(n_past == 0, Code.NO_WIN_IN_YEAR_BEFORE()), (bare, Code.NONE_WITH_AMOUNT())]
+    return answer(value, n, reason=reasons_of(cases, NO_INTERVAL))
 
 
 def standardised(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.DataFrame:

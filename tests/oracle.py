@@ -100,7 +100,8 @@ LEFT JOIN (
 ) d USING (lead_id);
 
 -- The state of every deal between its changes: open from the first day on, then what the history says, at last the
--- closing. A value holds until the next one; the first known value holds from the beginning.
+-- closing. A value holds until the next one; before the first one it was not known, and what the history of a deal
+-- never tells is that of the deals table throughout.
 CREATE OR REPLACE VIEW states AS
 WITH events AS (
     SELECT deal_id, created_on::TIMESTAMP AS moment, -1 AS place, 'open' AS status, NULL AS amount, NULL AS partner_id,
@@ -117,21 +118,19 @@ WITH events AS (
 told AS (
     SELECT deal_id, moment::DATE AS since, lead(moment::DATE, 1, DATE '9999-12-31') OVER one AS until,
            last_value(status IGNORE NULLS) OVER so_far AS status,
-           coalesce(last_value(amount IGNORE NULLS) OVER so_far, first_value(amount IGNORE NULLS) OVER later) AS amount,
-           coalesce(last_value(partner_id IGNORE NULLS) OVER so_far,
-                    first_value(partner_id IGNORE NULLS) OVER later) AS partner_id,
-           coalesce(last_value(stage IGNORE NULLS) OVER so_far, first_value(stage IGNORE NULLS) OVER later) AS stage,
-           coalesce(last_value(expected_close_on IGNORE NULLS) OVER so_far,
-                    first_value(expected_close_on IGNORE NULLS) OVER later) AS expected_close_on
+           last_value(amount IGNORE NULLS) OVER so_far AS amount, count(amount) OVER whole AS amounts,
+           last_value(partner_id IGNORE NULLS) OVER so_far AS partner_id, count(partner_id) OVER whole AS partners,
+           last_value(stage IGNORE NULLS) OVER so_far AS stage, count(stage) OVER whole AS stages,
+           last_value(expected_close_on IGNORE NULLS) OVER so_far AS expected_close_on,
+           count(expected_close_on) OVER whole AS closes
     FROM events
     WINDOW one AS (PARTITION BY deal_id ORDER BY moment, place),
            so_far AS (PARTITION BY deal_id ORDER BY moment, place ROWS UNBOUNDED PRECEDING),
-           later AS (PARTITION BY deal_id ORDER BY moment, place
-                     ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING)
+           whole AS (PARTITION BY deal_id)
 )
-SELECT t.deal_id, since, until, t.status, coalesce(t.amount, d.amount) AS amount,
-       coalesce(t.partner_id, d.partner_id) AS partner_id, coalesce(t.stage, d.stage) AS stage,
-       coalesce(t.expected_close_on, d.expected_close_on) AS expected_close_on
+SELECT t.deal_id, since, until, t.status, if(amounts > 0, t.amount, d.amount) AS amount,
+       if(partners > 0, t.partner_id, d.partner_id) AS partner_id, if(stages > 0, t.stage, d.stage) AS stage,
+       if(closes > 0, t.expected_close_on, d.expected_close_on) AS expected_close_on
 FROM told t JOIN deals d USING (deal_id)
 WHERE since < until;  -- of several changes on one day the last one holds
 
@@ -237,7 +236,7 @@ GROUP BY quarter, grp, height, open_at_last, n
 # The typical partner: three (of an even number four) middle values' mean, two digits; nobody's below five partners.
 TYPICAL = f"""
 brought AS (
-    SELECT quarter, {GROUP}, count(*) AS deals, sum(worth) AS amount, max(coalesce(worth, 0)) AS largest
+    SELECT quarter, {GROUP}, count(*) AS deals, sum(worth) AS amount, count(worth) AS priced, max(worth) AS largest
     FROM closed WHERE status = 'won' {SETS}
 ),
 ranked AS (

@@ -229,7 +229,7 @@ SELECT quarter, grp, entries * height * size AS value, n FROM ends JOIN flow USI
 SCORE_WITHOUT_LARGEST = f"""
 WITH {TYPICAL}
 SELECT quarter, grp, CASE WHEN t.deals + t.amount > 0 THEN b.deals END AS n,
-       CASE WHEN b.deals > 1
+       CASE WHEN b.deals > 1 AND b.priced > 1
        THEN 100 * sqrt((b.deals - 1) / t.deals) * sqrt((b.amount - b.largest) / t.amount) END AS value
 FROM brought b JOIN typical t USING (quarter) WHERE grp NOT IN ('all', 'unassigned')
 """

@@ -21,7 +21,7 @@ import pandas as pd
 
 from partnerkpi.book import Book
 from partnerkpi.deals import closed_in, decided_in, histories
-from partnerkpi.kpi import NotRecorded, kpi, need_losses, need_wins
+from partnerkpi.kpi import NotRecorded, kpi, need_losses, need_wins, need_won_amounts
 from partnerkpi.periods import Quarter
 from partnerkpi.statistics import ratio_or, share, standardised
 from partnerkpi.survival import won_within
@@ -68,6 +68,7 @@ def narrow(book: Book, quarter: Quarter) -> pd.DataFrame:
 def by_amount(book: Book, quarter: Quarter) -> pd.DataFrame:
     """Of the money decided in the quarter, what share was won?"""
     decided = decided_prospects(book, quarter)
+    need_won_amounts(book)
     if not {"lost", "abandoned"} & book.others.priced:
         raise NotRecorded(Code.LOST_AMOUNTS_NOT_RECORDED())
     decided = decided[decided["amount"] > 0]

@@ -22,7 +22,7 @@ import pandas as pd
 
 from partnerkpi.book import Book
 from partnerkpi.deals import DECIDED, brought_by_partner, ended_in, known_to_vendor, with_status
-from partnerkpi.kpi import NotRecorded, kpi, silent
+from partnerkpi.kpi import NotRecorded, kpi, need_wins, silent
 from partnerkpi.periods import Quarter
 from partnerkpi.statistics import count, share
 from partnerkpi.wording import DEALS, Code, Remark
@@ -68,6 +68,7 @@ def need_refusals(book: Book) -> None:
 )
 def deal_success(book: Book, quarter: Quarter) -> pd.DataFrame:
     """How well does the partner spot the right opportunities and convert them?"""
+    need_wins(book)
     rows = brought(book, quarter)
     return rows.assign(value=rows["status"] == "won")
 
@@ -83,6 +84,7 @@ def identification(book: Book, quarter: Quarter) -> pd.DataFrame:
 @deal_success.companion(title="Conversion", formula="won ÷ decided")
 def conversion(book: Book, quarter: Quarter) -> pd.DataFrame:
     """Of the real opportunities the partner brought, what share was won?"""
+    need_wins(book)
     rows = brought(book, quarter)
     rows = rows[with_status(rows, DECIDED).to_numpy()]
     return rows.assign(value=rows["status"] == "won")

@@ -22,7 +22,7 @@ import pandas as pd
 
 from partnerkpi.book import Book
 from partnerkpi.deals import entered_in, won_in
-from partnerkpi.kpi import NotRecorded, kpi, need_won_amounts
+from partnerkpi.kpi import NotRecorded, kpi, need_wins, need_won_amounts
 from partnerkpi.periods import Quarter
 from partnerkpi.statistics import count, ratio_or, recorded_total, total
 from partnerkpi.wording import LEADS, SPEND_ENTRIES, WON_DEALS, Code
@@ -34,7 +34,7 @@ def won_with_media(book: Book, quarter: Quarter) -> pd.DataFrame:
     """The deals won in the quarter, their media type in `media` and their amount as value."""
     if not (book.records("deals.channel") or book.records("leads.channel")):
         raise NotRecorded(Code.CHANNELS_NOT_RECORDED())
-    need_won_amounts(book)
+    need_wins(book)
     won = won_in(book.deals, quarter)
     return won.assign(media=book.media(won["channel"]), value=won["amount"])
 
@@ -42,7 +42,8 @@ def won_with_media(book: Book, quarter: Quarter) -> pd.DataFrame:
 def won_through(book: Book, quarter: Quarter, *media: str) -> pd.DataFrame:
     """The deals won through these media types."""
     won = won_with_media(book, quarter)
-    if not book.records("channels.media"):
+    need_won_amounts(book)
+    if media not in (("unmapped",), ("none_recorded",)) and not book.records("channels.media"):
         raise NotRecorded(Code.NO_CHANNEL_MAPPED())
     return won[won["media"].isin(media)]
 
@@ -85,15 +86,13 @@ def owned(book: Book, quarter: Quarter) -> pd.DataFrame:
 @marketing_channels.companion(title="Unmapped channels", formula="won amount of deals whose channel is unmapped")
 def unmapped(book: Book, quarter: Quarter) -> pd.DataFrame:
     """How much came through channels of no known media type?"""
-    won = won_with_media(book, quarter)
-    return won[won["media"] == "unmapped"]
+    return won_through(book, quarter, "unmapped")
 
 
 @marketing_channels.companion(title="No channel recorded", formula="won amount of deals without a channel")
 def none_recorded(book: Book, quarter: Quarter) -> pd.DataFrame:
     """How much has no channel on record?"""
-    won = won_with_media(book, quarter)
-    return won[won["media"] == "none_recorded"]
+    return won_through(book, quarter, "none_recorded")
 
 
 @marketing_channels.companion(
@@ -184,6 +183,7 @@ def cost_per_won_deal(book: Book, quarter: Quarter) -> pd.DataFrame:
 def return_on_spend(book: Book, quarter: Quarter) -> pd.DataFrame:
     """What does each unit of money spent bring back, beyond itself?"""
     won = won_with_media(book, quarter)
+    need_won_amounts(book)
     cost = spend_rows(book, quarter)
     won = won[won["channel"].notna()]
     return pd.concat(

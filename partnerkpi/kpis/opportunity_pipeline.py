@@ -23,7 +23,7 @@ import pandas as pd
 
 from partnerkpi.book import Book
 from partnerkpi.deals import closed_in, open_at, target_rows, won_in
-from partnerkpi.kpi import NotRecorded, kpi, silent
+from partnerkpi.kpi import NotRecorded, kpi, need_won_amounts, silent
 from partnerkpi.periods import Quarter
 from partnerkpi.statistics import median, ratio_or, reasons_of, recorded_count, recorded_total, total
 from partnerkpi.wording import LOST_DEALS, OPEN_DEALS, Code, Remark
@@ -154,8 +154,9 @@ def coverage(book: Book, quarter: Quarter) -> pd.DataFrame:
 )
 def to_go_coverage(book: Book, quarter: Quarter) -> pd.DataFrame:
     """How often does the pipeline cover what is still missing to the target?"""
+    need_won_amounts(book)
     won = won_in(book.deals, quarter)
-    reached = won.assign(value=0.0, of=-won["amount"].fillna(0.0), counted=False)
+    reached = won.assign(value=0.0, of=-won["amount"], counted=False, needed=True)
     return pd.concat([coverage.rule(book, quarter), reached])
 
 
