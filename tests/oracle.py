@@ -100,7 +100,8 @@ LEFT JOIN (
 ) d USING (lead_id);
 
 -- The state of every deal between its changes: open from the first day on, then what the history says, at last the
--- closing. A value holds until the next one; the first known value holds from the beginning.
+-- closing. A value holds until the next one; before the first that the history tells it is unknown; where the history
+-- tells none it is that of the deals table throughout.
 CREATE OR REPLACE VIEW states AS
 WITH events AS (
     SELECT deal_id, created_on::TIMESTAMP AS moment, -1 AS place, 'open' AS status, NULL AS amount, NULL AS partner_id,
@@ -117,21 +118,19 @@ WITH events AS (
 told AS (
     SELECT deal_id, moment::DATE AS since, lead(moment::DATE, 1, DATE '9999-12-31') OVER one AS until,
            last_value(status IGNORE NULLS) OVER so_far AS status,
-           coalesce(last_value(amount IGNORE NULLS) OVER so_far, first_value(amount IGNORE NULLS) OVER later) AS amount,
-           coalesce(last_value(partner_id IGNORE NULLS) OVER so_far,
-                    first_value(partner_id IGNORE NULLS) OVER later) AS partner_id,
-           coalesce(last_value(stage IGNORE NULLS) OVER so_far, first_value(stage IGNORE NULLS) OVER later) AS stage,
-           coalesce(last_value(expected_close_on IGNORE NULLS) OVER so_far,
-                    first_value(expected_close_on IGNORE NULLS) OVER later) AS expected_close_on
+           last_value(amount IGNORE NULLS) OVER so_far AS amount, count(amount) OVER whole AS amounts,
+           last_value(partner_id IGNORE NULLS) OVER so_far AS partner_id, count(partner_id) OVER whole AS partners,
+           last_value(stage IGNORE NULLS) OVER so_far AS stage, count(stage) OVER whole AS stages,
+           last_value(expected_close_on IGNORE NULLS) OVER so_far AS expected_close_on,
+           count(expected_close_on) OVER whole AS promises
     FROM events
-    WINDOW one AS (PARTITION BY deal_id ORDER BY moment, place),
-           so_far AS (PARTITION BY deal_id ORDER BY moment, place ROWS UNBOUNDED PRECEDING),
-           later AS (PARTITION BY deal_id ORDER BY moment, place
-                     ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING)
+    WINDOW one AS (PARTITION BY deal_id ORDER BY moment, place), whole AS (PARTITION BY deal_id),
+           so_far AS (PARTITION BY deal_id ORDER BY moment, place ROWS UNBOUNDED PRECEDING)
 )
-SELECT t.deal_id, since, until, t.status, coalesce(t.amount, d.amount) AS amount,
-       coalesce(t.partner_id, d.partner_id) AS partner_id, coalesce(t.stage, d.stage) AS stage,
-       coalesce(t.expected_close_on, d.expected_close_on) AS expected_close_on
+SELECT t.deal_id, since, until, t.status, CASE WHEN amounts = 0 THEN d.amount ELSE t.amount END AS amount,
+       CASE WHEN partners = 0 THEN d.partner_id ELSE t.partner_id END AS partner_id,
+       CASE WHEN stages = 0 THEN d.stage ELSE t.stage END AS stage,
+       CASE WHEN promises = 0 THEN d.expected_close_on ELSE t.expected_close_on END AS expected_close_on
 FROM told t JOIN deals d USING (deal_id)
 WHERE since < until;  -- of several changes on one day the last one holds
 

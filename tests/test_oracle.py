@@ -32,20 +32,24 @@ SHARES_OF_WINS = (
     "close_rate narrow by_amount observed_to_expected cohort_90 cohort_180 won_within_30 won_within_90 won_within_180"
     " deal_success conversion"
 )
+STOCKS = "opportunity_pipeline open_deals weighted_pipeline pipeline_age overdue_deals coverage to_go_coverage"
+MAPPED = "marketing_channels paid earned owned"
 # Where the package is to follow the rule the SQL already keeps: a partner's score against a typical partner of five and
-# more; the return over all spend; missing instead of nought where wins, their amounts or a channel map are unrecorded.
+# more; the return over all spend; missing instead of nought where wins, their amounts or a channel map are unrecorded;
+# an owner, amount, stage or promise that the history tells only later is unknown before.
 CHANGING = {
-    **dict.fromkeys(("sample", "vanilla", "pistachio", "liquorice", "sparse", "lossless"), f"{SCORES} return_on_spend"),
+    "sample": f"{SCORES} return_on_spend",
+    **dict.fromkeys(("vanilla", "pistachio", "liquorice", "sparse"), f"{SCORES} return_on_spend {STOCKS}"),
+    "lossless": f"{SCORES} return_on_spend {STOCKS} {MAPPED}",
     "bare": SCORES,
-    "winless": f"number_of_deals deals_per_active_month return_on_spend {SUMS_OF_WINS} {SHARES_OF_WINS}",
-    "priceless": f"return_on_spend by_amount {SUMS_OF_WINS}",
+    "winless": f"{STOCKS} number_of_deals deals_per_active_month return_on_spend {SUMS_OF_WINS} {SHARES_OF_WINS}",
+    "priceless": f"{STOCKS} return_on_spend by_amount {SUMS_OF_WINS}",
 }
-CHANGING["lossless"] += " marketing_channels paid earned owned"
 # Where the package differs from its own definition: a target of reps, units or the whole is given to the deals of no
-# partner; wins of which none has an amount count as nothing sold.
+# partner; wins, or open deals, of which none has an amount count as nothing sold, or nothing to sell.
 DIFFERING = {
     **dict.fromkeys(("pistachio", "liquorice", "lossless"), "attainment coverage to_go_coverage"),
-    "sparse": "attainment to_go_coverage",
+    "sparse": "attainment coverage to_go_coverage",
 }
 
 
