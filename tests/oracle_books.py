@@ -40,7 +40,7 @@ BOOKS = {
     "vanilla": Odd(quarters=11),
     "pistachio": Odd(targets="unit"),
     "liquorice": Odd(targets="", fiscal_year_starts=2),
-    "sparse": Odd(unpriced=0.6, quarters=4),
+    "sparse": Odd(unpriced=0.6, quarters=6),
     "winless": Odd(without=("won",)),
     "priceless": Odd(wins_unpriced=True),
     "lossless": Odd(without=("lost", "abandoned"), targets="rep", no_map=True),

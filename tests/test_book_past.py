@@ -205,7 +205,7 @@ def test_every_day_of_every_deal_is_as_told_by_hand(deals: list[Any]) -> None:
 def test_as_of_twice_is_as_of_the_earlier_day(deals: list[Any], one: int, other: int, rnd: Any) -> None:
     table, history = frames(deals)
     days = ["created_on", "closed_on", "joined_on", "left_on", "touched_at", "month", "date"]
-    empty = pd.DataFrame(columns=days).astype("datetime64[s]").assign(status=pd.Categorical([]))
+    empty = pd.DataFrame(columns=days).astype("datetime64[s]").assign(status=pd.Categorical([]), deal_id="", lead_id="")
     tables = {
         "deals": table,
         "history": history,

@@ -13,7 +13,7 @@ import pandas as pd
 
 from partnerkpi.book.config import NAME, BookConfig, TableConfig, read_config
 from partnerkpi.book.intake import Examined, examine, note_file, wanted_columns
-from partnerkpi.book.labels import as_label, first_known
+from partnerkpi.book.labels import as_label, first_known, trimmed
 from partnerkpi.book.money import converted
 from partnerkpi.book.past import Tables, as_known_on, spells_of
 from partnerkpi.book.prospects import prospects_of
@@ -22,6 +22,7 @@ from partnerkpi.book.rules import check_rows, check_tables
 from partnerkpi.book.schema import PLACE, TABLES, tables_with
 from partnerkpi.book.sources import RawTable, read_file, run_query
 from partnerkpi.errors import DataRefused, SystemProblem, UsageError
+from partnerkpi.periods import quarter_of
 
 _SHOWN = 20
 
@@ -52,16 +53,17 @@ def load(folder: Path, as_of: str | None = None, *, allow_set_aside: bool = Fals
     examined, reading = _read(config, allow_set_aside=allow_set_aside)
     if reading.refused:
         raise DataRefused(_refusal(config, reading), reading.faults)
-    recorded = _recorded(examined)
     tables = as_known_on(_tables(examined, config.currency), day, config.extracted_on)
+    tables["targets"] = _without_strangers(tables, config, day)
     tables["partners"] = _all_partners(tables)
+    tables["deals"] = _with_facts_of_leads(tables)
     tables["deals"] = _in_home_currency(tables, config.currency, reading.digits, day)
     tables["spend"] = tables["spend"].assign(
         amount=converted(tables["spend"], tables["spend"]["month"], tables["rates"], config.currency, reading.digits)
     )
     tables["spells"] = spells_of(tables["deals"], tables["history"], day)
     tables["prospects"] = prospects_of(tables["deals"], tables["leads"])
-    return Loaded(config, day, tables, recorded, reading)
+    return Loaded(config, day, tables, _recorded(examined, tables), reading)
 
 
 def read_only(folder: Path, *, allow_set_aside: bool = False) -> Reading:
@@ -138,17 +140,32 @@ def _tables(seen: dict[str, Examined], home: str) -> Tables:
     deals = deals.assign(
         amount_original=deals["amount"], amount=np.nan, currency=as_label(deals["currency"].astype("str").fillna(home))
     )
-    if len(tables["leads"]):
-        for name in _of_lead():
-            fact = tables["leads"].set_index("lead_id")[name].astype("str")
-            of_lead = pd.Series(fact.reindex(pd.Index(deals["lead_id"])).to_numpy(), dtype="str")
-            deals = deals.assign(**{name: first_known(deals[name], as_label(of_lead))})
     tables["deals"] = deals[[c for c in deals if c not in PLACE] + list(PLACE)]
     status = tables["leads"]["status"].astype("str").fillna("open")
     tables["leads"] = tables["leads"].assign(status=as_label(status))
     currency = tables["spend"]["currency"].astype("str").fillna(home)
     tables["spend"] = tables["spend"].assign(currency=as_label(currency))
     return {n: t if n == "deals" else t.drop(columns=list(PLACE)) for n, t in tables.items()}
+
+
+def _with_facts_of_leads(tables: Tables) -> pd.DataFrame:
+    """The deals, each with what its lead says where it says nothing itself."""
+    deals, leads = tables["deals"], tables["leads"].set_index("lead_id")
+    if not len(leads):
+        return deals
+    place = pd.Index(leads.index).get_indexer(pd.Index(deals["lead_id"]))
+    place[deals["lead_id"].isna().to_numpy()] = -1
+    facts = {name: as_label(pd.Series(leads[name].array.take(place, allow_fill=True))) for name in _of_lead()}
+    return deals.assign(**{name: first_known(deals[name], fact) for name, fact in facts.items()})
+
+
+def _without_strangers(tables: Tables, config: BookConfig, day: pd.Timestamp) -> pd.DataFrame:
+    """The targets, but for those of quarters to come that name a partner of whom nothing else was known yet."""
+    targets = tables["targets"]
+    named = set().union(*(tables[n]["partner_id"].dropna() for n in tables_with("partner_id") if n != "targets"))
+    starts = {q: quarter_of(q, fiscal_year_starts=config.fiscal_year_starts).start for q in targets["quarter"].unique()}
+    begun = targets["quarter"].astype("str").map(starts) <= day
+    return trimmed(targets[(begun | targets["partner_id"].isna() | targets["partner_id"].isin(named)).to_numpy()])
 
 
 def _of_lead() -> tuple[str, ...]:
@@ -186,17 +203,13 @@ def _in_home_currency(known: Tables, home: str, digits: int, day: pd.Timestamp) 
     return deals.assign(amount=amount)
 
 
-def _recorded(seen: dict[str, Examined]) -> frozenset[str]:
-    """The tables and columns that the source really has: given, and filled in at least one row used."""
-    found = set()
-    for name, table in seen.items():
-        if table.given:
-            found.add(name)
-            part = table.text[table.used]
-            found |= {f"{name}.{c}" for c in table.table.names if c in part and part[c].notna().any()}
-    if "deals.lead_id" in found:
-        found |= {f"deals.{name}" for name in _of_lead() if f"leads.{name}" in found}
-    return frozenset(found)
+def _recorded(examined: dict[str, Examined], tables: Tables) -> frozenset[str]:
+    """The tables and columns that the source really has: given, and filled in at least one row known on the day."""
+    recorded = {name for name, table in examined.items() if table.given}
+    for name in recorded.copy():
+        there = [c for c in TABLES[name].names if examined[name].has(c) or (name == "deals" and c in _of_lead())]
+        recorded |= {f"{name}.{c}" for c in there if tables[name][c].notna().any()}
+    return frozenset(recorded)
 
 
 def _refusal(config: BookConfig, reading: Reading) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from partnerkpi.book.labels import among, as_label, shared_codes
+from partnerkpi.book.labels import among, as_label, shared_codes, trimmed
 from partnerkpi.book.schema import CLOSED, TABLES, Table, changing, standing
 
 Tables = dict[str, pd.DataFrame]
@@ -38,8 +38,19 @@ def as_known_on(tables: Tables, day: pd.Timestamp, export_day: pd.Timestamp) -> 
     past = {name: frame if name == "deals" else _cut(TABLES[name], frame, next_day) for name, frame in tables.items()}
     deals = _deals(tables, day, export_day) if day < export_day else tables["deals"]
     past["deals"] = _without_later_days(TABLES["deals"], deals, next_day).reset_index(drop=True)
-    past["history"] = _kept(past["history"], among(past["history"]["deal_id"], past["deals"]["deal_id"]))
-    return past
+    for table in TABLES.values():
+        if table.about:
+            past[table.name] = _kept(past[table.name], _of_what_is_known(table, past))
+    return {name: trimmed(frame) for name, frame in past.items()}
+
+
+def _of_what_is_known(table: Table, past: Tables) -> np.ndarray:
+    """True for the rows of a table about deals or leads that speak of one that was there."""
+    rows = np.zeros(len(past[table.name]), dtype=bool)
+    for about in table.about:
+        key = TABLES[about].key[0]
+        rows |= among(past[table.name][key], past[about][key])
+    return rows
 
 
 def _cut(table: Table, frame: pd.DataFrame, next_day: pd.Timestamp) -> pd.DataFrame:
@@ -65,6 +76,7 @@ def _deals(tables: Tables, day: pd.Timestamp, export_day: pd.Timestamp) -> pd.Da
     deals, history = tables["deals"], tables["history"]
     next_day = day + pd.Timedelta(days=1)
     unheard = (history["changed_at"] < next_day) & (history["recorded_at"] >= next_day)
+    deals = _without_closings(deals, history[unheard])
     spells = spells_of(deals, history[~unheard], export_day)
     deal, status = spells["deal"].to_numpy(), spells["status"].astype("str").to_numpy(dtype=object)
     begins = np.ones(len(spells), dtype=bool)
@@ -84,6 +96,20 @@ def _deals(tables: Tables, day: pd.Timestamp, export_day: pd.Timestamp) -> pd.Da
             value = then[column.name]
             values[_own(column.name)] = as_label(value) if column.kind == "label" else value
     return part.assign(**values)
+
+
+def _without_closings(deals: pd.DataFrame, unheard: pd.DataFrame) -> pd.DataFrame:
+    """The deals, still open where their closing stands among the changes that nobody had entered yet."""
+    closings = unheard[unheard["status"].isin(CLOSED)]
+    day = closings["changed_at"].dt.normalize().to_numpy(dtype="datetime64[s]")
+    place = pd.Index(deals["deal_id"]).get_indexer(closings["deal_id"])
+    closed_on = deals["closed_on"].to_numpy(dtype="datetime64[s]")
+    same = (place >= 0) & (closed_on[place] == day)
+    later = pd.Series(np.isin(np.arange(len(deals)), place[same]), index=deals.index)
+    if not later.any():
+        return deals
+    status = as_label(deals["status"].astype("str").mask(later, "open"))
+    return deals.assign(status=status, closed_on=deals["closed_on"].mask(later))
 
 
 def lasts_on(spells: pd.DataFrame, day: pd.Timestamp) -> np.ndarray:
