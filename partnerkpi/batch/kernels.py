@@ -30,6 +30,8 @@ from partnerkpi.batch.plan import Chapter
 if TYPE_CHECKING:
     from partnerkpi.batch.engine import Kernel
 
+#: The package all this belongs to, and the file that opens it.
+PACKAGE, DOOR = __name__.partition(".")[0], str(Path(__file__).resolve().parents[1] / "__init__.py")
 #: The kernels of this worker.
 _kernels: list[Kernel] = []
 #: In a kernel: what it was like before its first notebook.
@@ -115,7 +117,22 @@ def _in_words(error: Exception, timeout: float) -> str:
     return re.sub(r"\x1b\[[0-9;]*m", "", text).strip()[:2000]
 
 
-def begin(private: Path) -> None:
+def loading(call: str) -> str:
+    """Code that imports this very package in another Python, whatever that finds elsewhere, and calls a function here.
+
+    No path is given to the other Python: the folder the package lies in may hold anything besides.
+    """
+    return f"""
+import importlib, importlib.util, sys
+if {PACKAGE!r} not in sys.modules:
+    spec = importlib.util.spec_from_file_location({PACKAGE!r}, {DOOR!r})
+    sys.modules[{PACKAGE!r}] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(sys.modules[{PACKAGE!r}])
+importlib.import_module({__name__!r}).{call}
+"""
+
+
+def begin(private: str) -> None:
     """Prepare a worker process: leave Ctrl-C to the parent, and end with the parent, whatever ends it.
 
     `private` is the folder of the whole batch: with the parent gone there is nobody else to remove it.
@@ -127,7 +144,7 @@ def begin(private: Path) -> None:
         threading.Thread(target=_watch, args=(parent.sentinel, private), daemon=True).start()
 
 
-def _watch(sentinel: int, private: Path) -> None:
+def _watch(sentinel: int, private: str) -> None:
     multiprocessing.connection.wait([sentinel])
     for kernel in list(_kernels):
         kernel.kill()
