@@ -40,14 +40,17 @@ _TOKEN = re.compile(rf"\d{{1,3}}(?:,\d{{3}})+(?:\.\d+)?(?!\w)|\d+(?:\.\d+)+(?!\w
 _GROUPED = r"\d{1,3}(?:[ ,.']\d{3})+(?:[.,]\d{1,2})?"
 _NUMBER = re.compile(rf"(?<![\w.,])(?=({_GROUPED}|\d{{5,}}(?:[.,]\d+)?)(?!\w|[.,]\d))")
 
-#: Shorter words, and numbers of fewer digits, stand in any page by chance.
+#: What a page is refused for.
+SAYS: dict[Kind, str] = {"partner": "names another partner", "deal": "names a deal of another partner"}
+#: Shorter words, and numbers of fewer digits, stand in any page by chance. An ideograph counts for two letters.
 SHORTEST_WORD, SHORTEST_NUMBER = 3, 6
+FIRST_IDEOGRAPH = "\u2e80"
 #: Amounts with fewer digits before the decimal point are not looked for.
 SHORTEST_AMOUNT = 5
-#: An amount without decimals may also be some sum: only as many of them on one page are a leak.
-WHOLE_AMOUNTS = 3
-#: … and only where amounts are so rare that a sum seldom equals one: at most this share of all whole numbers.
-DENSITY = 1 / 200
+#: A figure may equal somebody's deal by chance, the more often the more deals are about as large. Where at most this
+#: share of all amounts about as large is some deal's, one of them on a page is a leak; up to the other share it takes
+#: several; where deals lie closer still, amounts prove nothing.
+RARE, SEVERAL, CLOSE = 1 / 2000, 3, 1 / 200
 #: Columns whose values are everyone's.
 SHARED = ("region", "product", "channel", "unit", "stage", "tier", "type", "country")
 
@@ -104,14 +107,13 @@ class Register:
             if _is_telling(key):
                 self._words[key].append(word)
                 self._lengths[key[0]].add(len(key))
-        amounts = amounts or {}
-        crowd = Counter(_region(amount) for amount in amounts if "." not in amount)
-        self._amounts = {
+        self._owners = {
             amount: owners
-            for amount, owners in amounts.items()
-            if len(amount.partition(".")[0]) >= SHORTEST_AMOUNT
-            and ("." in amount or (amount[-2:] != "00" and crowd[_region(amount)] <= DENSITY * _width(amount)))
+            for amount, owners in (amounts or {}).items()
+            # A round amount may be a mark on an axis.
+            if len(amount.partition(".")[0]) >= SHORTEST_AMOUNT and not amount.endswith("00")
         }
+        self._crowd = Counter(_region(amount) for amount in self._owners)
 
     @property
     def words(self) -> list[Word]:
@@ -120,7 +122,12 @@ class Register:
 
     def owners(self, amount: str) -> frozenset[str]:
         """The ids of the partners that have a deal of this amount."""
-        return self._amounts.get(amount, frozenset())
+        return self._owners.get(amount, frozenset())
+
+    def chance(self, amount: str) -> float:
+        """The share of the amounts that are about as large, and as exact, which are the amount of some deal."""
+        length, digits, _ = region = _region(amount)
+        return float(self._crowd[region] / 10 ** (length - 2 + digits))
 
     def words_in(self, texts: Iterable[str]) -> set[Word]:
         """The words of the register that stand in any of the texts, as whole words."""
@@ -135,23 +142,28 @@ class Register:
     def amounts_in(self, texts: Iterable[str]) -> set[str]:
         """The amounts of the register that stand in any of the texts, plain or in groups of three digits."""
         numbers = {n for text in texts for match in _NUMBER.finditer(folded(text)) for n in _readings(match[1])}
-        return numbers & self._amounts.keys()
+        return numbers & self._owners.keys()
 
-    def foreign_to(self, reader: str, own_texts: Iterable[str]) -> Foreign:
+    def foreign_to(self, reader: str, own_texts: Iterable[str], own_amounts: Iterable[str] = ()) -> Foreign:
         """What the reader of a page must not find in it.
 
-        `own_texts` are what the reader's own rows and our own prose say anyway: what stands there is no secret.
+        `own_texts` are what the reader's own rows and our own prose say anyway, `own_amounts` the reader's own figures,
+        as `amount_key` writes them: what stands there is no secret.
         """
-        return Foreign(self, reader, frozenset(self.words_in(own_texts)))
+        return Foreign(self, reader, frozenset(self.words_in(own_texts)), frozenset(own_amounts))
 
 
 @dataclass(frozen=True, eq=False)
 class Foreign:
-    """The words and amounts of a register that are not the reader's. `known` are words the reader knows anyway."""
+    """The words and amounts of a register that are not the reader's.
+
+    `known` are words the reader knows anyway, `figures` amounts that are the reader's own figures.
+    """
 
     register: Register
     reader: str
     known: frozenset[Word] = frozenset()
+    figures: frozenset[str] = frozenset()
 
     def words(self) -> list[Word]:
         """The words that must not stand in the reader's page."""
@@ -161,22 +173,28 @@ class Foreign:
         """A sentence for everything foreign.
 
         `read` are the texts a reader sees or hears; `unread` those that only stand in the source, where numbers are
-        places and lengths: there only words are looked for. `allowed` are words that may stand all the same.
+        places and lengths: there only words with letters are looked for. `allowed` are words that may stand there.
         """
         keys = {tuple(tokens(word)) for word in allowed}
+        standing = self.register.words_in(read)
+        standing |= {word for word in self.register.words_in(unread) if not word.text.strip().isdigit()}
         words = [
-            word
-            for word in self.register.words_in([*read, *unread]) - self.known
+            f"{SAYS[word.kind]}: {word.text!r}"
+            for word in standing - self.known
             if self.reader not in word.owners and tuple(tokens(word.text)) not in keys
         ]
-        says = {"partner": "names another partner", "deal": "names a deal of another partner"}
-        amounts = {a for a in self.register.amounts_in(read) if self.reader not in self.register.owners(a)}
-        whole = {a for a in amounts if "." not in a}
-        if len(whole) < WHOLE_AMOUNTS:
-            amounts -= whole
-        return sorted(f"{says[word.kind]}: {word.text!r}" for word in words) + sorted(
-            f"shows the amount of a deal of another partner: {amount}" for amount in amounts
-        )
+        amounts = [f"shows the amount of a deal of another partner: {amount}" for amount in self._amounts(read)]
+        return sorted(words) + sorted(amounts)
+
+    def _amounts(self, read: Collection[str]) -> set[str]:
+        """The foreign amounts in the texts, as far as they prove anything."""
+        chances = {
+            amount: self.register.chance(amount)
+            for amount in self.register.amounts_in(read) - self.figures
+            if self.reader not in self.register.owners(amount)
+        }
+        close = {amount for amount, chance in chances.items() if chance <= CLOSE}
+        return close if len(close) >= SEVERAL else {amount for amount in close if chances[amount] <= RARE}
 
 
 def _is_telling(key: tuple[str, ...]) -> bool:
@@ -184,7 +202,9 @@ def _is_telling(key: tuple[str, ...]) -> bool:
     joined = "".join(key)
     if not any(c.isalnum() for c in joined):
         return False
-    return len(joined) >= (SHORTEST_NUMBER if joined.isdigit() else SHORTEST_WORD)
+    if joined.isdigit():
+        return len(joined) >= SHORTEST_NUMBER
+    return sum(2 if c >= FIRST_IDEOGRAPH else 1 for c in joined) >= SHORTEST_WORD
 
 
 def _readings(number: str) -> set[str]:
@@ -204,13 +224,10 @@ def _canonical(number: str) -> str:
     return f"{whole}.{decimals}" if decimals else whole
 
 
-def _region(amount: str) -> str:
-    """Amounts of one region share their first two digits and their length."""
-    return f"{amount[:2]}{len(amount)}"
-
-
-def _width(amount: str) -> int:
-    return int(10 ** (len(amount) - 2))
+def _region(amount: str) -> tuple[int, int, str]:
+    """Amounts of one region have as many digits, before and behind the point, and begin with the same two."""
+    whole, _, decimals = amount.partition(".")
+    return len(whole), len(decimals), amount[:2]
 
 
 def register_of(book: Book, names: Mapping[str, str]) -> Register:

@@ -153,12 +153,16 @@ def _no_figures(reading: Reading) -> Iterator[Finding]:
         for piece in block.pieces:
             if piece.whose == "ours" and piece.text.strip() == "None":
                 yield _no_figure("None")
-    outside = [text for text in reading.outside if any(c.isalpha() for c in text)]
     for text in reading.described:
-        spans = [m.span() for name in outside for m in re.finditer(re.escape(name), text)]
         for match in NO_FIGURE.finditer(text):
-            if not any(start <= match.start() and match.end() <= end for start, end in spans):
+            if not any(_covers(name, text, match.span()) for name in reading.outside):
                 yield _no_figure(match[0])
+
+
+def _covers(name: str, text: str, span: tuple[int, int]) -> bool:
+    """True when what stands there is part of a name from outside that stands there."""
+    places = (match.span() for match in re.finditer(re.escape(name), text) if any(c.isalpha() for c in name))
+    return any(start <= span[0] and span[1] <= end for start, end in places)
 
 
 def _no_figure(text: str) -> Finding:

@@ -275,7 +275,7 @@ def _walk(events: list[Event], links: frozenset[str], reading: Reading) -> None:
                 check_style(name, reading)
             elif path[-1:] == ["title"]:
                 reading.described.append(name)
-            elif name.strip():
+            else:
                 block.pieces.append(Piece(name, _whose(path)))
             continue
         if event.step == "other":
@@ -288,10 +288,12 @@ def _walk(events: list[Event], links: frozenset[str], reading: Reading) -> None:
                 path.append(name)
         elif name not in VOID:
             path.pop()
-        if name not in INLINE:
+        if name == "br":
+            block.pieces.append(Piece(" "))
+        elif name not in INLINE:
             reading.blocks.append(block)
             block = Block(name if event.step == "open" and name not in VOID else next(reversed(path), "html"))
-    reading.blocks = [b for b in [*reading.blocks, block] if b.pieces]
+    reading.blocks = [b for b in [*reading.blocks, block] if any(piece.text.strip() for piece in b.pieces)]
 
 
 def _whose(path: list[str]) -> Whose:

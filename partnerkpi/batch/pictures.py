@@ -123,11 +123,11 @@ class _Drawing:
 
 def read_png(content: bytes, reading: Reading) -> None:
     """Read the parts of a PNG file, up to its end and nothing behind it."""
-    place = len(PNG_SIGNATURE)
+    place, part = len(PNG_SIGNATURE), b""
     if not content.startswith(PNG_SIGNATURE):
         reading.refuse("data that are no PNG")
         return
-    while place < len(content):
+    while place < len(content) and part != b"IEND":
         length, part = int.from_bytes(content[place : place + 4]), content[place + 4 : place + 8]
         body = content[place + 8 : place + 8 + length]
         place += 12 + length
@@ -135,7 +135,5 @@ def read_png(content: bytes, reading: Reading) -> None:
             reading.refuse(f"a part {part!r}")
         if part == b"tEXt":
             reading.unread.append(body.decode("latin-1"))
-        if part == b"IEND":
-            break
-    if place != len(content):
+    if part != b"IEND" or place != len(content):
         reading.refuse("data behind the end of a PNG, or a PNG without its end")

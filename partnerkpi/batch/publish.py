@@ -17,6 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 
 from partnerkpi.batch import disclosure, files, gate, page
@@ -292,7 +293,11 @@ class QuarterFolder:
 
     def _foreign(self, partner: str) -> disclosure.Foreign:
         own = [partner, self.plan.names[partner], *disclosure.own_texts(self.plan.book.for_partner(partner))]
-        foreign = self.register.foreign_to(partner, [*own, *self._prose])
+        scores = self.plan.scores
+        figures = scores.loc[scores["group"].isin([partner, "all"]), ["value", "low", "high"]].to_numpy(float)
+        spellings = (0, self.plan.book.money_digits)
+        keys = {disclosure.amount_key(f, digits) for f in figures[np.isfinite(figures)] for digits in spellings}
+        foreign = self.register.foreign_to(partner, [*own, *self._prose], keys)
         names = {w for p, name in self.plan.names.items() if p != partner for w in (p, name)}
         self.unsearched[partner] = len(names - {word.text for word in foreign.words()})
         return foreign
