@@ -149,14 +149,14 @@ def _no_figures(reading: Reading) -> Iterator[Finding]:
             if block.element in CELLS and alone.lower() in NO_CELL:
                 yield _no_figure(alone)
             for match in NO_FIGURE.finditer(text):
-                yield _no_figure(match[0])
+                yield _no_figure(text, match)
         for piece in block.pieces:
             if piece.whose == "ours" and piece.text.strip() == "None":
                 yield _no_figure("None")
     for text in reading.described:
         for match in NO_FIGURE.finditer(text):
             if not any(_covers(name, text, match.span()) for name in reading.outside):
-                yield _no_figure(match[0])
+                yield _no_figure(text, match)
 
 
 def _covers(name: str, text: str, span: tuple[int, int]) -> bool:
@@ -165,5 +165,8 @@ def _covers(name: str, text: str, span: tuple[int, int]) -> bool:
     return any(start <= span[0] and span[1] <= end for start, end in places)
 
 
-def _no_figure(text: str) -> Finding:
-    return Finding("quality", f"{text.strip()!r} stands where a figure should")
+def _no_figure(text: str, match: re.Match[str] | None = None) -> Finding:
+    if match:  # with what it stands close to
+        before, after = text[: match.start()].split(" ")[-1], text[match.end() :].split(" ")[0]
+        text = f"{before}{match[0]}{after}"
+    return Finding("quality", f"{text.strip()[:60]!r} stands where a figure should")

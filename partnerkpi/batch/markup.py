@@ -121,8 +121,8 @@ class Reading:
     """All that was found in a page, and in its pictures.
 
     `blocks` are its texts; `described` what is read in attributes, in pictures and in the title; `unread` what stands
-    in the source only: other attributes, styles, comments; `pictures` the pictures in it, each with its type and as the
-    base64 text it stands there as; `targets` what it links to within itself.
+    in the source only: other attributes, style sheets, comments; `pictures` the pictures in it, each with its type and
+    as the base64 text it stands there as; `targets` what it links to within itself.
     """
 
     def __init__(self) -> None:
@@ -313,7 +313,7 @@ def _element(name: str, values: dict[str, str], path: list[str], links: frozense
             check_style(value, reading)
         if attribute in READ_ATTRIBUTES:
             reading.described.append(value)
-        elif attribute != "src":
+        elif attribute not in ("src", "style"):  # what a style may say is a list of its own
             reading.unread.append(value)
     if "id" in values:
         reading.ids[values["id"]] += 1

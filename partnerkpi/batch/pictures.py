@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from xml.parsers import expat
 
 from partnerkpi.batch.markup import PICTURE, Block, Finding, Piece, Reading, check_style, words
@@ -27,6 +28,8 @@ ATTRIBUTES = words("""
 """)
 #: Document types that declare nothing: public name and address.
 DOCTYPES = ((None, None), ("-//W3C//DTD SVG 1.1//EN", "http://www.w3.org/Graphics/SVG/1.1/DTD/svg11.dtd"))
+#: Ids matplotlib gives: `patch_1`, `matplotlib.axis_2`, or a hash.
+OWN_ID = re.compile(r"[A-Za-z0-9.]+_[0-9]+|[A-Za-z][0-9a-f]{10}|[A-Za-z0-9_]*[0-9a-f]{10}")
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 #: Parts a PNG may be made of: in any other it could carry what nobody sees. `tEXt` is read as text.
 PNG_PARTS = frozenset(b"IHDR PLTE tRNS gAMA cHRM sRGB pHYs sBIT bKGD tEXt IDAT IEND".split())
@@ -112,8 +115,9 @@ class _Drawing:
         space, _, name = full_name.rpartition(" ")
         if name not in ATTRIBUTES or space not in ("", XLINK) or (space == XLINK and name != "href"):
             self.reading.refuse(f"attribute {name[:40]}")
-        if name != "href":
+        if name not in ("style", "href") and not OWN_ID.fullmatch(value):
             self.reading.unread.append(value)
+        if name != "href":
             check_style(value, self.reading, drawing=True)
         elif element == "image" and (picture := PICTURE.fullmatch(value)) and picture[1] == "png":
             read_png(base64.b64decode(picture[2]), self.reading)

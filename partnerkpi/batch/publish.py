@@ -314,7 +314,7 @@ class QuarterFolder:
         for chapter in self.plan.chapters:
             for cell in json.loads(chapter.path.read_text(encoding="utf-8"))["cells"]:
                 texts.append("".join(cell["source"]))
-        templates = [*SHOWN.glob("*.html"), *page.FOLDER.glob("*.html")]
+        templates = [path for folder in (SHOWN, page.FOLDER) for path in folder.glob("*.*")]  # style sheets too
         book = self.plan.book
         shared = disclosure.shared_texts(book)
         return [*texts, *(t.read_text(encoding="utf-8") for t in templates), book.name, book.time_zone, *shared]
