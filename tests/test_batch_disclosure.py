@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -10,20 +9,23 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from markupsafe import Markup, escape
+from markupsafe import escape
+from pages import made, svg
 
 import partnerkpi as pk
 from partnerkpi.batch.disclosure import Foreign, Register, Word, amount_key, counterparties, register_of
 from partnerkpi.batch.gate import findings
-from partnerkpi.batch.page import Bound, Foot, Heading, partner_page
 
-FOOT = Foot("Book", "2025-12-31", "Europe/Paris", "rows", "Python")
-OTHERS = ("P-004", "Frost & Söhne", "Globex Ltd", "O'Neill Cooling", "株式会社東京", "Åre-Kyla AB", "ID_77/b")
-
-
-def made(html: str) -> bytes:
-    heading = Heading("Rheinwerk", "P-003", "2025Q4", "2025-10-01 to 2025-12-31")
-    return partner_page(heading, Bound("review", "Review", Markup()), [Bound("x", "X", Markup(html))], FOOT)
+OTHERS = (
+    "P-004",
+    "Tel Nord",
+    "Frost & Söhne",
+    "Globex Ltd",
+    "O'Neill Cooling",
+    "株式会社東京",
+    "Åre-Kyla AB",
+    "ID_77/b",
+)
 
 
 def foreign(words: Iterable[str] = OTHERS, own: Iterable[str] = (), amounts: Iterable[str] = ()) -> Foreign:
@@ -37,11 +39,6 @@ def disclosed(html: str, secret: Foreign | None = None, allowed: Iterable[str] =
     reasons = findings(made(html), foreign=secret or foreign(), allowed=list(allowed))
     assert {reason.kind for reason in reasons} <= {"disclosure"}, reasons
     return [reason.text for reason in reasons]
-
-
-def svg(inside: str, alt: str = "a picture") -> str:
-    content = f'<svg xmlns="http://www.w3.org/2000/svg">{inside}</svg>'.encode()
-    return f'<img src="data:image/svg+xml;base64,{base64.b64encode(content).decode()}" alt="{alt}">'
 
 
 @pytest.mark.parametrize(
@@ -84,6 +81,8 @@ def svg(inside: str, alt: str = "a picture") -> str:
         "<p>Frost&nbsp;&amp;&#8239;Söhne</p>",
         "<p>Frost\u2003&amp;\u2009Söhne</p>",
         "<p>Frost &amp; So\u0308hne</p>",
+        "<p>Frost &amp; So\u034f\u0308hne</p>",
+        "<p>\u2121 Nord</p>",
         "<p>Frost&amp;Söhne</p>",
         "<p>globex ltd</p>",
         "<p>GLOBEX LTD.</p>",

@@ -163,6 +163,11 @@ def test_a_plain_id_and_its_name_are_readable() -> None:
     assert page_names({"P-003": "Rheinwerk GmbH"}) == {"P-003": "P-003-rheinwerk-gmbh"}
 
 
+def test_ids_that_differ_in_case_are_told_apart_by_more_than_the_names_of_the_partners() -> None:
+    alike = page_names({"P-1": "Alpha", "p-1": "Beta"})
+    assert alike == {"P-1": "p-1-82988760-alpha", "p-1": "p-1-1dee6e3e-beta"}
+
+
 def test_the_name_of_one_page_does_not_depend_on_the_order() -> None:
     there = page_names({i: "N" for i in AWKWARD})
     back = page_names({i: "N" for i in reversed(AWKWARD)})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,8 @@ def reviewed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Review:
         def execute(jobs: Sequence[Job], *_: Any) -> Iterator[Outcome]:
             for job in jobs:
                 html = (shows or {}).get(job.parameters["partner"], "<p>x</p>")
+                if html == "^C":
+                    raise KeyboardInterrupt
                 job.folder.mkdir()
                 for chapter in job.chapters:
                     job.output(chapter).write_text(executed(job, html.replace("{private}", str(job.folder))))
@@ -196,6 +199,29 @@ def test_a_renamed_partner_whose_new_page_fails_keeps_the_old_one(
     assert published(result) == {"index.html", "a-old.html", "b.html"}
     assert 'href="a-old.html"' in index_of(result)
     assert manifest(result)["a"]["file"] == "a-old.html"
+
+
+def test_a_run_that_was_cut_short_is_made_good_by_the_next(
+    write_book: Callable[..., Path], reviewed: Review, tmp_path: Path
+) -> None:
+    """After failures, an interruption, a file half written, other partners: the folder of a fresh run."""
+    book = book_of(write_book, a="Alpha", b="Beta", c="Gamma")
+
+    def content(result: ReviewResult) -> dict[str, bytes]:
+        (folder,) = result.folders
+        every = (path for path in folder.rglob("*") if path.is_file() and path.name != "manifest.json")
+        return {str(path.relative_to(folder)): path.read_bytes() for path in every}
+
+    fresh = content(reviewed(book))
+    shutil.rmtree(tmp_path / "out")
+    first = reviewed(book, ["a", "b"], {"a": "<p>nan</p>", "b": "<p>old</p>"})
+    (folder,) = first.folders
+    with pytest.raises(KeyboardInterrupt):
+        reviewed(book, shows={"b": "^C"})
+    assert {path.name for path in folder.glob("*.html")} == {"index.html", "a-alpha.html", "b-beta.html"}
+    assert b"<p>old</p>" in (folder / "b-beta.html").read_bytes()
+    (folder / ".x.unfinished").write_text("half")
+    assert content(reviewed(book)) == fresh
 
 
 def test_a_counterparty_may_be_named_and_no_one_else(write_book: Callable[..., Path], reviewed: Review) -> None:

@@ -62,7 +62,7 @@ def folded(text: str) -> str:
     'acme - labs'
     """
     plain = unicodedata.normalize("NFKC", _UNSEEN.sub("", text)).casefold()
-    return _UNSEEN.sub("", unicodedata.normalize("NFKC", plain)).translate(_ALIKE)
+    return unicodedata.normalize("NFKC", plain).translate(_ALIKE)
 
 
 def tokens(text: str) -> list[str]:
