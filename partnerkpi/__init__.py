@@ -10,6 +10,9 @@ pk.scorecard(book, "2025Q4", partner="P-003")   # all figures as one tidy table
 pk.review(book, "2025Q4", partners=["P-003"])   # the notebooks executed, the pages published
 """
 
+from partnerkpi import startup  # noqa: F401
+
+# isort: split
 from partnerkpi.batch import review
 from partnerkpi.book import Book
 from partnerkpi.errors import DataRefused, PartnerKpiError, SystemProblem, UsageError

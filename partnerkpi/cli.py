@@ -118,7 +118,7 @@ def review(
     from partnerkpi.batch import review
 
     if Path(out).exists() and not Path(out).is_dir():
-        raise click.UsageError(f"'{out}' is a file. Name a folder for the pages with --out.")
+        raise click.UsageError(f"'{out}' is a file, and a folder is needed there: name one with --out.")
     opened = _opened(book, as_of, allow_set_aside)
     result = review(opened, quarter or None, partner or None, out=out, **_given(options))
     click.echo(opened.reading.line(), err=True)

@@ -108,7 +108,8 @@ def difference(now: Estimate, before: Estimate, against: str, *, better: str) ->
     +20.0 points against 2025Q3 (+8.7 points to +30.6 points): better
     """
     if now.value is None or before.value is None:
-        reason = now.reason if now.value is None else before.reason
+        then = Code.MISSING_THEN(quarter=against, reason=before.reason)
+        reason = Code.MISSING_NOW(reason=now.reason) if now.value is None else then
         return Change(before, now, against, Verdict.NOT_TESTED, reason=reason)
     value = now.value - before.value
     if now.few or before.few:

@@ -102,6 +102,8 @@ class Code(Enum):
     OVER_A_YEAR = "over the four quarters that end with this one"
     # comparisons
     TO_DATE = "to date, {done} of {days} days: not compared with a whole quarter"
+    MISSING_NOW = "this quarter: {reason}"
+    MISSING_THEN = "{quarter}: {reason}"
     TOO_FEW_TO_COMPARE = "too few to compare"
     TOO_FEW_PARTNERS = "too few partners"
     NOT_A_PARTNER = "the whole network is not a partner: it is not compared with one"

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,8 +12,8 @@ import pytest
 
 import partnerkpi as pk
 from partnerkpi.batch import ReviewResult, review
+from partnerkpi.batch.files import locked
 from partnerkpi.batch.plan import PARAMETERS, Plan
-from partnerkpi.batch.publish import locked
 from partnerkpi.errors import SystemProblem, UsageError
 
 END = (
@@ -211,58 +207,6 @@ def test_nothing_is_written_when_the_question_is_wrong(
     out.mkdir()
     with locked(out), pytest.raises(SystemProblem, match=f"process {os.getpid()}"):
         review(book, out=out, notebooks=folder)
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="signals of another kind")
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_an_interrupted_review_leaves_nothing_running(
-    book: Path, notebooks: Callable[..., Path], tmp_path: Path, how: signal.Signals
-) -> None:
-    pids = tmp_path / "pids"
-    pids.mkdir()
-    cell = (
-        "import os, pathlib, time\n"
-        f"for pid in (os.getpid(), os.getppid()): pathlib.Path({str(pids)!r}, str(pid)).touch()\n"
-        "time.sleep(99)"
-    )
-    named = dict(out=str(tmp_path / "out"), notebooks=str(notebooks([cell])), jobs=2)
-    # A shell starts what runs in its background with Ctrl-C ignored; the batch must hear it here all the same.
-    heard = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
-    code = f"{heard}import partnerkpi as pk\npk.review({str(book)!r}, **{named!r})"
-    temporary = tmp_path / "temporary"
-    temporary.mkdir()
-    env = {**os.environ, "TMPDIR": str(temporary)}
-    batch = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL, start_new_session=True, env=env)
-    try:
-        assert soon(lambda: len(list(pids.iterdir())) >= 4, 90)
-        batch.send_signal(how)
-        assert soon(lambda: batch.poll() is not None, PATIENCE)
-        assert soon(lambda: not any(alive(int(p.name)) for p in pids.iterdir()), PATIENCE)
-        assert soon(lambda: not list(temporary.glob("partnerkpi-*")), PATIENCE)
-    finally:
-        batch.kill()
-        batch.wait()
-    assert published(tmp_path / "out" / "2025Q4") == set()
-
-
-# It takes about a second where nothing else runs; a busy machine needs more, and a notebook would sleep on for 99.
-PATIENCE = 45
-
-
-def soon(done: Callable[[], bool], seconds: float) -> bool:
-    end = time.monotonic() + seconds
-    while not done():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
-    return True
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def test_shipped_notebooks_make_the_same_pages_in_shared_and_fresh_kernels(tmp_path: Path) -> None:

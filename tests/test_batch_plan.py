@@ -11,18 +11,22 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pathvalidate import is_valid_filename
 
 import partnerkpi as pk
-from partnerkpi.batch.plan import DEVICES, LONGEST, NETWORK, PARAMETERS, Plan, chapters, page_names, planned
+from partnerkpi.batch.plan import LONGEST, NETWORK, PARAMETERS, Plan, chapters, page_names, planned
 from partnerkpi.errors import UsageError
 from partnerkpi.shipped import shipped
 from partnerkpi.show.html import end_figures
 
 SIX = "\n".join(f'{name}: str = ""  # {name}' for name in PARAMETERS)
+DEVICES = {"con", "prn", "aux", "nul"} | {f"{port}{i}" for port in ("com", "lpt") for i in range(10)}
 AWKWARD = [
     *("a/b", "a b", "A-B", "Müller", "Muller", "株式会社", "有限会社", "P-1", "p-1", "../../x", "CON", "nul.txt"),
     *("{0}", "-rf", "x" * 300, "x" * 299 + "y", "trailing.", "trailing", ".", "..", ".*"),
     *("index", "Index", "\uff21cme", "Acme", "acme ", "e1", "a\nb"),
+    *("e\u0301", "\u00e9", "com1", "LPT9", "aux", "prn.txt", "\u00df", "ss", "SS", "\u212a1", "k1", "P\u00ad-1"),
+    "\ud800",
 ]  # fmt: skip
 
 
@@ -144,6 +148,7 @@ def assert_safe(names: dict[str, str]) -> None:
     for file in files:
         assert set(file) <= set(string.ascii_letters + string.digits + "-_.")
         assert len(file.encode()) <= LONGEST
+        assert is_valid_filename(file, platform="universal")
         assert file.split(".")[0].lower() not in DEVICES
         assert file[0] not in "-."
         assert file.count(".") == 1
@@ -156,6 +161,11 @@ def test_awkward_ids_get_different_safe_names() -> None:
 
 def test_a_plain_id_and_its_name_are_readable() -> None:
     assert page_names({"P-003": "Rheinwerk GmbH"}) == {"P-003": "P-003-rheinwerk-gmbh"}
+
+
+def test_ids_that_differ_in_case_are_told_apart_by_more_than_the_names_of_the_partners() -> None:
+    alike = page_names({"P-1": "Alpha", "p-1": "Beta"})
+    assert alike == {"P-1": "p-1-82988760-alpha", "p-1": "p-1-1dee6e3e-beta"}
 
 
 def test_the_name_of_one_page_does_not_depend_on_the_order() -> None:

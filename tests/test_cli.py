@@ -132,7 +132,7 @@ def test_score_of_one_partner_and_of_a_running_quarter(capsys: pytest.CaptureFix
         (["score", "-q", "2019Q1"], "before the records of the book"),
         (["review", "-q", "2019Q1"], "before the records of the book"),
         (["score", "-p", "P-3"], "Did you mean 'P-003'"),
-        (["review", "-o", __file__], "is a file. Name a folder"),
+        (["review", "-o", __file__], "is a file, and a folder is needed there"),
         (["kpis", "Close rat"], "There is no KPI called 'Close rat'"),
     ],
 )

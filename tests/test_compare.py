@@ -102,7 +102,7 @@ def test_each_side_says_its_own_reason() -> None:
 def test_fewer_than_five_on_either_side_are_too_few(now: int, before: int) -> None:
     """The numbers are shown, nothing is said of them, however far apart they are."""
     found = difference(estimate(90, 89, 91, n=now), estimate(10, 9, 11, n=before), "2025Q3", better="higher")
-    assert str(found.verdict) == "too few"
+    assert str(found.verdict) == "too few to compare"
     assert found.value == 80
     assert (found.low, found.high) == (None, None)
     five = difference(estimate(90, 89, 91, n=5), estimate(10, 9, 11, n=5), "2025Q3", better="higher")
@@ -120,7 +120,7 @@ def test_without_an_interval_nothing_is_tested(now: pk.Estimate, before: pk.Esti
 
 def test_too_few_goes_before_no_interval_and_a_missing_value_before_both() -> None:
     few = estimate(70, n=2, reason="fewer than 5: no interval")
-    assert str(difference(few, MUCH, "2025Q3", better="higher").verdict) == "too few"
+    assert str(difference(few, MUCH, "2025Q3", better="higher").verdict) == "too few to compare"
     assert str(difference(few, LOST, "2025Q3", better="higher").verdict) == "not tested"
 
 
@@ -261,12 +261,14 @@ def test_peers_need_five_partners(write_book: Write) -> None:
         )
         return pk.open_book(write_book("deal_id,created_on,status,closed_on,partner_id\n" + rows))
 
-    few = peers(close_rate, network(4), "2025Q2")
+    few = peers(close_rate, network(5).for_partner("P-1"), "2025Q2")
     assert few.median is None
     assert str(few.reason)
     many = network(9)
-    shown = peers(close_rate, many, "2025Q2")
-    assert shown.n >= 8
+    shown = peers(close_rate, many.for_partner("P-1"), "2025Q2")
+    assert shown.n == 8
+    whole = peers(close_rate, many, "2025Q2")
+    assert (whole.n, whole.median) == (0, None), "the network is not set beside its own median partner"
     assert 0.2 < shown.median < 0.6
     assert shown.lower < shown.median < shown.upper
 

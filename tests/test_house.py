@@ -25,7 +25,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # The plan of the house: a module imports only from those before it, inside rooms too; a room's own name is its door.
 PLAN = """
-    errors shipped periods wording
+    startup errors shipped periods wording
     sample.time_and_chance sample.world sample.lives sample.history sample.truth sample.tables sample
     book.schema book.labels book.config book.sources book.parse book.intake book.reading book.money book.rules
     book.past book.prospects book.levels book.loading book.book book
@@ -35,7 +35,8 @@ PLAN = """
     kpis.deal_velocity kpis.quality_score kpis.deal_success kpis
     figures compare export
     show.html show.tables show.cards show
-    batch.plan batch.page batch.gate batch.engine batch.kernels batch.publish batch.run batch
+    batch.plan batch.page batch.markup batch.pictures batch.disclosure batch.gate batch.files batch.engine
+    batch.kernels batch.publish batch.run batch
     partnerkpi cli __main__
 """
 ORDER = PLAN.split()

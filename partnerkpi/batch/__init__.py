@@ -1,8 +1,9 @@
 """The review: executes the KPI notebooks for every partner and binds them into pages.
 
 `plan` what will run, checked before anything does · `kernels`, `engine` the notebooks in kernels of their own, in
-worker processes · `page` the pages · `gate` what is not believed and what must not get out · `publish` whole files or
-none · `run` all of it in order. Only this room runs notebooks.
+worker processes · `page` the pages · `markup`, `pictures` a page as a browser reads it · `disclosure` what is another
+partner's · `gate` what is not believed and what must not get out · `files` whole files or none · `publish` what becomes
+of a report · `run` all of it in order. Only this room runs notebooks.
 """
 
 from partnerkpi.batch.publish import Report

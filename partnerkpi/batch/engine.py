@@ -23,10 +23,13 @@ from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import Engine, papermill_engines
 from traitlets.config import Config
 
+from partnerkpi.startup import loading
+
 ENGINE = "partnerkpi"
+#: Where the functions are that run inside a kernel.
+KERNELS = f"{__package__}.kernels"
 #: Local sockets are encrypted where the installed ZeroMQ can do it.
 CONFIG = Config({"KernelManager": {"transport_encryption": "auto"}})
-RENEW = "__import__('partnerkpi.batch.kernels', fromlist=['kernels']).{step}()"
 
 # What goes wrong is said once, in the manifest.
 logging.getLogger("papermill").setLevel(logging.CRITICAL)
@@ -92,9 +95,8 @@ class Kernel:
         else:
             client.kc = self._client
         self._client = client.kc
-        reply = client.wait_for_reply(
-            client.kc.execute(RENEW.format(step="renew" if self.used else "remember"), silent=True, store_history=False)
-        )
+        step = loading(KERNELS, "renew()" if self.used else "remember()")
+        reply = client.wait_for_reply(client.kc.execute(step, silent=True, store_history=False))
         if not reply or reply["content"]["status"] != "ok":
             raise RuntimeError("the kernel could not be made ready for the notebook")
         self.used = True
@@ -120,9 +122,7 @@ class Kernel:
             kill(self._manager)
 
     def _environment(self) -> dict[str, str]:
-        package = str(Path(__file__).resolve().parents[2])
-        path = os.pathsep.join(p for p in (package, os.environ.get("PYTHONPATH", "")) if p)
-        return {**os.environ, "PYTHONPATH": path, "IPYTHONDIR": str(self._fresh("ipython"))}
+        return {**os.environ, "PYTHONSAFEPATH": "1", "IPYTHONDIR": str(self._fresh("ipython"))}
 
     def _fresh(self, name: str) -> Path:
         number = sum(1 for _ in self.folder.glob(f"{name}*"))

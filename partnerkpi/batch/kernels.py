@@ -115,7 +115,7 @@ def _in_words(error: Exception, timeout: float) -> str:
     return re.sub(r"\x1b\[[0-9;]*m", "", text).strip()[:2000]
 
 
-def begin(private: Path) -> None:
+def begin(private: str) -> None:
     """Prepare a worker process: leave Ctrl-C to the parent, and end with the parent, whatever ends it.
 
     `private` is the folder of the whole batch: with the parent gone there is nobody else to remove it.
@@ -127,7 +127,7 @@ def begin(private: Path) -> None:
         threading.Thread(target=_watch, args=(parent.sentinel, private), daemon=True).start()
 
 
-def _watch(sentinel: int, private: Path) -> None:
+def _watch(sentinel: int, private: str) -> None:
     multiprocessing.connection.wait([sentinel])
     for kernel in list(_kernels):
         kernel.kill()

@@ -28,7 +28,7 @@ from partnerkpi.wording import MISSING
 
 FOLDER = Path(__file__).resolve().parent / "templates"
 #: No script, nothing from elsewhere: the second line of defence, should anything have passed the first.
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'"
 Cell = Mapping[str, Any]
 
 _HEADING = re.compile(r"(</?h)([1-6])(?=[\s>])")
@@ -77,12 +77,28 @@ class Score:
 
 @dataclass(frozen=True)
 class Line:
-    """One partner in the index, with a score per KPI; `file` is empty when there is no page to link to."""
+    """One partner in the index, with a score per KPI.
+
+    `file` is empty when there is no page to link to; `earlier` is the as-of day of that page when it is of an earlier
+    run.
+    """
 
     partner: str
     name: str
     file: str
     cells: tuple[Score, ...]
+    earlier: str = ""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A report that was not published, and why; `earlier` is the as-of day of an earlier page that still stands."""
+
+    partner: str
+    name: str
+    state: str
+    reason: str
+    earlier: str = ""
 
 
 def bound_chapters(chapters: Sequence[Chapter], notebooks: Sequence[Mapping[str, Any]]) -> tuple[Bound, list[Bound]]:
@@ -105,13 +121,28 @@ def partner_page(heading: Heading, cover: Bound, chapters: Sequence[Bound], foot
 
 
 def network_page(
-    heading: Heading, kpis: Sequence[str], lines: Sequence[Line], cover: Bound, chapters: Sequence[Bound], foot: Foot
+    heading: Heading,
+    *,
+    kpis: Sequence[str],
+    lines: Sequence[Line],
+    failures: Sequence[Failure],
+    cover: Bound,
+    chapters: Sequence[Bound],
+    foot: Foot,
 ) -> bytes:
-    """The page of the network: every partner with every KPI, then the network's own chapters."""
+    """The page of the network: every partner with every KPI, what was not published, the network's own chapters."""
     missing = [cell.note for line in lines for cell in line.cells if cell.text == MISSING]
     marks = {reason: number for number, reason in enumerate(dict.fromkeys(missing), start=1)}
     return _rendered(
-        "index.html", heading=heading, kpis=kpis, lines=lines, marks=marks, cover=cover, chapters=chapters, foot=foot
+        "index.html",
+        heading=heading,
+        kpis=kpis,
+        lines=lines,
+        failures=failures,
+        marks=marks,
+        cover=cover,
+        chapters=chapters,
+        foot=foot,
     )
 
 

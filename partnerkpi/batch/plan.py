@@ -25,6 +25,8 @@ from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
+from anyascii import anyascii
+from pathvalidate import is_valid_filename
 
 from partnerkpi.book import Book
 from partnerkpi.errors import UsageError
@@ -48,12 +50,6 @@ COVER = "review"
 
 #: Longest file name in bytes, the ending included.
 LONGEST = 120
-#: Names Windows keeps for devices, whatever the ending.
-DEVICES = frozenset({"con", "prn", "aux", "nul"} | {f"{port}{i}" for port in ("com", "lpt") for i in range(10)})
-
-#: Letters that do not fall apart into a Latin letter and an accent.
-SPELT = str.maketrans({"ß": "ss", "ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "ð": "d", "þ": "th"})
-
 PLAIN_ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,38}[A-Za-z0-9])?")
 
 #: Values by figure name; None where there is none.
@@ -237,14 +233,12 @@ def _assigned(source: str) -> dict[str, object]:
 
 
 def slug(text: str, longest: int = 60) -> str:
-    """Lower-case ASCII words joined by hyphens; empty when the text has no Latin letters or digits.
+    """Lower-case ASCII words joined by hyphens; empty when the text has neither letters nor digits.
 
     >>> slug("Müller & Söhne GmbH"), slug("Fønix Weiß"), slug("../../x"), slug("株式会社")
-    ('muller-sohne-gmbh', 'fonix-weiss', 'x', '')
+    ('muller-sohne-gmbh', 'fonix-weiss', 'x', 'zhushihuishe')
     """
-    spelt = text.lower().translate(SPELT)
-    plain = unicodedata.normalize("NFKD", spelt).encode("ascii", "ignore").decode()
-    return re.sub(r"[^a-z0-9]+", "-", plain)[:longest].strip("-")
+    return re.sub(r"[^a-z0-9]+", "-", anyascii(text[:LONGEST]).lower())[:longest].strip("-")
 
 
 def page_names(partners: Mapping[str, str], reserved: frozenset[str] = frozenset({"index"})) -> dict[str, str]:
@@ -258,7 +252,9 @@ def page_names(partners: Mapping[str, str], reserved: frozenset[str] = frozenset
     folded = Counter(_folded(partner) for partner in partners)
     stems = {}
     for partner, name in partners.items():
-        safe = PLAIN_ID.fullmatch(partner) and _folded(partner) not in DEVICES | reserved
+        # Windows keeps some names for devices, whatever the ending.
+        safe = PLAIN_ID.fullmatch(partner) and is_valid_filename(partner, platform="windows")
+        safe = safe and _folded(partner) not in reserved
         key = partner if safe and folded[_folded(partner)] == 1 else _hashed(partner)
         readable = "" if slug(name) == slug(partner) else slug(name)
         stems[partner] = "-".join(part for part in (key, readable) if part)[: LONGEST - len(".html")].rstrip("-")

@@ -1,36 +1,29 @@
 """What becomes of an executed report: proven, bound, looked at by the gate, put in its place. Or not.
 
-Finished files are put in their place whole or not at all, and never over a good one by a failed one. One batch at a
-time works in an output folder: the system holds the lock and frees it when the batch ends or dies.
+A good page is never replaced by a failed one. The manifest is written last and says of every report how it went.
 """
 
 from __future__ import annotations
 
-import contextlib
 import datetime
-import errno
 import hashlib
 import json
-import os
 import platform
-import shutil
-import sys
-import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 
-from partnerkpi.batch import gate, page
+from partnerkpi.batch import disclosure, files, gate, page
 from partnerkpi.batch.kernels import Job, Outcome
 from partnerkpi.batch.plan import NETWORK, Plan
-from partnerkpi.book import Book
-from partnerkpi.errors import SystemProblem
+from partnerkpi.export import to_csv
 from partnerkpi.figures import HEADLINE
 from partnerkpi.groups import ALL, UNASSIGNED
 from partnerkpi.kpis import KPIS
@@ -39,90 +32,12 @@ from partnerkpi.show.html import FOLDER as SHOWN
 from partnerkpi.show.html import clean
 from partnerkpi.wording import FEW, MISSING, amount_text, say
 
-#: Room a report needs at the most, in bytes: page, executed notebooks, and what lies beside them while they run.
-ROOM = 4_000_000
-LOCK = ".review.lock"
 #: What a page says it was made with.
 VERSIONS = ("partnerkpi", "numpy", "pandas", "scipy", "statsmodels", "matplotlib", "papermill")
+#: So many reasons a report that failed gives.
+REASONS = 5
 
 State = Literal["published", "failed", "refused"]
-
-
-def prepared(folder: Path, reports: int) -> None:
-    """Make the folder if it is not there; raise `SystemProblem` when it cannot be written or is too small."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-        free = shutil.disk_usage(folder).free
-    except OSError as error:
-        raise SystemProblem(
-            f"Cannot write to {folder}: {error.strerror}. Make it writable, or write elsewhere with --out."
-        ) from error
-    if free < ROOM * reports:
-        need, there = (f"{size / 1e6:,.0f} MB" for size in (ROOM * reports, free))
-        raise SystemProblem(
-            f"{folder} has {there} left and {reports} reports may need {need}. Make room, or write elsewhere."
-        )
-
-
-def put(path: Path, content: bytes) -> str:
-    """Write a file at once: beside its place, to the disk, then into its place. Returns its SHA-256.
-
-    Raises `SystemProblem` when the disk is full or refuses; what stood there before is then untouched.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".unfinished")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        if isinstance(error, OSError):
-            full = " The disk is full." if error.errno == errno.ENOSPC else ""
-            raise SystemProblem(f"Cannot write {path}: {error.strerror}.{full} Earlier files are untouched.") from error
-        raise
-    return hashlib.sha256(content).hexdigest()
-
-
-def put_notebook(path: Path, notebook: Mapping[str, Any], slice_folder: str) -> None:
-    """Store an executed notebook without what papermill knows of this machine: paths, times, random ids."""
-    clean = json.loads(json.dumps(notebook).replace(json.dumps(slice_folder)[1:-1], ""))
-    clean["metadata"].pop("papermill", None)
-    for number, cell in enumerate(clean["cells"]):
-        for key in ("papermill", "execution"):
-            cell["metadata"].pop(key, None)
-        if "injected-parameters" in cell["metadata"].get("tags", ()):
-            cell["id"] = f"parameters-{number}"
-    put(path, (json.dumps(clean, ensure_ascii=False, indent=1, sort_keys=True) + "\n").encode())
-
-
-def earlier(folder: Path) -> dict[str, Any]:
-    """The manifest of an earlier review in this folder; empty when there is none that can be read."""
-    try:
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return manifest if isinstance(manifest, dict) else {}
-
-
-def still_there(folder: Path, file: str, sha256: str) -> bool:
-    """True when the file is in the folder with exactly this content."""
-    try:
-        return hashlib.sha256((folder / file).read_bytes()).hexdigest() == sha256
-    except OSError:
-        return False
-
-
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
 
 
 @dataclass(frozen=True)
@@ -146,16 +61,26 @@ class Report:
 
 
 class QuarterFolder:
-    """The reports of one quarter, and the folder their pages stand in. `private` is the folder of this run's slices."""
+    """The reports of one quarter, and the folder their pages stand in.
 
-    def __init__(self, plan: Plan, quarter: Quarter, folder: Path, private: Path) -> None:
+    `private` is the folder of this run's slices, `register` what belongs to which partner.
+
+    Raises:
+        UsageError, SystemProblem: the folder holds something in the place of a page, or another's manifest.
+    """
+
+    def __init__(
+        self, plan: Plan, quarter: Quarter, folder: Path, *, private: Path, register: disclosure.Register
+    ) -> None:
         self.plan = plan
         self.quarter = quarter
         self.folder = folder
         self.private = private
-        self.earlier = {entry["partner"]: entry for entry in earlier(folder).get("reports", ())}
+        self.register = register
+        self.earlier = files.earlier(folder)
         self.reports: dict[str, Report] = {}
         self.unsearched: dict[str, int] = {}
+        files.free_for(folder, [*(plan.files[p] for p in (NETWORK, *plan.partners)), "scorecard.csv", "set-aside.csv"])
         self._network: tuple[list[dict[str, Any]], Job, float] | None = None
 
     def take(self, partner: str, job: Job, outcome: Outcome) -> None:
@@ -167,7 +92,7 @@ class QuarterFolder:
         for chapter, notebook in zip(job.chapters, notebooks, strict=True):
             claim = self.plan.claim(chapter, partner, self.quarter)
             if faults := gate.faults(notebook, claim, self.plan.figures(chapter, partner, self.quarter)):
-                self._fail(partner, "failed", f"{chapter.path.name}: {'; '.join(faults[:5])}", outcome.seconds)
+                self._fail(partner, "failed", f"{chapter.path.name}: {'; '.join(faults[:REASONS])}", outcome.seconds)
                 return
         if partner == NETWORK:
             self._network = notebooks, job, outcome.seconds
@@ -183,32 +108,88 @@ class QuarterFolder:
         notebooks, job, seconds = self._network
         cover, chapters = page.bound_chapters(self.plan.chapters, notebooks)
         content = page.network_page(
-            self._heading(NETWORK), [kpi.title for kpi in KPIS], self._lines(), cover, chapters, self._foot(NETWORK)
+            self._heading(NETWORK),
+            kpis=[kpi.title for kpi in KPIS],
+            lines=self._lines(),
+            failures=self._failures(),
+            cover=cover,
+            chapters=chapters,
+            foot=self._foot(NETWORK),
         )
         self._publish(NETWORK, content, notebooks, job, seconds)
 
-    def kept(self) -> list[dict[str, Any]]:
-        """Entries of the earlier manifest for good pages this run was not about."""
-        return [e for p, e in self.earlier.items() if p not in self.reports and self._stands(p)]
+    def write_tables(self) -> None:
+        """Write the tidy table behind all pages, and the rows that were set aside."""
+        scores, set_aside = self.plan.scores, self.plan.book.reading.set_aside
+        files.put(self.folder / "scorecard.csv", to_csv(scores[scores["quarter"] == self.quarter.label]).encode())
+        if len(set_aside):
+            files.put(self.folder / "set-aside.csv", to_csv(set_aside).encode())
+        else:
+            (self.folder / "set-aside.csv").unlink(missing_ok=True)
+
+    def write_manifest(self, started: float) -> None:
+        """Write what was read, with what, and what became of every report; `started` in seconds of the epoch."""
+        book, quarter = self.plan.book, self.quarter
+        manifest: dict[str, Any] = {
+            "quarter": quarter.label,
+            "to_date": None if quarter.complete else f"{quarter.days_so_far} of {quarter.days} days",
+            "as_of": f"{book.as_of:%Y-%m-%d}",
+            "book": {"name": book.name, "currency": book.currency, "time_zone": book.time_zone},
+            "inputs": dict(sorted(book.reading.inputs.items())),
+            "conservation": book.reading.lines(),
+            "notebooks": {c.path.name: hashlib.sha256(c.path.read_bytes()).hexdigest() for c in self.plan.chapters},
+            "versions": versions(),
+            "started": _time(started),
+            "finished": _time(time.time()),
+            "reports": sorted(self._entries(), key=lambda entry: str(entry["partner"])),
+        }
+        text = json.dumps(manifest, ensure_ascii=False, indent=1) + "\n"
+        files.put(self.folder / files.MANIFEST, text.encode("utf-8", "surrogatepass"))
+
+    def _entries(self) -> Iterator[dict[str, Any]]:
+        for report in self.reports.values():
+            entry = {
+                "partner": report.partner,
+                "file": report.path.name,
+                "state": report.state,
+                "sha256": report.sha256,
+                "seconds": report.seconds,
+                "as_of": f"{self.plan.book.as_of:%Y-%m-%d}",
+            }
+            if report.reason:
+                entry["reason"] = report.reason
+            if report.stale:
+                before = self.earlier[report.partner]
+                entry |= {key: before[key] for key in ("file", "sha256", "as_of")} | {"stale": True}
+            if count := self.unsearched.get(report.partner):
+                entry["names_not_searched"] = count
+            yield entry
+        # Good pages this run was not about.
+        yield from (entry for p, entry in self.earlier.items() if p not in self.reports and self._stands(p))
 
     def _publish(
         self, partner: str, content: bytes, notebooks: Sequence[Mapping[str, Any]], job: Job, seconds: float
     ) -> None:
-        links = {line.file for line in self._lines()} if partner == NETWORK else set()
-        foreign = self._foreign(partner) if partner != NETWORK else []
-        findings = gate.findings(content, foreign=foreign, links=links, private=str(self.private))
+        is_network = partner == NETWORK
+        findings = gate.findings(
+            content,
+            foreign=None if is_network else self._foreign(partner),
+            allowed=() if is_network else self._counterparties(partner),
+            links={line.file for line in self._lines()} if is_network else (),
+            private=str(self.private),
+        )
         if findings:
             state: State = "failed" if all(f.kind == "quality" for f in findings) else "refused"
-            self._fail(partner, state, "; ".join(map(str, findings[:5])), seconds)
+            self._fail(partner, state, "; ".join(map(str, findings[:REASONS])), seconds)
             return
         path = self.folder / self.plan.files[partner]
         for chapter, notebook in zip(self.plan.chapters, notebooks, strict=True):
             stored = self.folder / "notebooks" / self.plan.folders[partner] / chapter.path.name
-            put_notebook(stored, notebook, job.parameters["book"])
-        sha256 = put(path, content)
+            files.put_notebook(stored, notebook, job.parameters["book"])
+        sha256 = files.put(path, content)
         old = self.earlier.get(partner, {}).get("file", path.name)
-        if old != path.name and self._stands(partner):
-            (self.folder / old).unlink()
+        if old.casefold() != path.name.casefold() and self._stands(partner):
+            (self.folder / old).unlink()  # the partner was renamed
         self.reports[partner] = Report(
             partner=partner,
             name=self._name(partner),
@@ -227,14 +208,14 @@ class QuarterFolder:
             quarter=self.quarter.label,
             path=path,
             state=state,
-            reason=reason,
+            reason=reason.replace(str(self.private), "…"),
             seconds=seconds,
             stale=self._stands(partner),
         )
 
     def _stands(self, partner: str) -> bool:
         entry = self.earlier.get(partner, {})
-        return bool(entry.get("sha256")) and still_there(self.folder, entry["file"], entry["sha256"])
+        return bool(entry.get("sha256")) and files.still_there(self.folder, entry["file"], entry["sha256"])
 
     def _name(self, partner: str) -> str:
         return self.plan.names[partner] if partner else self.plan.book.name
@@ -270,11 +251,20 @@ class QuarterFolder:
         lines = []
         for partner, name in sorted(self.plan.names.items()):
             scores_of = tuple(cells.get((partner, kpi.name), page.Score(MISSING, "no rows", few=True)) for kpi in KPIS)
-            lines.append(page.Line(partner, clean(name), self._file(partner), scores_of))
+            lines.append(
+                page.Line(
+                    partner=partner,
+                    name=clean(name),
+                    file=self._file(partner),
+                    cells=scores_of,
+                    earlier=self._earlier_day(partner),
+                )
+            )
         something = now[(now["group"] == UNASSIGNED) & (now["n"] > 0)]
         for group, name in ((UNASSIGNED, "unassigned"), (ALL, "all partners")):
             if group is ALL or len(something):
-                lines.append(page.Line("", say(name), "", tuple(cells[group, kpi.name] for kpi in KPIS)))
+                cells_of = tuple(cells[group, kpi.name] for kpi in KPIS)
+                lines.append(page.Line(partner="", name=say(name), file="", cells=cells_of))
         return lines
 
     def _file(self, partner: str) -> str:
@@ -283,35 +273,55 @@ class QuarterFolder:
             return report.path.name
         return self.earlier[partner]["file"] if self._stands(partner) else ""
 
-    def _foreign(self, partner: str) -> list[str]:
-        others = {w for p, name in self.plan.names.items() if p != partner for w in (p, name)}
-        others -= {partner, self.plan.names[partner]}
-        searched = gate.telling(others, self._prose + "\n" + own_text(self.plan.book.for_partner(partner)))
-        self.unsearched[partner] = len(others) - len(searched)
-        return searched
+    def _earlier_day(self, partner: str) -> str:
+        """The as-of day of the page that stands, where it is not of this run; else empty."""
+        report = self.reports.get(partner)
+        if (report and report.state == "published") or not self._stands(partner):
+            return ""
+        day = str(self.earlier[partner]["as_of"])
+        return day if report or day != f"{self.plan.book.as_of:%Y-%m-%d}" else ""
+
+    def _failures(self) -> list[page.Failure]:
+        return [
+            page.Failure(
+                partner=report.partner,
+                name=clean(report.name),
+                state=report.state,
+                reason=report.reason,
+                earlier=self._earlier_day(report.partner),
+            )
+            for report in sorted(self.reports.values(), key=lambda report: report.partner)
+            if report.state != "published"
+        ]
+
+    def _foreign(self, partner: str) -> disclosure.Foreign:
+        own = [partner, self.plan.names[partner], *disclosure.own_texts(self.plan.book.for_partner(partner))]
+        scores = self.plan.scores
+        own_lines = [group in (partner, ALL) for group in scores["group"]]
+        figures = scores.loc[own_lines, ["value", "low", "high"]].to_numpy(float)
+        spellings = (0, self.plan.book.money_digits)
+        keys = {disclosure.amount_key(f, digits) for f in figures[np.isfinite(figures)] for digits in spellings}
+        foreign = self.register.foreign_to(partner, [*own, *self._prose], keys)
+        names = {w for p, name in self.plan.names.items() if p != partner for w in (p, name)}
+        self.unsearched[partner] = len(names - {word.text for word in foreign.words()})
+        return foreign
+
+    def _counterparties(self, partner: str) -> list[str]:
+        others = disclosure.counterparties(self.plan.book, partner)
+        return [word for other in others for word in (other, self.plan.names[other])]
 
     @cached_property
-    def _prose(self) -> str:
+    def _prose(self) -> list[str]:
         """What pages say whoever they are about: our notebooks, definitions and templates."""
         figures = [f for kpi in KPIS for f in (kpi, *kpi.companions)]
         texts = [t for f in figures for t in (f.title, f.question, f.definition, f.formula, str(f.counts))]
         for chapter in self.plan.chapters:
             for cell in json.loads(chapter.path.read_text(encoding="utf-8"))["cells"]:
                 texts.append("".join(cell["source"]))
-        templates = [*SHOWN.glob("*.html"), *page.FOLDER.glob("*.html")]
+        templates = [path for folder in (SHOWN, page.FOLDER) for path in folder.glob("*.*")]  # style sheets too
         book = self.plan.book
-        return "\n".join([*texts, *(t.read_text(encoding="utf-8") for t in templates), book.name, book.time_zone])
-
-
-def own_text(book: Book) -> str:
-    """Every text in a partner's own rows, each once, except whose they are."""
-    texts: set[str] = set()
-    for table in (book.deals, book.leads, book.partners, book.history, book.touches, book.spend, book.targets):
-        for name in table.columns.difference(["partner_id"]):
-            column = table[name]
-            if not (pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column)):
-                texts.update(map(str, column.dropna().unique()))
-    return "\n".join(sorted(texts))
+        shared = disclosure.shared_texts(book)
+        return [*texts, *(t.read_text(encoding="utf-8") for t in templates), book.name, book.time_zone, *shared]
 
 
 def versions() -> str:
@@ -326,46 +336,5 @@ def _score(row: Mapping[Any, Any]) -> page.Score:
     return page.Score(amount_text(float(row["value"]), str(row["unit"])), f"n = {count:,}", few=count < FEW)
 
 
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock, or raise `SystemProblem` naming the process that holds it."""
-    with open(folder / LOCK, "a+", encoding="utf-8") as file:
-        if not _take(file):
-            file.seek(0)
-            holder = file.read().strip() or "another process"
-            raise SystemProblem(
-                f"{folder} is in use by {holder}. Wait until that review has ended, or write elsewhere with --out."
-            )
-        started = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
-        file.truncate(0)
-        file.write(f"process {os.getpid()}, started {started}\n")
-        file.flush()
-        try:
-            yield
-        finally:
-            file.truncate(0)
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    #: Windows locks bytes, and locked bytes cannot be read: one far behind the text is taken.
-    _FAR = 1 << 20
-
-    def _take(file: IO[str]) -> bool:
-        file.seek(_FAR)
-        try:
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-
-else:
-    import fcntl
-
-    def _take(file: IO[str]) -> bool:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return False
-        return True
+def _time(seconds: float) -> str:
+    return datetime.datetime.fromtimestamp(seconds).astimezone().isoformat(timespec="seconds")

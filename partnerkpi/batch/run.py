@@ -8,31 +8,30 @@ are tried once more, each in a pool of its own.
 from __future__ import annotations
 
 import contextlib
-import datetime
-import hashlib
-import json
 import multiprocessing
 import os
+import signal
 import sys
 import tempfile
+import threading
 import time
 import types
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from partnerkpi.batch import publish
+from partnerkpi.batch import files
+from partnerkpi.batch.disclosure import register_of
 from partnerkpi.batch.kernels import Job, Outcome, begin, run_job
 from partnerkpi.batch.plan import NETWORK, Plan, planned
 from partnerkpi.batch.publish import QuarterFolder, Report
 from partnerkpi.book import Book
 from partnerkpi.errors import UsageError
-from partnerkpi.export import to_csv
 from partnerkpi.periods import Quarter
+from partnerkpi.startup import loading
 
 #: Exit codes of a review in which something was not published.
 FAILED, REFUSED = 3, 5
@@ -95,12 +94,15 @@ def review(
     What fails costs only its own report; the result says which and why.
 
     Raises:
-        UsageError: no such quarter or partner, a notebook with other parameters; nothing was run.
+        UsageError: no such quarter or partner, a notebook with other parameters, a file in the place of the output
+            folder; nothing was run.
         DataRefused: the book's data cannot be trusted; nothing was run.
-        SystemProblem: the output folder cannot be written, is full, or is used by another review.
+        SystemProblem: the output folder cannot be written, is full, is used by another review, or holds a manifest
+            that no review wrote.
     """
     if (jobs is not None and jobs < 1) or timeout <= 0:
         raise UsageError("At least one job at a time and a timeout above zero are needed.")
+    out = files.place(out)
     plan = planned(
         book,
         quarters,
@@ -109,23 +111,28 @@ def review(
         allow_set_aside=allow_set_aside,
         notebooks=Path(notebooks) if notebooks else None,
     )
-    folder = Path(out).resolve()
-    publish.prepared(folder, reports=len(plan.quarters) * (1 + len(plan.partners)))
+    files.prepared(out, reports=len(plan.quarters) * (1 + len(plan.partners)))
     with (
-        publish.locked(folder),
+        _tidied_when_ended(),
+        files.locked(out),
         tempfile.TemporaryDirectory(prefix="partnerkpi-", ignore_cleanup_errors=True) as private,
     ):
-        job_list = _jobs(plan, Path(private), timeout=timeout, fresh_kernels=fresh_kernels)
-        return _run(
-            plan, job_list, out=folder, private=Path(private), workers=jobs or os.cpu_count() or 1, progress=progress
-        )
+        register = register_of(plan.book, plan.names)
+        folders = {}
+        for quarter in plan.quarters:
+            files.prepared(out / quarter.label, reports=0)
+            files.sweep(out / quarter.label)
+            folders[quarter.label] = QuarterFolder(
+                plan, quarter, out / quarter.label, private=Path(private), register=register
+            )
+        reports = _jobs(plan, Path(private), timeout=timeout, fresh_kernels=fresh_kernels)
+        return _run(plan, reports, folders, workers=jobs or os.cpu_count() or 1, progress=progress)
 
 
 def _run(
-    plan: Plan, jobs: Sequence[Job], *, out: Path, private: Path, workers: int, progress: bool | None
+    plan: Plan, jobs: Sequence[Job], folders: Mapping[str, QuarterFolder], *, workers: int, progress: bool | None
 ) -> ReviewResult:
     started = time.time()
-    folders = {q.label: QuarterFolder(plan, q, out / q.label, private) for q in plan.quarters}
     of_job = {job.number: job for job in jobs}
     with _bar(jobs, progress) as look, contextlib.closing(execute(jobs, workers, look)) as outcomes:
         for outcome in outcomes:
@@ -134,10 +141,32 @@ def _run(
             look()
     for folder in folders.values():
         folder.finish()
-        _write_tables(folder)
-        _write_manifest(folder, started)
+        folder.write_tables()
+        folder.write_manifest(started)
     reports = tuple(f.reports[p] for f in folders.values() for p in (NETWORK, *plan.partners))
     return ReviewResult(reports, tuple(f.folder for f in folders.values()))
+
+
+@contextmanager
+def _tidied_when_ended() -> Iterator[None]:
+    """Let a signal that ends the process raise `SystemExit` first, so that nobody's rows stay behind in a slice."""
+    signals = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    if threading.current_thread() is not threading.main_thread():
+        signals = []  # only the main thread may listen
+
+    def end(number: int, _: object) -> None:
+        for each in mine:
+            signal.signal(each, signal.SIG_IGN)
+        raise SystemExit(128 + number)
+
+    mine = [each for each in signals if signal.getsignal(each) is signal.SIG_DFL]
+    for each in mine:
+        signal.signal(each, end)
+    try:
+        yield
+    finally:
+        for each in mine:
+            signal.signal(each, signal.SIG_DFL)
 
 
 def _jobs(plan: Plan, private: Path, *, timeout: float, fresh_kernels: bool) -> list[Job]:
@@ -185,59 +214,6 @@ def _bar(jobs: Sequence[Job], progress: bool | None) -> Iterator[Callable[[], No
         yield look
 
 
-def _write_tables(folder: QuarterFolder) -> None:
-    scores, book = folder.plan.scores, folder.plan.book
-    mine = scores[scores["quarter"] == folder.quarter.label]
-    publish.put(folder.folder / "scorecard.csv", to_csv(mine).encode())
-    aside = folder.folder / "set-aside.csv"
-    if len(book.reading.set_aside):
-        publish.put(aside, to_csv(book.reading.set_aside).encode())
-    else:
-        aside.unlink(missing_ok=True)
-
-
-def _write_manifest(folder: QuarterFolder, started: float) -> None:
-    plan, quarter = folder.plan, folder.quarter
-    book = plan.book
-    manifest: dict[str, Any] = {
-        "quarter": quarter.label,
-        "to_date": None if quarter.complete else f"{quarter.days_so_far} of {quarter.days} days",
-        "as_of": f"{book.as_of:%Y-%m-%d}",
-        "book": {"name": book.name, "currency": book.currency, "time_zone": book.time_zone},
-        "inputs": dict(sorted(book.reading.inputs.items())),
-        "conservation": book.reading.lines(),
-        "notebooks": {c.path.name: hashlib.sha256(c.path.read_bytes()).hexdigest() for c in plan.chapters},
-        "versions": publish.versions(),
-        "started": _time(started),
-        "finished": _time(time.time()),
-        "reports": sorted([*map(dict, _entries(folder)), *folder.kept()], key=lambda entry: str(entry["partner"])),
-    }
-    publish.put(folder.folder / "manifest.json", (json.dumps(manifest, ensure_ascii=False, indent=1) + "\n").encode())
-
-
-def _entries(folder: QuarterFolder) -> Iterator[dict[str, Any]]:
-    for report in folder.reports.values():
-        entry = {
-            "partner": report.partner,
-            "file": report.path.name,
-            "state": report.state,
-            "sha256": report.sha256,
-            "seconds": report.seconds,
-            "as_of": f"{folder.plan.book.as_of:%Y-%m-%d}",
-        }
-        if report.reason:
-            entry["reason"] = report.reason
-        if report.stale:
-            entry |= {key: folder.earlier[report.partner][key] for key in ("file", "sha256", "as_of")} | {"stale": True}
-        if count := folder.unsearched.get(report.partner):
-            entry["names_not_searched"] = count
-        yield entry
-
-
-def _time(seconds: float) -> str:
-    return datetime.datetime.fromtimestamp(seconds).astimezone().isoformat(timespec="seconds")
-
-
 def execute(jobs: Sequence[Job], workers: int, look: Callable[[], None]) -> Generator[Outcome, None, None]:
     """Yield each job's outcome as it ends. `look` is called several times a second while waiting.
 
@@ -266,21 +242,21 @@ def _in_pool(jobs: Sequence[Job], workers: int, look: Callable[[], None], lost: 
     """Run jobs in one pool; those without an outcome because the pool broke are added to `lost`."""
     if not jobs:
         return
-    pool = ProcessPoolExecutor(
-        max_workers=min(workers, len(jobs)),
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=begin,
-        initargs=(jobs[0].folder.parent,),
-    )
     finished = False
+    running: dict[Future[Outcome], Job] = {}
+    with _plain_start():
+        pool = ProcessPoolExecutor(
+            max_workers=min(workers, len(jobs)),
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=exec,
+            initargs=(loading(begin.__module__, f"begin({str(jobs[0].folder.parent)!r})"), {}),
+        )
+        try:
+            for job in jobs:
+                running[pool.submit(run_job, job)] = job
+        except BrokenProcessPool:
+            lost.extend(jobs[len(running) :])
     try:
-        running: dict[Future[Outcome], Job] = {}
-        with _nameless_main():
-            try:
-                for job in jobs:
-                    running[pool.submit(run_job, job)] = job
-            except BrokenProcessPool:
-                lost.extend(jobs[len(running) :])
         while running:
             done, _ = wait(running, timeout=LOOK, return_when=FIRST_COMPLETED)
             look()
@@ -302,11 +278,23 @@ def _in_pool(jobs: Sequence[Job], workers: int, look: Callable[[], None], lost: 
 
 
 @contextmanager
-def _nameless_main() -> Iterator[None]:
-    """Keep workers from importing the user's script: it may have no main guard, and they need nothing of it."""
-    main = sys.modules["__main__"]
+def _plain_start() -> Iterator[None]:
+    """How processes are started here: without the user's script, and nothing is imported from the working folder.
+
+    A script may have no main guard, and workers need nothing of it. Whatever lies in the working folder, beside the
+    data, is no module of ours: a new Python must not look there, neither while it starts nor later.
+    """
+    main, path, safe = sys.modules["__main__"], sys.path[:], os.environ.get("PYTHONSAFEPATH")
+    here = os.path.realpath(os.getcwd())
     sys.modules["__main__"] = types.ModuleType("__main__")
+    sys.path[:] = [entry for entry in path if entry and os.path.realpath(entry) != here]
+    os.environ["PYTHONSAFEPATH"] = "1"
     try:
         yield
     finally:
         sys.modules["__main__"] = main
+        sys.path[:] = path
+        if safe is None:
+            del os.environ["PYTHONSAFEPATH"]
+        else:
+            os.environ["PYTHONSAFEPATH"] = safe
