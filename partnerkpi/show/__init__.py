@@ -5,7 +5,7 @@ Outside text is escaped in one place, the templates of this room; notebooks hold
 
 from partnerkpi.show.cards import companions, cover, definition, headline, trend
 from partnerkpi.show.html import END, End, Shown, end, picture
-from partnerkpi.show.tables import about, breakdown, media, prepare, rows, scores
+from partnerkpi.show.tables import about, breakdown, media, prepare, rows, scores, what_if
 
 __all__ = [
     "END",
@@ -24,4 +24,5 @@ __all__ = [
     "rows",
     "scores",
     "trend",
+    "what_if",
 ]

@@ -14,7 +14,7 @@ from partnerkpi.book import Book
 from partnerkpi.book.schema import column_called, title_of
 from partnerkpi.errors import UsageError
 from partnerkpi.estimate import Estimate
-from partnerkpi.figures import MEDIA_FIGURES, media_table, scorecard
+from partnerkpi.figures import MEDIA_FIGURES, figure, media_table, scorecard
 from partnerkpi.groups import UNASSIGNED, Key
 from partnerkpi.kpi import Kpi
 from partnerkpi.kpis import KPIS
@@ -138,6 +138,17 @@ def scores(book: Book, quarter: str | Quarter) -> Shown:
         label = Cell(title, Markup("<strong>{}</strong>").format(title) if one in KPIS else escape(title))
         body.append([label, *estimate_cells(_estimate(record))])
     return table_of(estimate_head(say("figure")), body, say("All figures"), "")
+
+
+def what_if(kpi: Kpi, books: Mapping[str, Book], quarter: str | Quarter) -> Shown:
+    """The figure of several books below each other, each with its name: what it is, and what it would be.
+
+    `books` are parts of one book, made by `where` and `without`.
+    """
+    body = []
+    for name, book in books.items():
+        body.append([_text(name), *estimate_cells(figure(kpi, book, book.quarter(quarter)))])
+    return table_of(estimate_head(say("which rows")), body, say("What if: {title}", title=say(kpi.title)), "")
 
 
 def prepare(edition: str, language: str) -> None:
