@@ -23,6 +23,7 @@ from partnerkpi.errors import UsageError
 from partnerkpi.estimate import Estimate
 from partnerkpi.groups import ALL, Groups, Key, groups_of
 from partnerkpi.periods import Quarter
+from partnerkpi.recorded import NotRecorded
 from partnerkpi.statistics import ACCUMULATING, Statistic
 from partnerkpi.wording import Code, Noun, Remark, amount_text, say
 
@@ -34,46 +35,6 @@ Note = Callable[[Book, Quarter], Remark | None]
 Better = Literal["higher", "lower"]
 Kind = Literal["flow", "stock"]
 Span = Literal["quarter", "year"]
-
-
-class NotRecorded(Exception):
-    """A rule raises this when the book as a whole does not hold what its figure is made of; it carries the reason."""
-
-    def __init__(self, reason: Remark) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
-def need_wins(book: Book) -> None:
-    """Pass when the book records any win.
-
-    Raises:
-        NotRecorded: it does not, so that no figure of wins can be told from nothing.
-    """
-    if "won" not in book.others.statuses:
-        raise NotRecorded(Code.WINS_NOT_RECORDED())
-
-
-def need_won_amounts(book: Book) -> None:
-    """Pass when any win of the book carries an amount.
-
-    Raises:
-        NotRecorded: none does, or no win is recorded.
-    """
-    need_wins(book)
-    if "won" not in book.others.priced:
-        raise NotRecorded(Code.WON_AMOUNTS_NOT_RECORDED())
-
-
-def need_losses(book: Book) -> None:
-    """Pass when the book records prospects that were decided against us, and wins.
-
-    Raises:
-        NotRecorded: it does not: everything it decided was won, or lost.
-    """
-    if not {"lost", "abandoned"} & book.others.statuses:
-        raise NotRecorded(Code.LOSSES_NOT_RECORDED())
-    need_wins(book)
 
 
 def silent(book: Book, quarter: Quarter) -> None:
@@ -89,6 +50,7 @@ class Kpi:
     - a `flow` is counted over a quarter, or over the year that ends with it (`span`); a `stock` on its last day;
     - `rule` picks the rows; `note` says what else must be known to read the figure in this book and quarter;
     - `only_for` names the levels it is made for (`partner_id`), where it says nothing of any other group or the whole;
+    - one that `grows` does so with every day of the quarter, though it is no count or sum;
     - `companions` stand beside it, `stand_ins` lead in its place where the book does not record what it needs.
     """
 
@@ -108,6 +70,7 @@ class Kpi:
     rule: Rule = field(repr=False)
     note: Note | None = field(default=None, repr=False)
     only_for: tuple[str, ...] = ()
+    grows: bool = False
     companions: tuple[Kpi, ...] = field(default=(), repr=False)
     stand_ins: tuple[Kpi, ...] = field(default=(), repr=False)
 
@@ -232,6 +195,7 @@ class Kpi:
         kind: Kind | None = None,
         span: Span | None = None,
         note: Note | None = None,
+        grows: bool = False,
         stands_in: bool = False,
     ) -> Callable[[Rule], Kpi]:
         """Declare a companion figure of this KPI: what it does not say is what the KPI says.
@@ -257,6 +221,7 @@ class Kpi:
                 rule=rule,
                 note=note or self.note,
                 only_for=self.only_for,
+                grows=grows,
             )
             self.companions += (figure,)
             if stands_in:
@@ -272,7 +237,7 @@ class Kpi:
     @property
     def accumulates(self) -> bool:
         """True when the figure grows with every day of the quarter, so that a running quarter is not yet comparable."""
-        return self.kind == "flow" and self.statistic in ACCUMULATING
+        return self.kind == "flow" and (self.grows or self.statistic in ACCUMULATING)
 
     def _table(self, book: Book, quarter: Quarter, groups: Groups | None) -> pd.DataFrame:
         """The figure for each group, and for `ALL` in the last row. Without groups only that row."""

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from partnerkpi.show.html import END
 
 import partnerkpi as pk
 from partnerkpi.batch import ReviewResult, review
 from partnerkpi.batch.kernels import Job, Outcome
 from partnerkpi.batch.plan import PARAMETERS, Plan
+from partnerkpi.show.html import END
 
 DEALS = "deal_id,created_on,status,closed_on,amount,partner_id\n"
 Review = Callable[..., ReviewResult]

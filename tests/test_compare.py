@@ -215,14 +215,9 @@ GROWING = {
     *("marketing_channels", "paid", "earned", "owned", "unmapped", "none_recorded"),
     *("quality_score", "score_without_largest", "own_past"),
 }
-# Today a part of a quarter's won amount is set against the whole quarter's target, and that against a whole quarter's.
-UNAWARE = ["attainment"]
 
 
-@pytest.mark.parametrize(
-    "figure",
-    [pytest.param(f, id=f.name, marks=[pytest.mark.xfail(strict=True)] if f.name in UNAWARE else []) for f in FIGURES],
-)
+@pytest.mark.parametrize("figure", FIGURES, ids=lambda figure: figure.name)
 def test_what_grows_with_the_days_is_not_compared_before_the_quarter_ends(figure: pk.Kpi, running: pk.Book) -> None:
     """Counts and sums of a running quarter wait; shares, means, durations and what is counted on one day need not."""
     waits = figure.name in GROWING

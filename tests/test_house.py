@@ -30,7 +30,7 @@ PLAN = """
     book.schema book.labels book.config book.sources book.parse book.intake book.reading book.money book.rules
     book.past book.prospects book.levels book.loading book.book book
     deals estimate statistics survival others slices opening
-    groups plot kpi
+    recorded groups plot kpi
     kpis.average_deal_size kpis.number_of_deals kpis.opportunity_pipeline kpis.marketing_channels kpis.close_rate
     kpis.deal_velocity kpis.quality_score kpis.deal_success kpis
     figures compare export

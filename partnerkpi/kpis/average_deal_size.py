@@ -21,8 +21,9 @@ import pandas as pd
 
 from partnerkpi.book import Book
 from partnerkpi.deals import priced, won_in
-from partnerkpi.kpi import kpi, need_won_amounts
+from partnerkpi.kpi import kpi
 from partnerkpi.periods import Quarter
+from partnerkpi.recorded import need_won_amounts
 from partnerkpi.statistics import largest_share, mean, mean_without_largest, median
 from partnerkpi.wording import PRICED_DEALS
 

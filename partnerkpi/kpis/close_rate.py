@@ -21,8 +21,9 @@ import pandas as pd
 
 from partnerkpi.book import Book
 from partnerkpi.deals import closed_in, decided_in, histories
-from partnerkpi.kpi import NotRecorded, kpi, need_losses, need_wins, need_won_amounts
+from partnerkpi.kpi import kpi
 from partnerkpi.periods import Quarter
+from partnerkpi.recorded import NotRecorded, need_losses, need_wins, need_won_amounts
 from partnerkpi.statistics import ratio_or, share, standardised
 from partnerkpi.survival import won_within
 from partnerkpi.wording import PROSPECTS, Code

@@ -22,8 +22,9 @@ import pandas as pd
 
 from partnerkpi.book import Book
 from partnerkpi.deals import DECIDED, brought_by_partner, ended_in, known_to_vendor, with_status
-from partnerkpi.kpi import NotRecorded, kpi, need_wins, silent
+from partnerkpi.kpi import kpi, silent
 from partnerkpi.periods import Quarter
+from partnerkpi.recorded import NotRecorded, need_wins
 from partnerkpi.statistics import count, share
 from partnerkpi.wording import DEALS, Code, Remark
 

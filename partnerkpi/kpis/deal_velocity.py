@@ -24,8 +24,9 @@ import pandas as pd
 
 from partnerkpi.book import Book
 from partnerkpi.deals import histories, won_in
-from partnerkpi.kpi import kpi, need_wins, need_won_amounts
+from partnerkpi.kpi import kpi
 from partnerkpi.periods import Quarter
+from partnerkpi.recorded import need_wins, need_won_amounts
 from partnerkpi.statistics import median
 from partnerkpi.survival import median_days, money_per_day, won_within
 from partnerkpi.wording import DEALS, WON_DEALS

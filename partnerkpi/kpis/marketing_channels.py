@@ -22,8 +22,9 @@ import pandas as pd
 
 from partnerkpi.book import Book
 from partnerkpi.deals import entered_in, won_in
-from partnerkpi.kpi import NotRecorded, kpi, need_wins, need_won_amounts
+from partnerkpi.kpi import kpi
 from partnerkpi.periods import Quarter
+from partnerkpi.recorded import NotRecorded, need_wins, need_won_amounts
 from partnerkpi.statistics import count, ratio_or, recorded_total, total
 from partnerkpi.wording import LEADS, SPEND_ENTRIES, WON_DEALS, Code
 

@@ -20,8 +20,9 @@ import pandas as pd
 
 from partnerkpi.book import Book
 from partnerkpi.deals import target_rows, won_in
-from partnerkpi.kpi import kpi, need_wins, need_won_amounts
+from partnerkpi.kpi import kpi
 from partnerkpi.periods import Quarter
+from partnerkpi.recorded import need_wins, need_won_amounts
 from partnerkpi.statistics import count, ratio_or, total
 from partnerkpi.wording import WON_DEALS, Code
 
@@ -62,6 +63,7 @@ def won_amount(book: Book, quarter: Quarter) -> pd.DataFrame:
     formula="won amount ÷ target of the quarter",
     unit="share",
     statistic=ratio_or(Code.NO_TARGET),
+    grows=True,
 )
 def attainment(book: Book, quarter: Quarter) -> pd.DataFrame:
     """How much of the target was reached?"""

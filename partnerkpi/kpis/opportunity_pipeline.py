@@ -23,8 +23,9 @@ import pandas as pd
 
 from partnerkpi.book import Book
 from partnerkpi.deals import closed_in, open_at, target_rows, won_in
-from partnerkpi.kpi import NotRecorded, kpi, need_won_amounts, silent
+from partnerkpi.kpi import kpi, silent
 from partnerkpi.periods import Quarter
+from partnerkpi.recorded import NotRecorded, need_won_amounts
 from partnerkpi.statistics import median, ratio_or, reasons_of, recorded_count, recorded_total, total
 from partnerkpi.wording import LOST_DEALS, OPEN_DEALS, Code, Remark
 
