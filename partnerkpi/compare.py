@@ -109,8 +109,8 @@ def difference(now: Estimate, before: Estimate, against: str, *, better: str) ->
     """
     if now.value is None or before.value is None:
         then = Code.MISSING_THEN(quarter=against, reason=before.reason)
-        reason = Code.MISSING_NOW(reason=now.reason) if now.value is None else then
-        return Change(before, now, against, Verdict.NOT_TESTED, reason=reason)
+        which = Code.MISSING_NOW(reason=now.reason) if now.value is None else then
+        return Change(before, now, against, Verdict.NOT_TESTED, reason=which)
     value = now.value - before.value
     if now.few or before.few:
         return Change(before, now, against, Verdict.TOO_FEW, value, reason=Code.TOO_FEW_TO_COMPARE())
