@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 SYSTEM = 4
-BY = ", ".join([*levels(), "none"])
 STYLES = ("table", "csv", "json", "xlsx")
 
 
@@ -33,6 +32,15 @@ def _command(example: str) -> Callable[[Callable[..., Any]], click.Command]:
         return partnerkpi.command(epilog=f"Example:  {example}")(_debug(function))
 
     return declare
+
+
+class Levels(click.Option):
+    """An option for one of the schema's levels, which its help lists."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """The line of the help, with the levels there are."""
+        record = super().get_help_record(ctx)
+        return record and (record[0], record[1].format(levels=", ".join([*levels(), "none"])))
 
 
 # Only declared here: `run` looks for it itself, so that it works before and after the command's name.
@@ -88,7 +96,14 @@ def review(
 @_command("partnerkpi score data --quarter 2025Q4 --by region --format csv")
 @_book
 @_quarter
-@click.option("--by", default="partner", show_default=True, metavar="LEVEL", help=f"One group per value of this: {BY}.")
+@click.option(
+    "--by",
+    cls=Levels,
+    default="partner",
+    show_default=True,
+    metavar="LEVEL",
+    help="One group per value of this: {levels}.",
+)
 @click.option("--format", "style", type=click.Choice(STYLES), help="[default: by the file's name, else table]")
 @click.option("--output", "-o", metavar="FILE", help="Write here instead of printing.")
 @_as_of
