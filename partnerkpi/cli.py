@@ -59,7 +59,7 @@ _allow_set_aside = click.option(
 @click.version_option(__version__, "-V", "--version", message="partnerkpi %(version)s")
 @_debug
 def partnerkpi() -> None:
-    """Eight KPIs for the partners of a sales channel.
+    """KPIs for the partners of a sales channel.
 
     BOOK is a folder with CRM data and a book.toml; without it the sample book that comes with the package is used.
     """
