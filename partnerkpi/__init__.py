@@ -1,4 +1,4 @@
-"""Eight KPIs for the partners of a sales channel: each a definition, an interval, its rows, a notebook and a page.
+"""KPIs for the partners of a sales channel: each a definition, an interval, its rows, a notebook and a page.
 
 import partnerkpi as pk
 from partnerkpi.kpis import close_rate

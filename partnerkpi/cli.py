@@ -67,6 +67,15 @@ def _command(example: str) -> Callable[[Callable[..., Any]], click.Command]:
     return declare
 
 
+class Levels(click.Option):
+    """An option for one of the schema's levels, which its help lists."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """The line of the help, with the levels there are."""
+        record = super().get_help_record(ctx)
+        return record and (record[0], record[1].format(levels=", ".join([*levels(), "none"])))
+
+
 # Only declared here: `run` looks for it itself, so that it works before and after the command's name.
 _debug = click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error.")
 _book = click.argument("book", default="", metavar="[BOOK]")
@@ -88,7 +97,7 @@ _allow_set_aside = click.option(
 @click.version_option(__version__, "-V", "--version", message="partnerkpi %(version)s")
 @_debug
 def partnerkpi() -> None:
-    """Eight KPIs for the partners of a sales channel.
+    """KPIs for the partners of a sales channel.
 
     BOOK is a folder with CRM data and a book.toml; without it the sample book that comes with the package is used.
     """
@@ -132,11 +141,12 @@ def review(
 @click.option("--partner", "-p", metavar="ID", help="Only this partner. [default: all]")
 @click.option(
     "--by",
+    cls=Levels,
     type=_Level(),
     default="partner",
     show_default=True,
     metavar="LEVEL",
-    help=f"One group per value of this: {', '.join([*levels(), 'none'])}.",
+    help="One group per value of this: {levels}.",
 )
 @click.option("--format", "style", type=click.Choice(STYLES), help="[default: by the file's name, else table]")
 @click.option("--output", "-o", metavar="FILE", help="Write here instead of printing.")

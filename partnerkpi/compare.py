@@ -2,7 +2,7 @@
 
 "Better" and "worse" come from the interval of the difference, never from two point values. It is put together from the
 two estimates' own limits (the method of variance estimates recovery, Zou & Donner 2008; for shares with Wilson's limits
-it is Newcombe's interval), so one rule serves all eight KPIs. Figures over four quarters share data with the quarter
+it is Newcombe's interval), so one rule serves all KPIs. Figures over four quarters share data with the quarter
 before; the interval, which takes them as independent, is then wider than it need be: it errs towards "no clear change".
 """
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from partnerkpi.book import MEDIA, Book
-from partnerkpi.book.schema import levels, telling_levels
+from partnerkpi.book.schema import TABLES, levels, telling_levels
 from partnerkpi.errors import UsageError, nearest
 from partnerkpi.statistics import Ints
 from partnerkpi.wording import say
@@ -79,7 +79,8 @@ def groups_of(book: Book, by: str) -> Groups:
 
 def _labels_in(book: Book, column: str) -> tuple[str, ...]:
     seen: set[str] = set()
-    for name in ("deals", "leads", "partners", "spells", "spend", "targets"):
+    own = (table.name for table in TABLES.values() if not (table.about or table.looked_up))
+    for name in (*own, "spells"):
         values = book.level(book.table(name), column)
         if values is not None:
             seen.update(map(str, values.dropna().unique()))

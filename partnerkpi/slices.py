@@ -24,7 +24,6 @@ from partnerkpi.others import Given
 
 #: The file that makes a folder a slice.
 NAME = "slice.json"
-_TABLES = (*TABLES, "spells", "prospects")
 _ACCOUNT = ("ledger", "found", "set_aside")
 _OTHERS = ("typical", "stages", "chances", "peers")
 _FACTS = ("name", "currency", "time_zone", "fiscal_year_starts", "money_digits")
@@ -46,7 +45,7 @@ def write_slice(book: Book, others: Given, folder: Path) -> None:
     """
     if book.choices and (len(book.choices) > 1 or not book.partner):
         raise UsageError("Only a whole book or one partner's part of it can be written as a slice: use for_partner.")
-    frames = {name: book.table(name) for name in _TABLES}
+    frames = {name: book.table(name) for name in _tables()}
     frames |= {name: getattr(book.reading, name) for name in _ACCOUNT}
     frames["ledger"] = frames["ledger"].assign(amount=frames["ledger"]["amount"].astype("str"))
     frames |= _frames_of(others)
@@ -80,14 +79,14 @@ def read_slice(folder: Path, as_of: str | None = None) -> Book:
     made_for, extracted_on = (pd.Timestamp(facts[name]).as_unit("s") for name in _DAYS)
     if as_of and day_of(as_of, extracted_on, facts["name"]) != made_for:
         raise UsageError(f"This slice was made as of {made_for:%Y-%m-%d} and cannot tell of another day.")
-    frames = {name: _frame(folder, name) for name in (*_TABLES, *_ACCOUNT, *_OTHERS)}
+    frames = {name: _frame(folder, name) for name in (*_tables(), *_ACCOUNT, *_OTHERS)}
     frames["ledger"] = frames["ledger"].assign(amount=frames["ledger"]["amount"].map(int).astype("object"))
     first = facts["first_day"]
     return Book(
         **{name: facts[name] for name in _FACTS},
         as_of=made_for,
         extracted_on=extracted_on,
-        _frames={name: frames[name] for name in _TABLES},
+        _frames={name: frames[name] for name in _tables()},
         recorded=frozenset(facts["recorded"]),
         reading=Reading(**{name: frames[name] for name in _ACCOUNT}, inputs={}, digits=facts["digits"]),
         others=Given(
@@ -98,6 +97,10 @@ def read_slice(folder: Path, as_of: str | None = None) -> Book:
         ),
         choices=(Choice("partner_id", (facts["partner"],)),) if facts["partner"] else (),
     )
+
+
+def _tables() -> tuple[str, ...]:
+    return (*TABLES, "spells", "prospects")
 
 
 def _facts(folder: Path) -> dict[str, Any]:

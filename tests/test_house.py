@@ -31,15 +31,15 @@ PLAN = """
     book.past book.prospects book.levels book.loading book.book book
     deals estimate statistics survival others slices opening
     recorded groups plot kpi
-    kpis.average_deal_size kpis.number_of_deals kpis.opportunity_pipeline kpis.marketing_channels kpis.close_rate
-    kpis.deal_velocity kpis.quality_score kpis.deal_success kpis
+    KPIS kpis
     figures compare export
     show.html show.tables show.cards show
     batch.plan batch.page batch.markup batch.pictures batch.disclosure batch.gate batch.files batch.engine
     batch.kernels batch.publish batch.run batch
     partnerkpi cli __main__
 """
-ORDER = PLAN.split()
+# One module per KPI, in any order: they do not know each other.
+ORDER = PLAN.replace("KPIS", " ".join(f"kpis.{p.stem}" for p in (PACKAGE / "kpis").glob("[!_]*.py"))).split()
 PLACE = {name: number for number, name in enumerate(ORDER)}
 VAGUE = {"utils", "util", "helpers", "helper", "common", "core", "manager", "misc", "tools"}
 HEAVY = ("seaborn", "scipy", "matplotlib.pyplot", "statsmodels", "duckdb", "papermill")

@@ -95,8 +95,8 @@ def choice_of(tables: Tables, recorded: Collection[str], column: str, wanted: An
         UsageError: there is no such column, the value occurs nowhere, or the argument is of another shape.
     """
     kind = column_called(column)
-    if kind is None or column == "value":
-        names = dict.fromkeys(c.name for table in TABLES.values() for c in table.columns)
+    if kind is None or not any(_answers(tables, recorded, name, column) is not None for name in tables):
+        names = dict.fromkeys(c.name for table in TABLES.values() if not table.looked_up for c in table.columns)
         raise UsageError(f"A book cannot be filtered by '{column}'. {nearest(column, names)}")
     if kind.dated or kind.kind in ("amount", "number"):
         return _ranged(column, kind.dated, wanted, opposite)
@@ -145,44 +145,39 @@ def chosen(tables: Tables, recorded: Collection[str], choices: Collection[Choice
     Deals, leads, prospects, periods, spend, targets and partners are asked themselves; a prospect, a period or a lead
     that cannot answer follows its deal; history and touches follow the deals and leads that remain.
     """
+    following = tuple(table.name for table in TABLES.values() if table.about)
+    looked_up = tuple(table.name for table in TABLES.values() if table.looked_up)
     asked = {
-        name: frame[_meets(tables, recorded, frame, choices)]
-        for name, frame in tables.items()
-        if name not in (*_UNASKED, *_following())
+        name: tables[name][_meets(tables, recorded, name, choices)]
+        for name in tables
+        if name not in (*looked_up, *following)
     }
     leads = tables["leads"]
     if any(values_of_rows(tables, recorded, leads, c.column) is None for c in choices):
         asked["leads"] = leads[among(leads["lead_id"], asked["prospects"]["lead_id"])]
-    for name in _following():
+    for name in following:
         frame = tables[name]
         rows = among(frame["deal_id"], asked["deals"]["deal_id"])
         if "lead_id" in frame:
             rows |= among(frame["lead_id"], asked["leads"]["lead_id"])
         if "partner_id" in frame:
-            own = _meets(tables, recorded, frame, [c for c in choices if c.column == "partner_id"])
+            own = _meets(tables, recorded, name, [c for c in choices if c.column == "partner_id"])
             rows &= own | frame["partner_id"].isna().to_numpy()
+        rows &= _meets(tables, recorded, name, [c for c in choices if tables_with(c.column) == (name,)])
         asked[name] = frame[rows]
-    whole = {name: tables[name] if name in _UNASKED else trimmed(asked[name]) for name in tables}
+    whole = {name: tables[name] if name in looked_up else trimmed(asked[name]) for name in tables}
     position = pd.Index(whole["deals"]["deal_id"]).get_indexer(whole["spells"]["deal_id"])
     whole["spells"] = whole["spells"].assign(deal=position.astype(np.int64))
     return whole
 
 
-#: These speak of nobody's rows.
-_UNASKED = ("channels", "rates")
-
-
-def _following() -> tuple[str, ...]:
-    return tuple(table.name for table in TABLES.values() if table.about)
-
-
-def _meets(tables: Tables, recorded: Collection[str], frame: pd.DataFrame, choices: Collection[Choice]) -> np.ndarray:
-    """True for the rows that meet every condition; where a row cannot answer its deal does, else it stays."""
+def _meets(tables: Tables, recorded: Collection[str], name: str, choices: Collection[Choice]) -> np.ndarray:
+    """True for the table's rows that meet every condition; where a row cannot answer its deal does, else it stays."""
+    frame, deals = tables[name], tables["deals"]
     rows = np.ones(len(frame), dtype=bool)
-    deals = tables["deals"]
     for choice in choices:
         column = choice.column
-        key = values_of_rows(tables, recorded, frame, column) if _can_answer(frame, column) else None
+        key = _answers(tables, recorded, name, column)
         if key is not None:
             rows &= choice.holds(key)
         elif column in deals and "deal_id" in frame:
@@ -191,12 +186,19 @@ def _meets(tables: Tables, recorded: Collection[str], frame: pd.DataFrame, choic
     return rows
 
 
-def _can_answer(frame: pd.DataFrame, column: str) -> bool:
-    """True when the frame's own column means what is asked: spend has an amount too, but not that of a deal.
+def _answers(tables: Tables, recorded: Collection[str], name: str, column: str) -> pd.Series | None:
+    """What each row of the table has for the column that is asked for; None where it can say nothing about it.
 
-    A period has the state of some day; one chooses deals by what they are now, whoever owned them then.
+    A column of deals or leads that is no level is theirs alone: spend has an amount too, but not that of a deal. A
+    period has the state of some day; one chooses deals by what they are now, whoever owned them then.
     """
-    if "from_day" in frame and column in changing() and column not in levels().values():
-        return False
+    frame = tables[name]
+    if name in TABLES and TABLES[name].looked_up:
+        return None
+    level = column in levels().values()
+    if name == "spells" and column in changing() and not level:
+        return None
     about_sales = "deal_id" in frame or "lead_id" in frame
-    return about_sales or column in levels().values() or tables_with(column) == ("partners",)
+    if not (level or about_sales) and {"deals", "leads"} & set(tables_with(column)):
+        return None
+    return values_of_rows(tables, recorded, frame, column)

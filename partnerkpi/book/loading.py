@@ -19,7 +19,7 @@ from partnerkpi.book.past import Tables, as_known_on, spells_of
 from partnerkpi.book.prospects import prospects_of
 from partnerkpi.book.reading import Fault, Reading, account
 from partnerkpi.book.rules import check_rows, check_tables
-from partnerkpi.book.schema import PLACE, TABLES, tables_with
+from partnerkpi.book.schema import PLACE, TABLES, Table, tables_with
 from partnerkpi.book.sources import RawTable, read_file, run_query
 from partnerkpi.errors import DataRefused, SystemProblem, UsageError
 from partnerkpi.periods import quarter_of
@@ -57,10 +57,7 @@ def load(folder: Path, as_of: str | None = None, *, allow_set_aside: bool = Fals
     tables["targets"] = _without_strangers(tables, config, day)
     tables["partners"] = _all_partners(tables)
     tables["deals"] = _with_facts_of_leads(tables)
-    tables["deals"] = _in_home_currency(tables, config.currency, reading.digits, day)
-    tables["spend"] = tables["spend"].assign(
-        amount=converted(tables["spend"], tables["spend"]["month"], tables["rates"], config.currency, reading.digits)
-    )
+    tables |= {name: _in_home_currency(tables, TABLES[name], config.currency, reading.digits, day) for name in tables}
     tables["spells"] = spells_of(tables["deals"], tables["history"], day)
     tables["prospects"] = prospects_of(tables["deals"], tables["leads"])
     return Loaded(config, day, tables, _recorded(examined, tables), reading)
@@ -191,16 +188,23 @@ def _all_partners(known: Tables) -> pd.DataFrame:
     return partners.assign(name=partners["name"].fillna(partners["partner_id"].astype("str")))
 
 
-def _in_home_currency(known: Tables, home: str, digits: int, day: pd.Timestamp) -> pd.DataFrame:
-    """The deals with `amount` at the rate of the closing day, of open ones at that of the as-of day."""
-    deals = known["deals"]
-    days = deals["closed_on"].fillna(day)
-    amount = converted(deals, days, known["rates"], home, digits, amount="amount_original")
-    lost = amount.isna() & deals["amount_original"].notna()
-    if lost.any():
-        names = ", ".join(sorted(set(deals.loc[lost, "currency"].astype(str))))
-        raise UsageError(f"On {day:%Y-%m-%d} the book had no rate for {names}. Choose a later as-of day.")
-    return deals.assign(amount=amount)
+def _in_home_currency(known: Tables, table: Table, home: str, digits: int, day: pd.Timestamp) -> pd.DataFrame:
+    """The table with the amounts that are in the rows' own currency converted to the book's.
+
+    Deals at the rate of the closing day, open ones at that of the as-of day; other rows at that of their own first day.
+    """
+    frame = known[table.name]
+    never_dated = pd.Series(day, index=frame.index)
+    days = frame["closed_on"].fillna(day) if table.name == "deals" else frame.get(table.priced_on, never_dated)
+    for name in (c.name for c in table.columns if c.priced_in == "currency"):
+        original = "amount_original" if table.name == "deals" and name == "amount" else name
+        amount = converted(frame, days, known["rates"], home, digits, amount=original)
+        lost = amount.isna() & frame[original].notna()
+        if lost.any():
+            names = ", ".join(sorted(set(frame.loc[lost, "currency"].astype(str))))
+            raise UsageError(f"On {day:%Y-%m-%d} the book had no rate for {names}. Choose a later as-of day.")
+        frame = frame.assign(**{name: amount})
+    return frame
 
 
 def _recorded(examined: dict[str, Examined], tables: Tables) -> frozenset[str]:

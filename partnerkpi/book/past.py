@@ -35,9 +35,8 @@ def as_known_on(tables: Tables, day: pd.Timestamp, export_day: pd.Timestamp) -> 
     """
     day = min(day, export_day)
     next_day = day + pd.Timedelta(days=1)
-    past = {name: frame if name == "deals" else _cut(TABLES[name], frame, next_day) for name, frame in tables.items()}
-    deals = _deals(tables, day, export_day) if day < export_day else tables["deals"]
-    past["deals"] = _without_later_days(TABLES["deals"], deals, next_day).reset_index(drop=True)
+    then = {**tables, "deals": _deals(tables, day, export_day)} if day < export_day else tables
+    past = {name: _cut(TABLES[name], frame, next_day) for name, frame in then.items()}
     for table in TABLES.values():
         if table.about:
             past[table.name] = _kept(past[table.name], _of_what_is_known(table, past))
@@ -60,7 +59,7 @@ def _cut(table: Table, frame: pd.DataFrame, next_day: pd.Timestamp) -> pd.DataFr
         if column.dated and column.later == "row":
             there &= ~(frame[column.name] >= next_day).to_numpy(dtype=bool)
     frame = _kept(frame, there)
-    if "status" in table and "closed_on" in table:
+    if "status" in table and "closed_on" in table and table.name != "deals":  # the past of deals is known day by day
         later = frame["closed_on"] >= next_day
         frame = frame.assign(status=as_label(frame["status"].astype("str").mask(later, "open")))
     return _without_later_days(table, frame, next_day)
@@ -271,7 +270,7 @@ def _with_export(
 
 
 def _kept(frame: pd.DataFrame, rows: np.ndarray) -> pd.DataFrame:
-    return frame[rows].reset_index(drop=True)
+    return trimmed(frame[rows])
 
 
 def _seconds(days: pd.Series) -> np.ndarray:

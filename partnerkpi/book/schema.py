@@ -18,10 +18,9 @@ Kinds of column and what the reader makes of them:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from types import MappingProxyType
 from typing import Literal
 
 STATUSES = ("open", "won", "lost", "abandoned", "rejected")
@@ -79,7 +78,8 @@ class Column:
 class Table:
     """One table: its columns in their order, and the columns that name a row (`()` when rows have no name).
 
-    `money`: its amounts enter the account of a reading. `about`: the table whose rows it speaks of, which it follows.
+    `money`: its amounts enter the account of a reading. `about`: the tables whose rows it speaks of, which it follows.
+    `looked_up`: it speaks of nobody's rows, so nobody chooses among its own.
     """
 
     name: str
@@ -87,6 +87,7 @@ class Table:
     key: tuple[str, ...] = ()
     money: bool = False
     about: tuple[str, ...] = ()
+    looked_up: bool = False
 
     def __getitem__(self, name: str) -> Column:
         return next(c for c in self.columns if c.name == name)
@@ -98,6 +99,14 @@ class Table:
     def names(self) -> tuple[str, ...]:
         """The names of all columns."""
         return tuple(c.name for c in self.columns)
+
+    @property
+    def priced_on(self) -> str:
+        """The column whose day gives the rate its amounts are converted at: the first day that every row must have.
+
+        Deals are the exception: they take the rate of the day they close.
+        """
+        return next((c.name for c in self.columns if c.dated and c.required), "")
 
 
 text, label, day, stamp, month, amount, number = (
@@ -204,6 +213,7 @@ _ALL = (
     Table(
         "channels",
         key=("channel",),
+        looked_up=True,
         columns=(
             label("channel", required=True, level="channel"),
             label("media", required=True, values=("paid", "earned", "owned"), level="media"),
@@ -233,6 +243,7 @@ _ALL = (
     Table(
         "rates",
         key=("currency", "date"),
+        looked_up=True,
         columns=(label("currency", required=True), day("date", required=True), number("rate", required=True)),
     ),
 )
@@ -254,8 +265,6 @@ DERIVED = (
 #: Where a row was read: file, number of the record in it, line of the file the record begins on.
 PLACE = ("_file", "_record", "_line")
 
-ENUMERATED = MappingProxyType({c.name: c.values for table in _ALL for c in table.columns if c.values})
-
 
 def every_column() -> Iterator[Column]:
     """Every column of every table, then those the package derives; a name may come several times."""
@@ -267,6 +276,21 @@ def every_column() -> Iterator[Column]:
 def column_called(name: str) -> Column | None:
     """The first column of this name."""
     return next((c for c in every_column() if c.name == name), None)
+
+
+class _Enumerated(Mapping[str, tuple[str, ...]]):
+    def __getitem__(self, name: str) -> tuple[str, ...]:
+        return {c.name: c.values for c in every_column() if c.values}[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys(c.name for c in every_column() if c.values))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+
+#: The only values that a column of this name may have, for the columns that have such.
+ENUMERATED: Mapping[str, tuple[str, ...]] = _Enumerated()
 
 
 def tables_with(name: str) -> tuple[str, ...]:
@@ -283,11 +307,6 @@ def telling_levels() -> tuple[str, ...]:
     """The levels worth a page's one breakdown, the most telling first."""
     places = {c.level: c.telling for c in every_column() if c.telling}
     return tuple(sorted(places, key=lambda level: places[level]))
-
-
-def facts_of(table: str) -> tuple[str, ...]:
-    """The levels that only this table knows: facts of a partner (`tier`) or of a channel (`media`)."""
-    return tuple(c.name for c in TABLES[table].columns if c.level and tables_with(c.name) == (table,))
 
 
 def changing() -> tuple[str, ...]:

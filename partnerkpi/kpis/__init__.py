@@ -1,4 +1,4 @@
-"""The eight KPIs, one module each; `KPIS` holds them in reading order."""
+"""The KPIs, one module each; `KPIS` holds them in reading order."""
 
 from partnerkpi.kpi import Kpi
 from partnerkpi.kpis.average_deal_size import average_deal_size

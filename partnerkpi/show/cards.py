@@ -1,4 +1,4 @@
-"""Cards: what a KPI means, what it says for a quarter, and beside what it stands; the cover puts the eight together."""
+"""Cards: what a KPI means, what it says for a quarter, and beside what it stands; the cover puts them all together."""
 
 from __future__ import annotations
 
