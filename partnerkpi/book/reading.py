@@ -219,7 +219,7 @@ def _unread(tables: Iterable[Examined]) -> dict[str, tuple[str, ...]]:
     unread: dict[str, list[str]] = {}
     for examined in tables:
         for file, names in examined.unread.items():
-            others = unread.get(file, names)
+            others = set(unread.get(file, names))
             unread[file] = [name for name in names if name in others]
     queried = frozenset().union(*(t.queried for t in tables))
     return {file: tuple(names) for file, names in unread.items() if names and file not in queried}
