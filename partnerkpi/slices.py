@@ -88,7 +88,9 @@ def read_slice(folder: Path, as_of: str | None = None) -> Book:
         extracted_on=extracted_on,
         _frames={name: frames[name] for name in _tables()},
         recorded=frozenset(facts["recorded"]),
-        reading=Reading(**{name: frames[name] for name in _ACCOUNT}, inputs={}, digits=facts["digits"]),
+        reading=Reading(
+            ledger=frames["ledger"], found=frames["found"], set_aside=frames["set_aside"], digits=facts["digits"]
+        ),
         others=Given(
             first_day=None if first is None else pd.Timestamp(first).as_unit("s"),
             statuses=frozenset(facts["statuses"]),

@@ -20,8 +20,8 @@ from partnerkpi import cli, compare, figures, show
 from partnerkpi.batch.plan import PARAMETERS, Chapter, planned
 from partnerkpi.deals import priced, won_in
 from partnerkpi.kpi import kpi
-from partnerkpi.recorded import need_won_amounts
 from partnerkpi.periods import Quarter
+from partnerkpi.recorded import need_won_amounts
 from partnerkpi.show.html import end_figures
 from partnerkpi.statistics import Ints, answer, values_of
 from partnerkpi.wording import PRICED_DEALS, Code
