@@ -23,8 +23,6 @@ from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import Engine, papermill_engines
 from traitlets.config import Config
 
-from partnerkpi.batch.kernels import loading
-
 ENGINE = "partnerkpi"
 #: Local sockets are encrypted where the installed ZeroMQ can do it.
 CONFIG = Config({"KernelManager": {"transport_encryption": "auto"}})
@@ -44,12 +42,15 @@ class ThisPython(KernelSpecManager):
 class Kernel:
     """A kernel that starts with its first notebook and is renewed before every other.
 
-    `folder` is a private folder that exists; `timeout` the longest a cell may take, in seconds.
+    `folder` is a private folder that exists; `timeout` the longest a cell may take, in seconds; `first` and `renew` are
+    code that runs in the kernel before its first notebook, and before every other.
     """
 
-    def __init__(self, folder: Path, timeout: float) -> None:
+    def __init__(self, folder: Path, timeout: float, *, first: str, renew: str) -> None:
         self.folder = folder
         self.timeout = timeout
+        self.first = first
+        self.renew = renew
         self.used = False
         self._manager: AsyncKernelManager | None = None
         self._client: Any = None
@@ -93,7 +94,7 @@ class Kernel:
         else:
             client.kc = self._client
         self._client = client.kc
-        step = loading("renew()" if self.used else "remember()")
+        step = self.renew if self.used else self.first
         reply = client.wait_for_reply(client.kc.execute(step, silent=True, store_history=False))
         if not reply or reply["content"]["status"] != "ok":
             raise RuntimeError("the kernel could not be made ready for the notebook")

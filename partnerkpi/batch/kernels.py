@@ -72,7 +72,7 @@ def run_job(job: Job) -> Outcome:
 
     started = time.monotonic()
     job.folder.mkdir(mode=0o700)
-    kernel = Kernel(job.folder, job.timeout)
+    kernel = Kernel(job.folder, job.timeout, first=loading("remember()"), renew=loading("renew()"))
     _kernels.append(kernel)
     failure = ""
     try:
