@@ -164,27 +164,6 @@ def test_the_gate_stops_script_and_other_partners(book: Path, notebooks: Callabl
     assert stored == {"index", "good"}
 
 
-def test_pages_of_other_partners_stay_and_are_linked(
-    book: Path, notebooks: Callable[..., Path], tmp_path: Path
-) -> None:
-    folder = notebooks(["1"])
-    review(book, "2025Q4", ["good"], out=tmp_path, notebooks=folder)
-    result = review(book, "2025Q4", ["fine"], out=tmp_path, notebooks=folder)
-    entries = json.loads((tmp_path / "2025Q4" / "manifest.json").read_text())["reports"]
-    assert [entry["partner"] for entry in entries] == ["", "fine", "good"]
-    assert all(f'href="{n}.html"' in pages(result)["index.html"].decode() for n in ("good", "fine"))
-
-
-def test_several_quarters_one_of_them_running(book: Path, notebooks: Callable[..., Path], tmp_path: Path) -> None:
-    result = review(
-        book, ["2025Q3", "2025Q4"], ["good"], as_of="2025-11-18", out=tmp_path, notebooks=notebooks(["print(quarter)"])
-    )
-    assert [folder.name for folder in result.folders] == ["2025Q3", "2025Q4"]
-    running = (tmp_path / "2025Q4" / "good.html").read_text()
-    assert "to date, 49 of 92 days" in running
-    assert "to date" not in (tmp_path / "2025Q3" / "good.html").read_text().partition("</style>")[2]
-
-
 def test_nothing_is_written_when_the_question_is_wrong(
     book: Path, notebooks: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -52,7 +52,11 @@ def reviewed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Review:
     monkeypatch.setattr(Plan, "figures", lambda *_: {"headline": 1.5})
 
     def run(
-        book: pk.Book | Path, partners: list[str] | None = None, shows: Mapping[str, str] | None = None
+        book: pk.Book | Path,
+        partners: list[str] | None = None,
+        shows: Mapping[str, str] | None = None,
+        quarters: Sequence[str] = ("2025Q4",),
+        **options: Any,
     ) -> ReviewResult:
         def execute(jobs: Sequence[Job], *_: Any) -> Iterator[Outcome]:
             for job in jobs:
@@ -66,7 +70,7 @@ def reviewed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Review:
                 yield Outcome(job.number, failure, 0.5)
 
         monkeypatch.setattr("partnerkpi.batch.run.execute", execute)
-        return review(book, "2025Q4", partners, out=tmp_path / "out", notebooks=notebooks)
+        return review(book, quarters, partners, out=tmp_path / "out", notebooks=notebooks, **options)
 
     return run
 
@@ -165,6 +169,28 @@ def test_the_index_says_what_failed_and_what_is_old(write_book: Callable[..., Pa
     assert manifest(result)["b"]["stale"]
     assert "stale" not in manifest(result)["c"]
     assert "The earlier page was kept." in str(result)
+
+
+def test_pages_of_other_partners_stay_and_are_linked(write_book: Callable[..., Path], reviewed: Review) -> None:
+    book = book_of(write_book, a="Alpha", b="Beta", c="Gamma")
+    reviewed(book, ["a"])
+    result = reviewed(book, ["b"])
+    assert list(manifest(result)) == ["", "a", "b"]
+    links = [name for name in ("a-alpha", "b-beta", "c-gamma") if f'href="{name}.html"' in index_of(result)]
+    assert links == ["a-alpha", "b-beta"]
+    assert "of an earlier run" not in index_of(result)  # it knows as much as this one
+    later = reviewed(book, ["b"], as_of="2025-12-30")
+    assert index_of(later).count("of an earlier run, as of <bdi>2025-12-31</bdi>") == 1
+
+
+def test_several_quarters_one_of_them_running(write_book: Callable[..., Path], reviewed: Review) -> None:
+    book = book_of(write_book, a="Alpha", b="Beta")
+    result = reviewed(book, ["a"], quarters=["2025Q3", "2025Q4"], as_of="2025-11-18")
+    assert [folder.name for folder in result.folders] == ["2025Q3", "2025Q4"]
+    ended, running = ((folder / "a-alpha.html").read_text().partition("</style>")[2] for folder in result.folders)
+    assert "to date, 49 of 92 days" in running
+    assert "to date" not in ended
+    assert json.loads((result.folders[1] / "manifest.json").read_text())["to_date"] == "49 of 92 days"
 
 
 def test_a_page_edited_by_hand_is_no_earlier_page(write_book: Callable[..., Path], reviewed: Review) -> None:
