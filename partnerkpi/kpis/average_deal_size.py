@@ -1,18 +1,20 @@
 r"""What a customer spends per deal: the won amount divided by the number of won deals.
 
 Deals count in the quarter in which they closed, with their amount in the book's currency at that day's rate. A deal
-without an amount, or with one of zero, has no size: it does not enter, and the page counts it. Without any won deal
-the figure is missing, never zero.
+without an amount, or with one of zero, has no size and does not enter: the count beside the figure is that of the won
+deals with an amount. Without any such deal the figure is missing, never zero.
 
-Deal sizes are skewed: a few large deals carry the mean. So the mean stands beside the median, the share of the
-largest deal, and the mean without it; its interval is taken on the log scale and shown from five deals on.
+Deal sizes are skewed: a few large deals carry the mean. So the median, the share of the largest deal, and the mean
+without it stand beside it. The interval of the mean is taken on the log scale and shown from five deals on; that of the
+median lies between two of the deals and exists from six on.
 
 Two deals of 200 and 400 closed within fifteen days make an average deal size of 300:
 
 >>> from partnerkpi.opening import book_of
 >>> book = book_of(deals="deal_id,created_on,status,closed_on,amount\n"
 ...                      "D1,2025-10-01,won,2025-10-06,200\n"
-...                      "D2,2025-10-03,won,2025-10-15,400\n", as_of="2025-12-31")
+...                      "D2,2025-10-03,won,2025-10-15,400\n"
+...                      "D3,2025-10-03,won,2025-10-20,\n", as_of="2025-12-31")
 >>> print(average_deal_size(book, "2025Q4"))
 €300 (2 won deals with an amount; fewer than 5: no interval)
 """

@@ -1,12 +1,13 @@
 r"""Of the prospects decided in the quarter, the share that was won.
 
-A prospect is a lead, or a deal that came from no lead. Decided means won, lost or abandoned: an open prospect is
-neither won nor lost yet, and a rejected one was never a chance. Wilson's interval. A book that never records a loss
-has no close rate (everything it decided was won): the headline is missing and the cohort rate, which needs no losses,
-leads.
+A prospect is a lead, or a deal that came from no lead; a lead with a deal shares the deal's outcome. Decided means won,
+lost or abandoned: an open prospect is neither won nor lost yet, and a rejected one was never a chance. The interval is
+Wilson's. A book that never records a loss has no close rate (everything it decided was won), nor has one that never
+records a win: the headline is missing, and where losses are missing the cohort rate, which needs none, leads.
 
-Season, place and product move the rate, so the page also shows observed ÷ expected: the wins against those that the
-whole network's experience gives the same months, regions, products and channels.
+Season, place and product move the rate, so observed ÷ expected stands beside it: the wins against those that the
+whole network's experience gives the same months, regions, products, sizes and channels, as far as the book records
+them.
 
 >>> from partnerkpi.opening import book_of
 >>> book = book_of(deals="deal_id,created_on,status,closed_on\n"

@@ -1,10 +1,11 @@
-r"""How well the partner spots the right opportunities and converts them.
+r"""How well the right opportunities are spotted and converted, of the deals that partners bring themselves.
 
-Of the deals the partner brought that got an outcome in the quarter, refused registrations included, the share won. It
+Of the deals a partner brought that got an outcome in the quarter, refused registrations included, the share won. It
 is the product of two shares, exactly: identification, decided ÷ (decided + rejected), times conversion, won ÷
 decided. A registration refused because the vendor already knew the customer (reason `conflict`) is no failure of the
 partner and is not counted. High is good. Where the book does not record who brought a deal all deals count, and where
-it records no refusal either, the figure is the close rate of deals; the page says so.
+it records no refusal either, the figure is the close rate of deals; the note says so. Where it records neither losses
+nor refusals, the figure is missing.
 
 >>> from partnerkpi.opening import book_of
 >>> book = book_of(deals="deal_id,created_on,status,closed_on,sourced,reason\n"

@@ -1,15 +1,16 @@
-r"""Median days from creation to a win, with the deals that are still open counted.
+r"""Median days from creation to a win over four quarters, with the deals that are still open counted.
 
-A deal still open has already taken its age, and says so; leaving it out makes a growing partner look fast. So deals
+A deal still open has already taken its age, and says so; leaving it out makes a growing seller look fast. So deals
 are followed through the four quarters that end with this one: each enters at the age it had when that year began, and
 leaves when it is won, ends otherwise, or the quarter ends. Losses, abandonments and rejections are rivals of a win,
 not deals that would have been won later (Aalen–Johansen). The median is the age at which the win curve reaches half
 of its height.
 
-"Not reached" is an answer: while most deals are still open at the end of the curve, nobody knows its height. The
-naive median, over the deals that happened to be won in the quarter, is what a CRM shows; it stands beside it.
+"Not reached" is an answer: while a deal is likelier to be still open at the end of the curve than to be won, nobody
+knows its height. The naive median, over the deals that happened to be won in the quarter, is what a CRM shows; it
+stands beside it.
 
-Days from creation to closing, per deal; deals that closed before they were created are left out.
+Days are counted from creation to closing; deals that closed before they were created are left out.
 
 >>> from partnerkpi.opening import book_of
 >>> book = book_of(deals="deal_id,created_on,status,closed_on\n"

@@ -2,19 +2,28 @@ r"""The won amount of the quarter that came through a marketing channel: paid, e
 
 Each deal has one recorded channel (its own, else its lead's); the book's channel table says which media type that is.
 Deals whose channel is not in the table are `unmapped`, deals without a channel `none_recorded`: both always stand
-beside the three, so that the five add up to the quarter's won amount exactly. A cost or a return without spend is
-missing, neither free nor infinite.
+beside the three, so that the five add up to the quarter's won amount exactly. Without a channel table no deal can be
+said to have come through marketing: the figure is missing then.
+
+Spend is that of the months of the quarter. The cost of a lead or a win is the spend divided by the leads that entered,
+or the deals won, from the channels with spend. The return is (won amount of the deals that have a channel − all spend)
+÷ all spend, that on channels which brought nothing included. A cost or a return without spend is missing, neither free
+nor infinite.
 
 >>> from partnerkpi.opening import book_of
 >>> book = book_of(deals="deal_id,created_on,status,closed_on,amount,channel\n"
 ...                      "D1,2025-10-01,won,2025-10-06,200,search_ads\n"
 ...                      "D2,2025-10-03,won,2025-10-15,400,newsletter\n"
 ...                      "D3,2025-10-03,won,2025-10-20,100,\n",
-...                channels="channel,media\nsearch_ads,paid\nnewsletter,owned\n", as_of="2025-12-31")
+...                channels="channel,media\nsearch_ads,paid\nnewsletter,owned\n",
+...                spend="channel,month,amount\nsearch_ads,2025-10-01,120\ndisplay,2025-11-01,80\n",
+...                as_of="2025-12-31")
 >>> print(marketing_channels(book, "2025Q4"))
 €600 (2 won deals; fewer than 5: no interval)
 >>> print(paid(book, "2025Q4"))
 €200 (1 won deal; fewer than 5: no interval)
+>>> print(return_on_spend(book, "2025Q4"))  # (600 − 200) ÷ 200
+200 % (2 won deals; a ratio of recorded sums: no interval)
 """
 
 import numpy as np

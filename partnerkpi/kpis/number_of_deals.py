@@ -1,10 +1,12 @@
 r"""How many deals were won in the quarter.
 
 A deal counts once, on the day it closed, whatever its amount. The interval is the exact Poisson one: how far the
-count of a partner who sells at this pace strays by chance alone. Zero is a count like any other; the figure is
-missing only where the book knows nothing of the quarter.
+count of somebody who sells at this pace strays by chance alone. Zero is a count like any other; the figure is
+missing only where nothing could have been counted, because the book's records begin later or because it never records
+a win.
 
-The amount matters more than the count, so the won amount stands beside it, with the target where there is one.
+The amount matters more than the count, so the won amount stands beside it, with the share of the target that was
+reached where there is a target, and the deals per month of membership.
 
 >>> from partnerkpi.opening import book_of
 >>> book = book_of(deals="deal_id,created_on,status,closed_on,amount\n"
@@ -13,6 +15,8 @@ The amount matters more than the count, so the won amount stands beside it, with
 ...                      "D3,2025-10-03,lost,2025-10-20,900\n", as_of="2025-12-31")
 >>> print(number_of_deals(book, "2025Q4"))
 2 deals (95 % interval 0.2 to 7.2 deals, 2 won deals)
+>>> print(number_of_deals(book, "2025Q2"))
+— (the book's records begin on 2025-10-01)
 """
 
 import numpy as np

@@ -1,21 +1,30 @@
 r"""The amount of the deals that are open at the end of the quarter, as they stood that day.
 
-A stock: what could still be won, before a rival does. Stage, amount, owner and expected close are those of that day
-where the book keeps a history; else they are today's, and only the days of creation and closing place a deal. Open
-deals without an amount are counted but add nothing; where none has one, the figure is missing. There is no interval:
-nothing is sampled.
+A stock: what could still be won, before a rival does. Where the book keeps a history, stage, amount, owner and expected
+close are those of that day: the last change by then holds, and what the history gives only later was not known then.
+What the history never gives is that of the deals table, and the note says so of amounts. On the day of the export the
+deals table holds. Open deals without an amount are counted but add nothing, and the note says how many; where none
+has one, the figure is missing, as it is in a book that never records an open deal. There is no interval: nothing is
+sampled.
 
 Beside it stand the count, the pipeline weighted by each stage's own record of wins, its age, what is overdue, what
 rivals took, and how often the pipeline covers the target: all of it, and what is still to go.
 
 >>> from partnerkpi.opening import book_of
->>> book = book_of(deals="deal_id,created_on,status,closed_on,amount\n"
-...                      "D1,2025-08-01,won,2025-10-06,200\n"
-...                      "D2,2025-09-03,open,,400\n", as_of="2025-12-31")
+>>> deals = ("deal_id,created_on,status,closed_on,amount\n"
+...          "D1,2025-08-01,won,2025-10-06,200\n"
+...          "D2,2025-09-03,open,,400\n")
+>>> book = book_of(deals=deals, as_of="2025-12-31")
 >>> print(opportunity_pipeline(book, "2025Q3")), print(opportunity_pipeline(book, "2025Q4"))
 €600 (2 open deals; recorded in full, not sampled: no interval; no history is recorded: amounts are today's)
 €400 (1 open deal; recorded in full, not sampled: no interval)
 (None, None)
+
+With a history of D2, whose amount was 350 in September and 400 from October on:
+
+>>> history = "deal_id,changed_at,amount\nD2,2025-09-03,350\nD2,2025-10-20,400\n"
+>>> opportunity_pipeline(book_of(deals=deals, history=history, as_of="2025-12-31"), "2025Q3").value
+550.0
 """
 
 import numpy as np

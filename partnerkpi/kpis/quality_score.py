@@ -1,12 +1,12 @@
 r"""Deals won and the amount they brought, in one index: 100 × (W ÷ W₀)^½ × (R ÷ R₀)^½.
 
-W₀ and R₀ are those of a typical partner, who scores 100: the medians, over the partners with at least one win in the
-quarter, of deals won and of amount brought. They are means of the partners around the middle, rounded to two digits,
-and there is no typical partner below five. A higher score means the partner brought more. It is made for one partner:
-the whole network has none.
+W₀ and R₀ are those of a typical partner, who scores 100: the middle, over the partners with at least one win in the
+quarter, of deals won and of amount brought. Each is the mean of the three partners in the middle (of four where their
+number is even), rounded to two digits, and there is no typical partner below five. A higher score means that the
+partner brought more. It is made for one partner: the whole network has none.
 
 Any one number for two things can mislead: twenty wins worth 200 against two worth 300, say; so the pair (W, R) itself
-stands beside the score.
+stands beside a partner's score, with that of a typical partner.
 
 >>> from partnerkpi.opening import book_of
 >>> wins = {"P1": [100], "P2": [100, 300], "P3": [250, 250], "P4": [200, 100], "P5": [900, 500, 100]}
