@@ -55,9 +55,9 @@ class Choice:
 def media_of(channels: pd.DataFrame, channel: pd.Series) -> pd.Series:
     """The media type of each channel: `paid`, `earned`, `owned`, else `unmapped`, or `none_recorded` without one."""
     key = channel.astype("category")
-    types = channels.set_index("channel")["media"].astype(str)
-    of_name = pd.Series(key.cat.categories.astype(str)).map(types).fillna("unmapped")
-    codes = np.append(of_name.to_numpy(dtype=object), "none_recorded")[key.cat.codes]
+    types = dict(zip(channels["channel"].astype(str), channels["media"].astype(str), strict=True))
+    names = [types.get(str(name), "unmapped") for name in key.cat.categories]
+    codes = np.array([*names, "none_recorded"], dtype=object)[key.cat.codes]
     return pd.Series(pd.Categorical(codes, dtype=pd.CategoricalDtype(list(MEDIA))), index=channel.index)
 
 
