@@ -154,7 +154,9 @@ def won_within(days: int) -> Statistic:
             f = c.won[:, at]
             inverse, odds, ps, pss = (x[:, : at + 1] for x in _variance_parts(c))
             gap = f[:, None] - c.won[:, : at + 1]
-            variance = (inverse * (odds * gap**2 - 2 * ps * gap + pss)).sum(axis=1)
+            parts = np.zeros((len(f), days + 1))  # as many for every book: a sum of floats depends on its length
+            parts[:, : at + 1] = inverse * (odds * gap**2 - 2 * ps * gap + pss)
+            variance = parts.sum(axis=1)
             followed = (c.last >= days) | ((c.last >= 0) & (c.still_open <= TINY))
             at_stake = np.maximum(c.at_risk[:, : at + 1].max(axis=1), 1)
             size = np.divide(f * (1 - f), variance, out=at_stake.copy(), where=variance > TINY)

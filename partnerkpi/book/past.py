@@ -35,8 +35,9 @@ def as_known_on(tables: Tables, day: pd.Timestamp, export_day: pd.Timestamp) -> 
     """
     day = min(day, export_day)
     next_day = day + pd.Timedelta(days=1)
-    then = {**tables, "deals": _deals(tables, day, export_day)} if day < export_day else tables
-    past = {name: _cut(TABLES[name], frame, next_day) for name, frame in then.items()}
+    past = {name: frame if name == "deals" else _cut(TABLES[name], frame, next_day) for name, frame in tables.items()}
+    deals = _deals(tables, day, export_day) if day < export_day else tables["deals"]
+    past["deals"] = _without_later_days(TABLES["deals"], deals, next_day)
     for table in TABLES.values():
         if table.about:
             past[table.name] = _kept(past[table.name], _of_what_is_known(table, past))
@@ -54,18 +55,19 @@ def _of_what_is_known(table: Table, past: Tables) -> np.ndarray:
 
 def _cut(table: Table, frame: pd.DataFrame, next_day: pd.Timestamp) -> pd.DataFrame:
     """The rows that were there before the next day, without what was not known of them yet."""
-    there = np.ones(len(frame), dtype=bool)
-    for column in table.columns:
-        if column.dated and column.later == "row":
-            there &= ~(frame[column.name] >= next_day).to_numpy(dtype=bool)
-    frame = _kept(frame, there)
-    if "status" in table and "closed_on" in table and table.name != "deals":  # the past of deals is known day by day
+    if "status" in table and "closed_on" in table:
         later = frame["closed_on"] >= next_day
         frame = frame.assign(status=as_label(frame["status"].astype("str").mask(later, "open")))
     return _without_later_days(table, frame, next_day)
 
 
 def _without_later_days(table: Table, frame: pd.DataFrame, next_day: pd.Timestamp) -> pd.DataFrame:
+    """The frame without the rows that a day dates later, and without the later days of the others."""
+    there = np.ones(len(frame), dtype=bool)
+    for column in table.columns:
+        if column.dated and column.later == "row":
+            there &= ~(frame[column.name] >= next_day).to_numpy(dtype=bool)
+    frame = _kept(frame, there)
     days = [c.name for c in table.columns if c.dated and c.later == "value"]
     return frame.assign(**{name: frame[name].mask(frame[name] >= next_day) for name in days})
 
