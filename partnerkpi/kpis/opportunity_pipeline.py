@@ -42,8 +42,8 @@ def open_deals_at_end(book: Book, quarter: Quarter) -> pd.DataFrame:
     """The deals open on the quarter's last day, with their amount that day as value."""
     need_open_deals(book)
     deals = open_at(book, quarter.last_day)
-    owner = book.deals.set_index("deal_id")["partner_id"]
-    unknown = deals["partner_id"].isna() & deals["deal_id"].map(owner.notna()).fillna(False).astype(bool)
+    owned = book.deals["deal_id"][book.deals["partner_id"].notna()]
+    unknown = deals["partner_id"].isna() & deals["deal_id"].isin(owned)
     return deals.assign(value=deals["amount"], remark=reasons_of([(unknown, Code.OWNER_NOT_KNOWN())]))
 
 
