@@ -12,9 +12,12 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
+from traitlets.config import Config
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 KEPT = ("kernelspec", "language_info", "title")
+#: Without it every kernel says that its local connection is not encrypted.
+QUIET = Config({"KernelManager": {"transport_encryption": "auto"}})
 
 
 def refresh(path: Path) -> None:
@@ -22,7 +25,12 @@ def refresh(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
     with tempfile.TemporaryDirectory() as folder:
         client = NotebookClient(
-            notebook, timeout=600, kernel_name="python3", record_timing=False, resources={"metadata": {"path": folder}}
+            notebook,
+            timeout=600,
+            kernel_name="python3",
+            record_timing=False,
+            resources={"metadata": {"path": folder}},
+            config=QUIET,
         )
         client.execute()
     tidy(notebook)
