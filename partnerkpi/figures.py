@@ -14,7 +14,7 @@ import pandas as pd
 from partnerkpi.book import Book
 from partnerkpi.errors import UsageError
 from partnerkpi.estimate import Estimate, remarks_text
-from partnerkpi.groups import ALL, UNASSIGNED, Key
+from partnerkpi.groups import ALL, UNASSIGNED, Key, quoted
 from partnerkpi.kpi import Kpi
 from partnerkpi.kpis import KPIS
 from partnerkpi.kpis.close_rate import close_rate
@@ -123,7 +123,7 @@ def media_table(book: Book, quarter: str | Quarter, by: str = "media") -> pd.Dat
     Columns: the level, then `leads` (that entered in the quarter), `won_deals`, `won_amount`, `decided` (prospects
     decided in the quarter) and their `close_rate` with its 95 % interval (`close_rate_low`, `close_rate_high`),
     `spend`, `cost_per_lead`, `cost_per_won_deal` and `return_on_spend`. What is not recorded, or has no spend, is
-    missing. Rows without a channel are `none_recorded`.
+    missing. Rows without a channel are `none_recorded`; a channel of that name stands in quotes.
     """
     tables = {name: one.by(book, quarter, by).set_index("group")["value"] for name, one in MEDIA_FIGURES.items()}
     rate = close_rate.by(book, quarter, by).set_index("group")
@@ -133,7 +133,9 @@ def media_table(book: Book, quarter: str | Quarter, by: str = "media") -> pd.Dat
     table = pd.DataFrame(tables | rates)[columns].rename_axis(by).reset_index()
     if by == "media":  # every row has a media type or is `none_recorded` already
         return table[table[by] != UNASSIGNED].reset_index(drop=True)
-    return table.assign(**{by: ["none_recorded" if group is UNASSIGNED else group for group in table[by]]})
+    without = "none_recorded"
+    groups = [without if g is UNASSIGNED else quoted(g, [without]) if isinstance(g, str) else g for g in table[by]]
+    return table.assign(**{by: groups})
 
 
 def overview() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum, unique
 
@@ -33,12 +34,18 @@ LIKENESS = 0.7
 
 
 def group_text(group: str | Key) -> str:
-    """The group as a file has it; an id that looks like one of the two other groups is put in quotes.
+    """The group as tables and files have it; an id that looks like one of the two other groups is put in quotes.
 
     >>> group_text(ALL), group_text("P-003"), group_text("all")
     ('all', 'P-003', '"all"')
     """
-    return f'"{group}"' if isinstance(group, str) and group in {key.value for key in Key} else str(group)
+    words = {word for key in Key for word in (key.value, str(key))}
+    return quoted(group, words) if isinstance(group, str) else str(group)
+
+
+def quoted(text: str, words: Collection[str]) -> str:
+    """The text itself; in quotes when it is one of these words, in one more pair when it is one in quotes already."""
+    return f'"{text}"' if text.strip('"') in words else text
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from partnerkpi.groups import group_text
 from partnerkpi.wording import FEW, figure_text
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def groups(table: pd.DataFrame, *, title: str, counts: str, ax: Axes | None = No
     ax.hlines(y[both], low[both], high[both], color=BAND, linewidth=7, zorder=1)
     ax.plot(value[~few], y[~few], "o", color=LINE, markersize=5, zorder=2)
     ax.plot(value[few], y[few], "o", color=MUTED, markerfacecolor="white", markersize=5, zorder=2)
-    names = [f"{g}  (n = {n:,})" for g, n in zip(table["group"], table["n"], strict=True)]
+    names = [f"{group_text(g)}  (n = {n:,})" for g, n in zip(table["group"], table["n"], strict=True)]
     ax.set_yticks(y, names, fontsize=8)
     ax.set_ylim(-0.7, len(table) - 0.3)
     ax.xaxis.set_major_formatter(_written(unit))

@@ -15,7 +15,7 @@ from partnerkpi.book.schema import column_called, title_of
 from partnerkpi.errors import UsageError
 from partnerkpi.estimate import Estimate
 from partnerkpi.figures import MEDIA_FIGURES, figure, media_table, scorecard
-from partnerkpi.groups import UNASSIGNED, Key
+from partnerkpi.groups import UNASSIGNED, Key, group_text
 from partnerkpi.kpi import Kpi
 from partnerkpi.kpis import KPIS
 from partnerkpi.periods import Quarter
@@ -83,7 +83,7 @@ def breakdown(frame: pd.DataFrame, title: str) -> Shown:
         group = record[first]
         if group is UNASSIGNED and not record["n"]:
             continue
-        label = plain_cell(str(group)) if isinstance(group, Key) else _text(str(group))
+        label = plain_cell(str(group)) if isinstance(group, Key) else _text(group_text(str(group)))
         body.append([label, *estimate_cells(_estimate(record))])
     return table_of(estimate_head(say(title_of(first))), body, title, "")
 
