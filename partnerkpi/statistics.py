@@ -171,6 +171,7 @@ def total(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.DataFrame:
     half = Z * np.sqrt(_divide(np.ones(groups), k) + variance)
     frame = _log_scale(value, half, k, equal=np.zeros(groups, dtype=bool)).assign(n=n)
     frame["reason"] = frame["reason"].mask(np.isnan(value), Code.NONE_WITH_AMOUNT())
+    frame["reason"] = frame["reason"].fillna(pd.Series(_some_without(unknown, n), dtype=object))
     return frame
 
 

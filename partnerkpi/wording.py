@@ -57,7 +57,7 @@ class Code(Enum):
     ONE_DEAL_ONLY = "one deal only"
     NONE_WITH_AMOUNT = "none has an amount"
     NO_DEAL_WON_IN_WINDOW = "no deal won in the window"
-    NOT_REACHED = "not reached: most deals are still open"
+    NOT_REACHED = "not reached: a deal is likelier to be still open than to be won"
     NOBODY_FOLLOWED_SO_LONG = "nobody was followed for {days} days yet"
     NO_AMOUNTS_DECIDED = "no amounts were decided"
     NO_SPEND = "no spend"
