@@ -24,6 +24,10 @@ def texts(*cells: str | None) -> pd.Series:
         ("1.234,50", ",", ".", 1234.5),
         ("1\u202f234,5", ",", "\u202f", 1234.5),
         ("12,5", ",", "", 12.5),
+        ("1.2E+07", ".", "", 12_000_000.0),
+        ("1,2e3", ",", "", 1200.0),
+        ("1.234,5E2", ",", ".", 123_450.0),
+        ("-25e-2", ".", ",", -0.25),
     ],
 )
 def test_an_amount_is_read_as_declared(text: str, decimal: str, thousands: str, value: float) -> None:
@@ -35,7 +39,10 @@ def test_an_amount_is_read_as_declared(text: str, decimal: str, thousands: str, 
 @pytest.mark.parametrize(
     "text",
     [
-        "1e5",
+        "1e",
+        "e5",
+        "1e5.0",
+        "1e1234",
         "inf",
         "nan",
         "NaN",
@@ -62,14 +69,24 @@ def test_what_is_no_amount_has_no_value(text: str) -> None:
 
 
 def test_too_large_an_amount_has_no_value() -> None:
-    parsed = parse.amounts(texts("1000000000000", "1000000000001", "1" + "0" * 400))
-    assert parsed.values.isna().tolist() == [False, True, True]
+    parsed = parse.amounts(texts("1000000000000", "1000000000001", "1" + "0" * 400, "1e13", "9e999"))
+    assert parsed.values.isna().tolist() == [False, True, True, True, True]
+
+
+def test_an_exponent_counts_in_the_decimals_and_is_mentioned() -> None:
+    assert parse.amounts(texts("1.2345E+02")).decimals == 2
+    assert parse.amounts(texts("1.50E+04", "7")).decimals == 0
+    assert parse.amounts(texts("25e-2")).decimals == 2
+    parsed = parse.amounts(texts("1.2E+07", "7", None))
+    assert [mask.tolist() for mask in parsed.odd.values()] == [[True, False, False]]
+    assert not parse.amounts(texts("7")).odd
 
 
 def test_a_point_before_three_digits_is_doubtful_unless_declared_or_proved() -> None:
     assert parse.amounts(texts("1.234", "5"), declared=False).wrong
     assert not parse.amounts(texts("1.234", "5")).wrong
-    for proof in ("5.5", "0.500", "1234.500", "1.2345"):
+    assert parse.amounts(texts("1.234", "5"), declared=False).values.isna().tolist() == [True, False]
+    for proof in ("5.5", "0.500", "1234.500", "1.2345", "1.234E+05"):
         assert not parse.amounts(texts("1.234", proof), declared=False).wrong
 
 
@@ -144,7 +161,10 @@ def test_months_are_their_first_day() -> None:
 
 def test_numbers() -> None:
     assert parse.numbers(texts("1.234", "-2", None)).values.tolist()[:2] == [1.234, -2.0]
-    assert parse.numbers(texts("1e3", "x")).values.isna().all()
+    assert parse.numbers(texts("1e3", "2,5E-1"), ",").values.tolist() == [1000.0, 0.25]
+    unread = parse.numbers(texts("x", "1e", "1e999"))
+    assert unread.values.isna().all()
+    assert [mask.tolist() for mask in unread.bad.values()] == [[True, True, False], [False, False, True]]
 
 
 @given(st.dates(min_value=pd.Timestamp("1900-01-01").date(), max_value=pd.Timestamp("2199-12-31").date()))

@@ -14,71 +14,91 @@ import pandas as pd
 
 MOST_DECIMALS = 6
 LARGEST = 1e12
+_EXPONENT = "(?:[eE][-+]?[0-9]{1,3})?"
 
 Masks = dict[str, np.ndarray]
 
 
 @dataclass
 class Parsed:
-    """Values, the rows that break a rule (`bad`: the row is unusable; `wrong`: the declaration is), and decimals."""
+    """Values, the rows that break a rule, and decimals.
+
+    `bad`: the row is unusable; `wrong`: the declaration is; `odd`: the value is right, but may not be what was meant.
+    """
 
     values: pd.Series
     bad: Masks = field(default_factory=dict)
     wrong: Masks = field(default_factory=dict)
+    odd: Masks = field(default_factory=dict)
     decimals: int = 0
 
 
 def amounts(text: pd.Series, decimal: str = ".", thousands: str = "", *, declared: bool = True) -> Parsed:
-    """Money: an optional sign, digits (grouped in threes by `thousands` or not at all), the decimal mark, digits.
+    """Money: an optional sign, digits (grouped in threes by `thousands` or not at all), the decimal mark, digits, an
+    exponent as spreadsheets write it.
 
-    No currency sign, no exponent, no brackets, nothing infinite. Where neither mark is declared, a column that could
-    as well have a point between thousands ("1.234") is wrong as a whole.
+    No currency sign, no brackets, nothing infinite. Where neither mark is declared, a column that could as well have a
+    point between thousands ("1.234") is wrong as a whole.
 
-    >>> amounts(pd.Series(["1.234,50", "12"], dtype="str"), ",", ".").values.tolist()
-    [1234.5, 12.0]
-    >>> sorted(amounts(pd.Series(["1e5"], dtype="str")).bad)
+    >>> amounts(pd.Series(["1.234,50", "12", "1,2E+07"], dtype="str"), ",", ".").values.tolist()
+    [1234.5, 12.0, 12000000.0]
+    >>> sorted(amounts(pd.Series(["$5"], dtype="str")).bad)
     ['not an amount']
     """
-    filled = text.notna().to_numpy()
     digits = "[0-9]+"
     if thousands:
         digits = rf"(?:[0-9]{{1,3}}(?:{re.escape(thousands)}[0-9]{{3}})+|[0-9]+)"
-    shape = rf"[-+]?{digits}(?:{re.escape(decimal)}[0-9]+)?"
-    good = _matches(text, shape)
+    good = _matches(text, rf"[-+]?{digits}(?:{re.escape(decimal)}[0-9]+)?{_EXPONENT}")
     result = Parsed(pd.Series(np.nan, index=text.index))
-    if (filled & ~good).any():
-        hint = "" if declared else " (decimal and thousands are not declared)"
-        result.bad[f"not an amount{hint}"] = filled & ~good
+    hint = "" if declared else " (decimal and thousands are not declared)"
+    result.bad[f"not an amount{hint}"] = text.notna().to_numpy() & ~good
     plain = text.where(pd.Series(good, index=text.index))
     if thousands:
         plain = plain.str.replace(thousands, "", regex=False)
     if decimal != ".":
         plain = plain.str.replace(decimal, ".", regex=False)
     values = plain.astype("float64")
-    point = plain.str.find(".")
-    after = (plain.str.len() - point - 1).where(point >= 0, 0).fillna(0).astype("int64")
+    raised = _holds(plain, "e") | _holds(plain, "E")
+    after = _decimals(plain, raised)
     if not declared:
         doubtful = _matches(plain, r"[-+]?[1-9][0-9]{0,2}\.[0-9]{3}")
-        proof = (after > 0).to_numpy() & ~doubtful
-        if doubtful.any() and not proof.any():
+        if doubtful.any() and not (_holds(plain, ".") & ~doubtful).any():
             result.wrong["could be thousands or decimals: declare decimal and thousands"] = doubtful
+            values = values.mask(pd.Series(doubtful, index=text.index))
     large = (values.abs() > LARGEST).to_numpy()
-    if large.any():
-        result.bad["an amount beyond 1,000,000,000,000"] = large
-    result.decimals = min(MOST_DECIMALS, int(after[~large].max())) if len(after[~large]) else 0
-    if len(after) and int(after.max()) > MOST_DECIMALS:
+    result.bad["an amount beyond 1,000,000,000,000"] = large
+    result.odd["written with an exponent: digits may be cut"] = ~large & raised
+    result.bad, result.odd = _occurring(result.bad), _occurring(result.odd)
+    result.decimals = min(MOST_DECIMALS, int(after[~large].max(initial=0)))
+    if after.max(initial=0) > MOST_DECIMALS:
         values = values.round(MOST_DECIMALS)
     result.values = values.mask(pd.Series(large, index=text.index))
     return result
 
 
 def numbers(text: pd.Series, decimal: str = ".") -> Parsed:
-    """Rates and shares: an optional sign, digits, the decimal mark, digits."""
-    good = _matches(text, rf"[-+]?[0-9]+(?:{re.escape(decimal)}[0-9]+)?")
-    plain = text.where(pd.Series(good, index=text.index))
-    values = plain.str.replace(decimal, ".", regex=False).astype("float64")
-    bad = text.notna().to_numpy() & ~good
-    return Parsed(values, {"not a number": bad} if bad.any() else {})
+    """Rates and shares: an optional sign, digits, the decimal mark, digits, an exponent."""
+    good = _matches(text, rf"[-+]?[0-9]+(?:{re.escape(decimal)}[0-9]+)?{_EXPONENT}")
+    values = text.where(pd.Series(good, index=text.index)).str.replace(decimal, ".", regex=False).astype("float64")
+    infinite = np.isinf(values.to_numpy())
+    bad = {"not a number": text.notna().to_numpy() & ~good, "a number beyond all measure": infinite}
+    return Parsed(values.mask(pd.Series(infinite, index=text.index)), _occurring(bad))
+
+
+def _decimals(plain: pd.Series, raised: np.ndarray) -> np.ndarray:
+    """How many decimals each number has, the exponent of those that have one counted in."""
+    mantissa, exponent = plain, np.zeros(len(plain), dtype=np.int64)
+    if raised.any():
+        parts = plain[raised].str.lower().str.split("e")
+        exponent[raised] = parts.str[1].astype("int64")
+        mantissa = plain.mask(pd.Series(raised, index=plain.index), parts.str[0].reindex(plain.index))
+    point = mantissa.str.find(".")
+    after = (mantissa.str.len() - point - 1).where(point >= 0, 0).fillna(0).astype("int64").to_numpy()
+    return np.maximum(after - exponent, 0)
+
+
+def _occurring(masks: Masks) -> Masks:
+    return {rule: mask for rule, mask in masks.items() if mask.any()}
 
 
 def days(text: pd.Series, kind: str, declared: str, zone: str) -> Parsed:
@@ -152,8 +172,7 @@ def _unique_days(text: pd.Series, kind: str, declared: str, zone: str) -> Parsed
     mixed = shaped & ~offset & (text.str.len() > 10).fillna(False).to_numpy(dtype=bool)
     if offset.any() and mixed.any():
         wrong["times with and without an offset in one column"] = mixed
-    result.bad = {rule: mask for rule, mask in bad.items() if mask.any()}
-    result.wrong = {rule: mask for rule, mask in wrong.items() if mask.any()}
+    result.bad, result.wrong = _occurring(bad), _occurring(wrong)
     return result
 
 
@@ -174,6 +193,11 @@ _PIECES = {
 def _shape_of(form: str) -> str:
     parts = re.split(r"(%.)", form)
     return "".join(_PIECES[p[1]] if p.startswith("%") else re.escape(p) for p in parts)
+
+
+def _holds(text: pd.Series, part: str) -> np.ndarray:
+    """True where the cell holds the part."""
+    return text.str.contains(part, regex=False).fillna(False).to_numpy(dtype=bool)
 
 
 def _matches(text: pd.Series, shape: str) -> np.ndarray:
