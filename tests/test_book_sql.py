@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from partnerkpi.book import open_book
+from partnerkpi.book import open_book, sources
 from partnerkpi.errors import DataRefused, UsageError
 
 Write = Callable[..., Path]
@@ -60,17 +60,30 @@ def test_cells_reach_the_query_as_text_and_empty_ones_as_null(write_book: Write)
         ("SELEC 1", r"\[deals\] sql fails"),
         ("SELECT nothing FROM orders", r"\[deals\] sql fails: .*nothing"),
         ("SELECT * FROM ordres", "ordres"),
-        ("SELECT 1; SELECT 2", "one SELECT is expected"),
-        ("COPY (SELECT 1) TO 'out.csv'", "one SELECT is expected|fails"),
-        ("ATTACH 'x.db'", "one SELECT is expected"),
+        ("SELECT 1; SELECT 2", "sql is refused: one SELECT is expected.*, not SELECT, then SELECT"),
+        ("COPY (SELECT 1) TO 'out.csv'", "one SELECT is expected.*, not COPY"),
+        ("ATTACH 'x.db'", "one SELECT is expected.*, not ATTACH"),
         ("INSTALL httpfs", "one SELECT is expected"),
-        ("SET threads = 4", "one SELECT is expected"),
-        ("SELECT * FROM read_csv('orders.csv')", "sql fails"),
-        ("SELECT * FROM 'orders.csv'", "sql fails"),
-        ("SELECT * FROM read_text('/etc/hostname')", "sql fails"),
-        ("SELECT * FROM glob('/*')", "sql fails"),
+        ("SET threads = 4", "one SELECT is expected.*, not SET"),
+        ("-- nothing", "one SELECT is expected.*, not nothing"),
+        ("SELECT 1 AS a, 2 AS A", "two columns of the result have one name among a, A"),
+        ("SELECT 1.5 AS _record", "_record says where a row was read"),
+        ("SELECT 'x' AS _line", "_line says where a row was read"),
+        (
+            "SELECT * FROM read_csv('orders.csv')",
+            "sql is refused: it reads a file or changes a setting. A query can read",
+        ),
+        ("SELECT * FROM 'orders.csv'", "sql is refused: it reads a file or changes a setting. A query can read"),
+        (
+            "SELECT * FROM read_text('/etc/hostname')",
+            "sql is refused: it reads a file or changes a setting. A query can read",
+        ),
+        ("SELECT * FROM glob('/*')", "sql is refused: it reads a file or changes a setting. A query can read"),
         ("SELECT * FROM sources", "sql fails"),
-        ("SELECT * FROM read_csv('https://example.org/x.csv')", "sql fails"),
+        (
+            "SELECT * FROM read_csv('https://example.org/x.csv')",
+            "sql is refused: it reads a file or changes a setting. A query can read",
+        ),
     ],
 )
 def test_a_query_can_read_the_views_and_nothing_else(write_book: Write, sql: str, said: str) -> None:
@@ -95,5 +108,52 @@ def test_a_result_without_a_required_column_is_refused(write_book: Write) -> Non
 
 def test_a_misspelt_view_name_lists_the_views(write_book: Write) -> None:
     folder = book_with(write_book, "SELECT * FROM ordes", extra='files = ["orders.csv"]\n')
-    with pytest.raises(UsageError, match="Views: orders"):
+    with pytest.raises(UsageError, match="A query can read these views and nothing else: orders"):
         open_book(folder)
+
+
+def test_views_and_columns_that_differ_only_in_capitals_are_refused(write_book: Write) -> None:
+    folder = book_with(write_book, "SELECT * FROM orders")
+    (folder / "Orders.csv").write_text(ORDERS)
+    with pytest.raises(UsageError, match="two files are called"):
+        open_book(folder)
+    with pytest.raises(UsageError, match=r"in 'orders.csv' two columns differ only in capitals"):
+        open_book(book_with(write_book, "SELECT * FROM orders", orders="Value,value\n1,2\n"))
+
+
+def test_the_settings_of_a_query_are_locked(write_book: Write) -> None:
+    sql = "SELECT name AS deal_id, value AS name, 'open' AS status, '2025-01-01' AS created_on FROM duckdb_settings()"
+    deals = open_book(book_with(write_book, sql)).deals.set_index("deal_id")["name"]
+    assert deals["lock_configuration"] == "true"
+    assert deals["enable_external_access"] == "false"
+    assert deals["python_enable_replacements"] == "false"
+    assert deals["temp_directory"] != deals["temp_directory"]  # an empty text is missing
+    assert deals["TimeZone"] == "UTC"
+
+
+ENDLESS = "WITH RECURSIVE t(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM t) SELECT x FROM t"
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("SELECT count(*) AS deal_id FROM range(10000000000) a, range(1000) b", "takes longer than 0.3 seconds"),
+        (ENDLESS, "takes longer than 0.3 seconds"),
+        ("SELECT range AS deal_id FROM range(100000000000)", "is stopped: it (takes longer|needs more)"),
+        ("SELECT list(range) AS deal_id FROM range(1000000000)", "needs more than 2 GB of memory"),
+    ],
+)
+def test_a_query_without_end_is_stopped(
+    write_book: Write, monkeypatch: pytest.MonkeyPatch, sql: str, said: str
+) -> None:
+    monkeypatch.setattr(sources, "_SECONDS", 60 if "memory" in said else 0.3)
+    settings = [s.replace("2GB", "50MB") for s in sources._LOCKED]
+    monkeypatch.setattr(sources, "_LOCKED", settings)
+    with pytest.raises(UsageError, match=said):
+        open_book(book_with(write_book, sql))
+
+
+def test_a_result_that_is_too_large_is_stopped(write_book: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "_TEXT", 1 << 20)
+    with pytest.raises(UsageError, match="needs more than 2 GB of memory"):
+        open_book(book_with(write_book, "SELECT range AS deal_id FROM range(10000000)"))

@@ -4,7 +4,7 @@ Nothing is converted and nothing is guessed. Only the empty text is missing: `NA
 
 SQL over the files of a book's folder does joins, sums, whatever goes beyond renaming a column. Each file is a view
 named by its stem: every column as text (an empty cell is NULL), and `_file`, `_record`, `_line`. The query can read
-these views and nothing else: no other file, no network, no settings.
+these views and nothing else: no other file, no network, no settings; and it has to end in time and fit into memory.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ import csv
 import gc
 import hashlib
 import re
+import threading
+import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,22 +27,31 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from partnerkpi.book.config import SUFFIXES, TableConfig
+from partnerkpi.book.config import SUFFIXES, TableConfig, check_inside
 from partnerkpi.book.schema import PLACE, TABLES
-from partnerkpi.errors import UsageError, nearest
+from partnerkpi.errors import UsageError
 
 if TYPE_CHECKING:
     from _csv import Reader as _Reader
+
+    import duckdb
 
 _CHUNK = 8_192  # rows at a time; more do not fit the processor's cache
 _BLOCK = 1 << 20
 _NEWLINE = re.compile(r"\r\n|\r|\n")
 _SINGLE_BYTE_CONTROLS = re.compile(rb"[\x80-\x9f]")
-_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
-            "FLOAT", "DOUBLE", "DECIMAL")  # fmt: skip
-_LOCKED = ("enable_external_access = false", "python_enable_replacements = false", "threads = 1", "TimeZone = 'UTC'",
+_KINDS = {  # of a column of a query, by the type without its width
+    **dict.fromkeys(("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"), "number"),
+    **dict.fromkeys(("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "FLOAT", "DOUBLE", "DECIMAL"), "number"),
+    "DATE": "day", "TIMESTAMP": "stamp", "TIMESTAMP WITH TIME ZONE": "stamp",
+}  # fmt: skip
+_LOCKED = ("memory_limit = '2GB'", "temp_directory = ''", "threads = 1", "TimeZone = 'UTC'",
+           "enable_external_access = false", "python_enable_replacements = false",
            "autoinstall_known_extensions = false", "autoload_known_extensions = false",
            "lock_configuration = true")  # fmt: skip
+_SECONDS = 60  # a query may take
+_SHOWN = 12
+_TEXT = 2 << 30  # bytes its result may have
 
 
 @dataclass(frozen=True)
@@ -64,10 +76,10 @@ class RawTable:
     """
 
     file: str
-    header: list[str]
-    text: pd.DataFrame
-    record: np.ndarray
-    line: np.ndarray
+    header: list[str] = field(default_factory=list)
+    text: pd.DataFrame = field(default_factory=pd.DataFrame)
+    record: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
+    line: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
     files: np.ndarray | None = None
     ragged: list[Problem] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
@@ -95,7 +107,7 @@ def read_file(
     Returns:
         The rows; what is wrong with the file is listed in `problems`, and then there may be no rows.
     """
-    raw = RawTable(name, [], pd.DataFrame(), np.empty(0, np.int64), np.empty(0, np.int64))
+    raw = RawTable(name)
     raw.sha256, damage = _scan(path, encoding)
     if damage is not None:
         raw.problems.append(damage)
@@ -104,7 +116,8 @@ def read_file(
         with path.open(encoding=_with_mark(encoding), newline="") as lines, _no_collection():
             _read(raw, csv.reader(lines, delimiter=delimiter, strict=True), delimiter, wanted)
     except csv.Error as error:
-        raw.problems.append(Problem(0, _error_line(error), "", "", _rule_of(error), "E"))
+        line = int(error.args[1]) if len(error.args) > 1 else 0
+        raw.problems.append(Problem(0, line, "", "", _rule_of(error), "E"))
     return raw
 
 
@@ -114,10 +127,11 @@ def _read(raw: RawTable, reader: _Reader, delimiter: str, wanted: Callable[[list
         raw.header = next(reader, [])
         if _header_problem(raw, delimiter):
             return
-        keep = [i for i, n in enumerate(raw.header) if n in wanted(raw.header)]
+        names = set(wanted(raw.header))
+        keep = [i for i, n in enumerate(raw.header) if n in names]
         parts: list[list[pd.api.extensions.ExtensionArray]] = [[] for _ in keep]
         records, lines, done, line = [], [], 0, reader.line_num
-        for rows in _chunks(reader):
+        while rows := list(islice(reader, _CHUNK)):
             if reader.line_num - line == len(rows) and set(map(len, rows)) == {len(raw.header)}:
                 number, starts = np.arange(done, done + len(rows)) + 1, np.arange(line, reader.line_num) + 1
                 done += len(rows)
@@ -158,11 +172,6 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _chunks(reader: _Reader) -> Iterator[list[list[str]]]:
-    while rows := list(islice(reader, _CHUNK)):
-        yield rows
-
-
 def _sizes(rows: list[list[str]], advanced: int) -> np.ndarray:
     """How many lines of the file each record takes."""
     size = np.ones(len(rows), dtype=np.int64)
@@ -186,8 +195,8 @@ def _header_problem(raw: RawTable, delimiter: str) -> bool:
     elif len(header) == 1 and (other := [d for d in ",;\t|" if d != delimiter and d in header[0]]):
         shown = {"\t": "a tab"}.get(other[0], f"'{other[0]}'")
         rule = f"the header has one column and holds {shown}: declare the delimiter"
-    elif doubled := sorted({n for n in header if header.count(n) > 1}):
-        shown = ", ".join(f"'{n}'" for n in doubled)
+    elif doubled := [n for n, times in Counter(n.strip() for n in header).items() if times > 1]:
+        shown = ", ".join(f"'{n}'" for n in sorted(doubled)[:_SHOWN]) + (" …" if len(doubled) > _SHOWN else "")
         rule = f"the header names a column twice: {shown}"
     if rule:
         raw.problems.append(Problem(0, 1, "", "", rule, "E"))
@@ -241,24 +250,24 @@ def _scan(path: Path, encoding: str) -> tuple[str, Problem | None]:
                         at = line + block[: odd.start()].count(b"\n")
                         rule = "control characters that latin-1 does not print: probably it is cp1252, declare that"
                         damage = Problem(0, at, "", "", rule, "E")
-                except UnicodeDecodeError as error:
-                    place = offset - pending + error.start
-                    at = line + block[: max(0, error.start - pending)].count(b"\n")
+                    line += text.count("\n") if wide else block.count(b"\n")
+                except UnicodeError as error:  # no place where the mark of UTF-16 is missing at the beginning
+                    start = error.start if isinstance(error, UnicodeDecodeError) else 0
+                    place = offset - pending + start
+                    at = line + block[: max(0, start - pending)].count(b"\n")
                     damage = Problem(0, at, "", "", _undecodable(name, place, block, offset), "E")
-                line += block.count(b"\n")
             offset += len(block)
     if damage is None:
         try:
             decoder.decode(b"", final=True)
-        except UnicodeDecodeError:
+        except UnicodeError:
             damage = Problem(0, line, "", "", f"the file ends in the middle of a character of {name}", "E")
     return digest.hexdigest(), damage
 
 
 def _undecodable(name: str, place: int, block: bytes, offset: int) -> str:
-    hint = "declare the encoding it really has, often cp1252"
-    if offset == 0 and block[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        hint = 'it begins like UTF-16, declare encoding = "utf-16"'
+    marked = offset == 0 and block[:2] in (b"\xff\xfe", b"\xfe\xff")
+    hint = 'it begins like UTF-16, declare encoding = "utf-16"' if marked else "declare its real encoding, often cp1252"
     return f"byte {place} cannot be read as {name}: {hint}"
 
 
@@ -266,19 +275,15 @@ def _with_mark(encoding: str) -> str:
     return "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
 
 
-def _error_line(error: csv.Error) -> int:
-    return int(error.args[1]) if len(error.args) > 1 else 0
-
-
 def _rule_of(error: csv.Error) -> str:
     message = str(error.args[0])
-    if "unexpected end of data" in message:
-        return "a quote is opened and never closed"
-    if "expected after" in message:
-        return "text stands directly after a closing quote"
-    if "field larger" in message:
-        return "a cell is longer than 131,072 characters: probably a quote is not closed"
-    return f"the file is no proper delimited text: {message}"
+    rules = {
+        "unexpected end of data": "a quote is opened and never closed",
+        "expected after": "text stands directly after a closing quote",
+        "field larger": "a cell is longer than 131,072 characters: probably a quote is not closed",
+    }
+    other = f"the file is no proper delimited text: {message}"
+    return next((rule for part, rule in rules.items() if part in message), other)
 
 
 def run_query(config: TableConfig, folder: Path, read: Callable[[str], RawTable]) -> tuple[RawTable, list[RawTable]]:
@@ -288,89 +293,105 @@ def run_query(config: TableConfig, folder: Path, read: Callable[[str], RawTable]
     of the row in the result, ordered by the table's key.
 
     Raises:
-        UsageError: the query is not one SELECT, fails, or reads what is not there.
+        UsageError: the query is not one SELECT, fails, reads what is not there, takes too long or needs too much.
     """
     where = f"[{config.name}] sql"
-    sources = {}
-    for name in config.files or _mentioned(config.sql, folder):
+    views: dict[str, RawTable] = {}
+    for name in config.files or _mentioned(config.sql, folder, where):
         stem = Path(name).stem
-        if stem in sources:
+        if stem.casefold() in map(str.casefold, views):
             raise UsageError(f"{where}: two files are called '{stem}'. Name the one meant under files.")
-        sources[stem] = read(name)
-    files = list(sources.values())
-    result = RawTable(where, [], pd.DataFrame(), np.empty(0, np.int64), np.empty(0, np.int64))
+        views[stem] = raw = read(name)
+        if len(set(map(str.casefold, raw.header))) < len(raw.header):
+            raise UsageError(f"{where}: in '{name}' two columns differ only in capitals, which SQL takes for one.")
+    files = list(views.values())
+    result = RawTable(where)
     if any(f.refused for f in files):
         return result, files
-    frame, types = _query(config.sql, sources, where, folder)
-    frame = _ordered(frame, config.name)
+    frame, types = _query(config.sql, views, where)
+    frame = _ordered(frame, config.name, where)
     result.header = [str(c) for c in frame if c not in PLACE]
     result.text = frame[result.header]
-    result.typed = {n: k for n, t in types.items() if (k := _kind(t))}
-    result.record = _whole(frame.get("_record"), np.arange(1, len(frame) + 1))
-    result.line = _whole(frame.get("_line"), np.zeros(len(frame), dtype=np.int64))
-    result.files = (
-        frame["_file"].fillna(where).to_numpy(dtype=object)
-        if "_file" in frame
-        else np.full(len(frame), where, dtype=object)
-    )
+    result.typed = {name: _KINDS[kind] for name, kind in types.items() if kind in _KINDS}
+    result.record = frame["_record"].to_numpy() if "_record" in frame else np.arange(1, len(frame) + 1)
+    result.line = frame["_line"].to_numpy() if "_line" in frame else np.zeros(len(frame), dtype=np.int64)
+    file = frame["_file"].fillna(where) if "_file" in frame else pd.Series(where, index=frame.index)
+    result.files = file.to_numpy(dtype=object)
     return result, files
 
 
-def _query(sql: str, sources: dict[str, RawTable], where: str, folder: Path) -> tuple[pd.DataFrame, dict[str, str]]:
+def _query(sql: str, views: dict[str, RawTable], where: str) -> tuple[pd.DataFrame, dict[str, str]]:
+    """The rows of the query as text, and the type of each column."""
     import duckdb
 
+    listed = f"A query can read these views and nothing else: {', '.join(sorted(views)) or 'there is none'}."
     connection = duckdb.connect(":memory:")
+    alarm = threading.Timer(_SECONDS, connection.interrupt)
+    alarm.daemon = True
     try:
-        for stem, raw in sources.items():
+        for stem, raw in views.items():
             connection.register(stem, raw.text.assign(_file=raw.file, _record=raw.record, _line=raw.line))
         for setting in _LOCKED:
             connection.execute(f"SET {setting}")
+        alarm.start()
         statements = connection.extract_statements(sql)
         if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-            raise UsageError(f"{where}: one SELECT is expected, nothing before or after it.")
+            kinds = ", then ".join(s.type.name for s in statements) or "nothing"
+            raise UsageError(f"{where} is refused: one SELECT is expected, nothing before or after it, not {kinds}.")
         asked = statements[0].query.strip().rstrip(";")
-        types = {
-            str(row[0]): str(row[1]).partition("(")[0] for row in connection.execute(f"DESCRIBE ({asked}\n)").fetchall()
-        }
-        cast = ", ".join(f"CAST({_quoted(n)} AS VARCHAR) AS {_quoted(n)}" for n in types)
-        table = connection.execute(f"SELECT {cast} FROM ({asked}\n)").fetchdf()
+        described = connection.execute(f"DESCRIBE ({asked}\n)").fetchall()
+        names = [str(row[0]) for row in described]
+        if len(set(map(str.casefold, names))) < len(names):
+            raise UsageError(f"{where}: two columns of the result have one name among {', '.join(names)}. Use AS.")
+        quoted = ['"' + name.replace('"', '""') + '"' for name in names]
+        cast = ", ".join(f"CAST({name} AS VARCHAR) AS {name}" for name in quoted)
+        connection.execute(f"SELECT {cast} FROM ({asked}\n)")
+        frame = _fetched(connection, names)
+    except (duckdb.InterruptException, TimeoutError) as error:
+        raise UsageError(f"{where} is stopped: it takes longer than {_SECONDS} seconds.") from error
+    except (duckdb.OutOfMemoryException, MemoryError) as error:
+        raise UsageError(f"{where} is stopped: it needs more than 2 GB of memory.") from error
+    except duckdb.PermissionException as error:
+        raise UsageError(f"{where} is refused: it reads a file or changes a setting. {listed}") from error
     except duckdb.Error as error:
         lines = str(error).strip().splitlines()
-        views = nearest("", []) if not sources else "Views: " + ", ".join(sorted(sources)) + "."
-        raise UsageError(f"{where} fails: {lines[0] if lines else error} {views}") from error
+        raise UsageError(f"{where} fails: {lines[0] if lines else error} {listed}") from error
     finally:
+        alarm.cancel()
         connection.close()
-    return table.astype("str").mask(table == ""), types
+    return frame, {name: str(row[1]).partition("(")[0] for name, row in zip(names, described, strict=True)}
 
 
-def _mentioned(sql: str, folder: Path) -> list[str]:
+def _fetched(connection: duckdb.DuckDBPyConnection, names: list[str]) -> pd.DataFrame:
+    """The result piece by piece, so that one without end is noticed: a TimeoutError or MemoryError."""
+    parts, size, until = [pd.DataFrame(columns=names, dtype="str")], 0, time.monotonic() + _SECONDS
+    while len(part := connection.fetch_df_chunk(64).astype("str")):
+        parts.append(part.mask(part == ""))
+        size += int(part.memory_usage(index=False, deep=True).sum())
+        if size > _TEXT:
+            raise MemoryError
+        if time.monotonic() > until:
+            raise TimeoutError
+    return pd.concat(parts, ignore_index=True)
+
+
+def _mentioned(sql: str, folder: Path, where: str) -> list[str]:
     """The files whose stem stands in the query as a word."""
     words = {w.casefold() for w in re.findall(r'"([^"]+)"|(\w+)', sql) for w in w if w}
-    names = sorted(p.name for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
-    return [n for n in names if Path(n).stem.casefold() in words]
+    files = [p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.stem.casefold() in words and p.is_file()]
+    names = sorted(path.name for path in files)
+    for name in names:
+        check_inside(folder, name, where)
+    return names
 
 
-def _ordered(frame: pd.DataFrame, table: str) -> pd.DataFrame:
+def _ordered(frame: pd.DataFrame, table: str, where: str) -> pd.DataFrame:
     """The rows in an order that depends on nothing but their content: by place where they tell it, else by key."""
+    for name in {"_record", "_line"} & set(frame):
+        if not frame[name].str.fullmatch("[0-9]{1,15}").fillna(True).all():
+            raise UsageError(f"{where}: {name} says where a row was read, so it must be a whole number.")
+        frame = frame.assign(**{name: pd.to_numeric(frame[name]).fillna(0).astype("int64")})
     names = [str(c) for c in frame]
     first = [c for c in (PLACE if "_record" in names else TABLES[table].key) if c in names]
-    by = [*first, *(c for c in names if c not in first)]
-    whole = frame.assign(**{c: pd.to_numeric(frame[c]) for c in ("_record", "_line") if c in names})
-    order = whole.sort_values(by, kind="stable").index
+    order = frame.sort_values([*first, *(c for c in names if c not in first)], kind="stable").index
     return frame.loc[order].reset_index(drop=True)
-
-
-def _whole(column: pd.Series | None, default: np.ndarray) -> np.ndarray:
-    if column is None:
-        return default
-    return pd.to_numeric(column).fillna(0).to_numpy(dtype=np.int64)
-
-
-def _kind(kind: str) -> str:
-    if kind in _NUMBERS:
-        return "number"
-    return {"DATE": "day", "TIMESTAMP": "stamp", "TIMESTAMP WITH TIME ZONE": "stamp"}.get(kind, "")
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
