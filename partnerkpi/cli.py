@@ -178,7 +178,7 @@ def _style_of(output: str | None) -> str:
 def _account(reading: Reading) -> str:
     faults = [str(fault) for fault in reading.faults]
     verdict = "The book is refused." if reading.refused else "The book can be used."
-    return "\n".join([*reading.lines(), *faults, verdict])
+    return "\n".join([*reading.lines(), *reading.unread_lines(), *faults, verdict])
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -136,7 +136,13 @@ sourced = "partner"
     assert book.records("deals.sourced")
     assert not book.records("deals.stage")
     assert book.reading.rows() == {"read": 3, "used": 2, "out of scope": 1, "set aside": 0}
-    assert book.reading.money()["EUR"] == {"read": 133350, "used": 123450, "out of scope": 9900, "set aside": 0}
+    assert book.reading.money()["EUR"] == {
+        "read": 133350,
+        "used": 123450,
+        "out of scope": 9900,
+        "set aside": 0,
+        "unknown": 0,
+    }
     assert set(book.reading.inputs) == {"book.toml", "export.csv"}
 
 

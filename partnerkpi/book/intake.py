@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -22,7 +23,10 @@ FAULT_COLUMNS = ("table", "file", "record", "line", "column", "value", "rule", "
 
 @dataclass(eq=False)
 class Examined:
-    """Rows of one table: `text` by canonical column, where each was read, its `fate`, and the parsed `values`."""
+    """Rows of one table: `text` by canonical column, where each was read, its `fate`, and the parsed `values`.
+
+    `unread` lists for each file the columns that nothing is made of, `queried` the files that a query was given.
+    """
 
     table: Table
     text: pd.DataFrame
@@ -33,6 +37,8 @@ class Examined:
     given: bool = True
     ragged: list[tuple[str, Problem]] = field(default_factory=list)
     faults: list[pd.DataFrame] = field(default_factory=list)
+    unread: dict[str, list[str]] = field(default_factory=dict)
+    queried: frozenset[str] = frozenset()
     values: dict[str, pd.Series] = field(default_factory=dict)
     decimals: int = 0
 
@@ -77,6 +83,13 @@ class Examined:
             return pd.Series("", index=self.text.index, dtype="str")
         return self.text["partner_id"].fillna("")
 
+    def unknown_money(self) -> np.ndarray:
+        """True for the rows whose amount cannot be read, or is empty where it must not be."""
+        if "amount" not in self.values:
+            return np.zeros(len(self.text), dtype=bool)
+        unread = self.values["amount"].isna().to_numpy()
+        return unread if self.table["amount"].required else unread & self.text["amount"].notna().to_numpy()
+
     def frame(self) -> pd.DataFrame:
         """The rows used, with all columns of the table, their dtypes, and the place each was read at."""
         keep = np.flatnonzero(self.used)
@@ -120,11 +133,9 @@ class Examined:
 
 def wanted_columns(table: Table, config: TableConfig, header: list[str]) -> dict[str, str]:
     """The column of the file for each canonical column that the file has: as mapped, else of the same name."""
-    return {
-        name: config.columns.get(name, name)
-        for name in table.names
-        if name not in config.constants and config.columns.get(name, name) in header
-    }
+    there, other = set(header), {*config.constants, *config.unread}
+    sources = {name: config.columns.get(name, name) for name in table.names if name not in other}
+    return {name: source for name, source in sources.items() if source in there}
 
 
 def examine(table: Table, config: TableConfig, raws: list[RawTable], zone: str) -> Examined:
@@ -156,7 +167,12 @@ def _assembled(table: Table, config: TableConfig, raws: list[RawTable]) -> Exami
     for raw in raws:
         note_file(faulty, raw)
         ragged += [(raw.file, p) for p in raw.ragged]
-        if raw.refused or not _columns_there(faulty, config, raw):
+        if raw.refused:
+            continue
+        near = _near_columns(table, config, raw.header)
+        complete = _columns_there(faulty, config, raw, near)
+        _note_unread(faulty, config, raw, near)
+        if not complete:
             continue
         columns = wanted_columns(table, config, raw.header)
         part = pd.DataFrame({name: raw.text[source] for name, source in columns.items()}, index=raw.text.index)
@@ -173,7 +189,7 @@ def _assembled(table: Table, config: TableConfig, raws: list[RawTable]) -> Exami
     record = np.concatenate([*(r.record for r in files), np.empty(0, np.int64)])
     line = np.concatenate([*(r.line for r in files), np.empty(0, np.int64)])
     examined = Examined(table, text, whole, record, line, typed, given=bool(raws), ragged=ragged)
-    examined.faults = faulty.faults
+    examined.faults, examined.unread = faulty.faults, faulty.unread
     return examined
 
 
@@ -184,7 +200,59 @@ def note_file(examined: Examined, raw: RawTable) -> None:
         examined.faults.append(pd.DataFrame([row], columns=list(FAULT_COLUMNS)).assign(partner_id=""))
 
 
-def _columns_there(examined: Examined, config: TableConfig, raw: RawTable) -> bool:
+def _near_columns(table: Table, config: TableConfig, header: list[str]) -> dict[str, tuple[str, bool]]:
+    """For each column of the file that is not read but nearly named like one that could be: that one, and whether
+    they are the same but for capitals, spaces, `_`, `-` and the width of letters; else one or two letters differ.
+    """
+    columns = wanted_columns(table, config, header)
+    free = [n for n in table.names if n not in {*columns, *config.columns, *config.constants, *config.unread}]
+    folded = {_folded(name): name for name in free}
+    near: dict[str, tuple[str, bool]] = {}
+    for source in dict.fromkeys(header):
+        if source in columns.values():
+            continue
+        own = _folded(source)
+        if own in folded:
+            near[source] = (folded[own], True)
+        elif close := [n for f, n in folded.items() if _within(own, f, 2 if len(f) > 5 else 1)]:
+            near[source] = (close[0], False)
+    return near
+
+
+def _folded(name: str) -> str:
+    return "".join(c for c in unicodedata.normalize("NFKC", name).casefold() if not (c.isspace() or c in "_-"))
+
+
+def _within(one: str, other: str, letters: int) -> bool:
+    """True when at most so many letters must be put in, left out or exchanged to make one of the other."""
+    if abs(len(one) - len(other)) > letters:
+        return False
+    while one and other and one[0] == other[0]:
+        one, other = one[1:], other[1:]
+    if not (one and other):
+        return True
+    shorter = ((one[1:], other), (one, other[1:]), (one[1:], other[1:]))
+    return letters > 0 and any(_within(*pair, letters - 1) for pair in shorter)
+
+
+def _note_unread(examined: Examined, config: TableConfig, raw: RawTable, near: Mapping[str, tuple[str, bool]]) -> None:
+    """Blame columns that are nearly named like one that could be read; note all others that are not read."""
+    where = f"[{examined.table.name}.columns]"
+    for source, (name, same) in near.items():
+        if examined.table[name].required:
+            continue  # it is missing, and that is said
+        hint = f'map it under {where}, {name} = "{source}", or say that it is not to be read, {name} = ""'
+        rule = f"not read, though but for its spelling it is '{name}': {hint}"
+        if not same:
+            rule = f"not read. If it is '{name}', {hint}"
+        examined.blame(rule, "E" if same else "W", name, source, file=raw.file)
+    used = set(wanted_columns(examined.table, config, raw.header).values())
+    examined.unread[raw.file] = [n for n in raw.header if n not in used and n not in near]
+
+
+def _columns_there(
+    examined: Examined, config: TableConfig, raw: RawTable, near: Mapping[str, tuple[str, bool]]
+) -> bool:
     """True when the file has every column it must have."""
     table, header = examined.table, raw.header
     complete = True
@@ -198,7 +266,10 @@ def _columns_there(examined: Examined, config: TableConfig, raw: RawTable) -> bo
             complete = False
     for column in table.columns:
         if column.required and column.name not in {*there, *config.columns}:
+            same = [source for source, (name, equal) in near.items() if equal and name == column.name]
             hint = f"Map it under {where}. {nearest(column.name, header)}"
+            if same:
+                hint = f"Did you mean '{same[0]}'? Map it under {where}: {column.name} = \"{same[0]}\""
             examined.blame(f"the column '{column.name}' is missing. {hint}", "E", column.name, file=raw.file)
             complete = False
     if table.name == "touches" and not {"deal_id", "lead_id"} & there:
@@ -210,7 +281,8 @@ def _columns_there(examined: Examined, config: TableConfig, raw: RawTable) -> bo
 def _map_values(examined: Examined, column: str, mapping: Mapping[str, str]) -> None:
     """Replace the export's values by canonical ones; rows whose value is ignored are out of scope.
 
-    In a column of fixed values every other value must be one of these; in any other the rest stays as it is.
+    In a column of fixed values every other value must be one of these; in any other the rest stays as it is. A value
+    mapped to the empty text is missing. An amount that is ignored stays what it is, for the account.
     """
     codes, distinct = pd.factorize(examined.text[column])
     names = [str(n) for n in distinct]
@@ -221,7 +293,9 @@ def _map_values(examined: Examined, column: str, mapping: Mapping[str, str]) -> 
         for i, name in enumerate(names):
             if name not in mapping and name not in ENUMERATED[column]:
                 examined.refuse(column, f"stands under no value in [{examined.table.name}.values.{column}]", codes == i)
-    new[out] = None
+    if examined.table[column].kind == "amount":
+        return
+    new[out | (new == "")] = None
     examined.text[column] = pd.Series(new[codes], index=examined.text.index, dtype="str")
 
 
@@ -261,6 +335,8 @@ def _parse(examined: Examined, config: TableConfig, name: str, zone: str) -> Non
         examined.refuse(name, rule, rows)
     for rule, rows in result.bad.items():
         examined.aside(name, rule, rows)
+    for rule, rows in result.odd.items():
+        examined.warn(name, rule, rows)
 
 
 def _drop_duplicates(examined: Examined) -> None:

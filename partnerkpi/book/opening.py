@@ -107,9 +107,10 @@ def _read(config: BookConfig, *, allow_set_aside: bool) -> tuple[dict[str, Exami
     inputs = {NAME: hashlib.sha256((config.folder / NAME).read_bytes()).hexdigest()}
     seen = {}
     for name, table in TABLES.items():
-        raws, problems = _raw_tables(config.tables[name], config.folder, inputs)
+        raws, queried = _raw_tables(config.tables[name], config.folder, inputs)
         seen[name] = examine(table, config.tables[name], raws, config.time_zone)
-        for raw in problems:
+        seen[name].queried = frozenset(raw.file for raw in queried)
+        for raw in queried:
             note_file(seen[name], raw)
         check_rows(seen[name], config.extracted_on)
     check_tables(seen, config.currency)
@@ -117,7 +118,7 @@ def _read(config: BookConfig, *, allow_set_aside: bool) -> tuple[dict[str, Exami
 
 
 def _raw_tables(config: TableConfig, folder: Path, inputs: dict[str, str]) -> tuple[list[RawTable], list[RawTable]]:
-    """The text of a table, and the files behind a query of which some could not be read whole."""
+    """The text of a table, and the files behind a query, with what is wrong with them."""
 
     def read(name: str, everything: bool = True) -> RawTable:
         def wanted(header: list[str]) -> set[str]:
@@ -135,7 +136,7 @@ def _raw_tables(config: TableConfig, folder: Path, inputs: dict[str, str]) -> tu
         for raw in files:  # a row that is no part of the result could not be accounted for
             raw.problems += [replace(p, kind="E") for p in raw.ragged]
             raw.ragged = []
-        return [made] if made.header else [], [f for f in files if f.problems]
+        return [made] if made.header else [], files
     return [read(name, everything=False) for name in config.files], []
 
 

@@ -2,7 +2,8 @@
 
 A fault has a class: `E` refuses the book, `Q` sets the row aside, `W` keeps it and says so. The account is always
 true, row by row and cent by cent: *rows read = used + out of scope + set aside*. Identical duplicates of a row that is
-used count as out of scope: they are not used, and they are counted.
+used count as out of scope: they are not used, and they are counted. Money that cannot be read is *unknown money*: it is
+counted in rows, never as nothing.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from partnerkpi.book.intake import ASIDE, FATES, FAULT_COLUMNS, Examined
 SET_ASIDE = FATES[ASIDE]
 MOST_SET_ASIDE = 0.01
 FEW_ROWS = 5
+_SHOWN = 60
 WITH_MONEY = ("deals", "spend")  # a target may be a number of deals
 
 
@@ -58,11 +60,13 @@ class Fault:
 class Reading:
     """The account of one reading of a book.
 
-    - `ledger`: one row per `table`, `partner_id`, `currency` and `fate` (used, out of scope, set aside) with `rows`
-      and `amount`, the exact sum in whole units of 10^-`digits`;
+    - `ledger`: one row per `table`, `partner_id`, `currency` and `fate` (used, out of scope, set aside) with `rows`,
+      `amount`, the exact sum in whole units of 10^-`digits`, and `unknown`, how many of the rows have an amount that
+      cannot be read; `currency` is empty where there is no money, or nobody knows in which currency it is;
     - `found`: the faults as a frame, columns as in `to_frame()` and `partner_id`;
     - `set_aside`: every row set aside: table, file, record, line, column, value, rule, partner_id, and the row's text;
-    - `inputs`: SHA-256 of every file read, by name.
+    - `inputs`: SHA-256 of every file read, by name;
+    - `unread`: the columns of each file that nothing is made of.
     """
 
     ledger: pd.DataFrame
@@ -70,6 +74,7 @@ class Reading:
     set_aside: pd.DataFrame
     inputs: Mapping[str, str] = field(default_factory=dict)
     digits: int = 2
+    unread: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @cached_property
     def faults(self) -> tuple[Fault, ...]:
@@ -92,13 +97,17 @@ class Reading:
         return {"read": sum(by_fate.values()), **by_fate}
 
     def money(self, table: str = "deals") -> dict[str, dict[str, int]]:
-        """Money of a table by currency, as `rows()` but in whole units of 10^-digits; unreadable amounts count 0."""
+        """Money of a table by currency, as `rows()` but in whole units of 10^-digits.
+
+        `unknown` says how many rows have money that cannot be read; it is in none of the sums. Rows of which even the
+        currency cannot be read stand under "".
+        """
         mine = self.ledger[self.ledger["table"] == table]
         sums = {}
-        for currency in sorted(set(mine["currency"])):
+        for currency in sorted(set(mine["currency"]), key=lambda name: (not name, name)):
             own = mine[mine["currency"] == currency]
             by_fate = {fate: sum(map(int, own.loc[own["fate"] == fate, "amount"])) for fate in FATES}
-            sums[currency] = {"read": sum(by_fate.values()), **by_fate}
+            sums[currency] = {"read": sum(by_fate.values()), **by_fate, "unknown": int(own["unknown"].sum())}
         return sums
 
     def line(self, table: str = "deals") -> str:
@@ -106,25 +115,48 @@ class Reading:
 
         It reads like: deals: 8,800 rows read = 8,300 used + 500 out of scope + 0 set aside; USD 10,005,534 = …
         """
-        parts = [f"{table}: {_equation(self.rows(table), ' rows read', str_of=lambda n: f'{n:,}')}"]
-        parts += [
-            f"{currency} {_equation(sums, '', str_of=self._money_text)}"
-            for currency, sums in self.money(table).items()
-            if currency and sums["read"]
-        ]
+        rows = self.rows(table)
+        parts = [f"{table}: {rows['read']:,} rows read = " + " + ".join(f"{rows[fate]:,} {fate}" for fate in FATES)]
+        for currency, sums in self.money(table).items():
+            if currency and (sums["read"] or sums["unknown"]):
+                parts.append(self._equation(table, currency, sums))
+            elif sums["unknown"]:
+                parts.append(f"{_unknown(sums['unknown'])}, in a currency just as unknown, set aside")
         return "; ".join(parts)
+
+    def _equation(self, table: str, currency: str, sums: Mapping[str, int]) -> str:
+        """The money of one currency: read = used + out of scope + set aside, rows of unknown money on both sides."""
+        mine = self.ledger[(self.ledger["table"] == table) & (self.ledger["currency"] == currency)]
+        left = [f"{currency} {self._money_text(sums['read'])}"]
+        right = []
+        if sums["unknown"]:
+            left.append(_unknown(sums["unknown"]))
+        for fate in FATES:
+            right.append(f"{self._money_text(sums[fate])} {fate}")
+            if rows := int(mine.loc[mine["fate"] == fate, "unknown"].sum()):
+                right.append(f"{_unknown(rows)} {fate}")
+        return f"{' + '.join(left)} = {' + '.join(right)}"
 
     def lines(self) -> list[str]:
         """The account of every table that was read."""
         return [self.line(str(table)) for table in dict.fromkeys(self.ledger["table"])]
 
+    def unread_lines(self) -> list[str]:
+        """For each file that has any, the columns that are not read."""
+        return [
+            f"{file}: not read: {', '.join(_cut(name) or '(no name)' for name in names[:_SHOWN])}"
+            + (f" … and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else "")
+            for file, names in self.unread.items()
+        ]
+
     def of_partner(self, partner: str) -> Reading:
-        """The same account for one partner's rows alone, without the files' hashes."""
+        """The same account for one partner's rows alone, without the files' hashes and columns."""
 
         def own(frame: pd.DataFrame) -> pd.DataFrame:
             return frame[frame["partner_id"] == partner].reset_index(drop=True)
 
-        return replace(self, ledger=own(self.ledger), found=own(self.found), set_aside=own(self.set_aside), inputs={})
+        part = replace(self, ledger=own(self.ledger), found=own(self.found), set_aside=own(self.set_aside))
+        return replace(part, inputs={}, unread={})
 
     def _money_text(self, units: int) -> str:
         sign, units = ("−" if units < 0 else ""), abs(units)
@@ -132,9 +164,8 @@ class Reading:
         return f"{sign}{whole:,}" + (f".{rest:0{self.digits}d}" if self.digits else "")
 
 
-def _equation(sums: dict[str, int], noun: str, str_of) -> str:  # type: ignore[no-untyped-def]
-    parts = " + ".join(f"{str_of(sums[fate])} {fate}" for fate in FATES)
-    return f"{str_of(sums['read'])}{noun} = {parts}"
+def _unknown(rows: int) -> str:
+    return f"{rows:,} row{'s' if rows != 1 else ''} of unknown money"
 
 
 def _cut(text: str, limit: int = 60) -> str:
@@ -156,7 +187,8 @@ def empty_found() -> pd.DataFrame:
 def empty_ledger() -> pd.DataFrame:
     """An account without any row."""
     texts = {name: pd.Series(dtype="str") for name in ("table", "partner_id", "currency", "fate")}
-    return pd.DataFrame({**texts, "rows": pd.Series(dtype="int64"), "amount": pd.Series(dtype="object")})
+    return pd.DataFrame({**texts, "rows": pd.Series(dtype="int64"), "amount": pd.Series(dtype="object"),
+                         "unknown": pd.Series(dtype="int64")})  # fmt: skip
 
 
 def empty_set_aside() -> pd.DataFrame:
@@ -166,7 +198,10 @@ def empty_set_aside() -> pd.DataFrame:
 
 
 def account(tables: Mapping[str, Examined], home: str, inputs: Mapping[str, str], *, allow_set_aside: bool) -> Reading:
-    """The reading of all tables; more than 1 % set aside refuses the book unless that is allowed."""
+    """The reading of all tables.
+
+    More than 1 % set aside, and set aside nobody knows how much, refuse the book unless that is allowed.
+    """
     digits = max((t.decimals for t in tables.values()), default=0)
     given = [t for t in tables.values() if t.given]
     ledger = pd.concat([empty_ledger(), *(_ledger(t, home, digits) for t in given)], ignore_index=True)
@@ -176,7 +211,18 @@ def account(tables: Mapping[str, Examined], home: str, inputs: Mapping[str, str]
     order = faults["kind"].map({"E": 0, "Q": 1, "W": 2})
     faults = faults.assign(order=order).sort_values("order", kind="stable").drop(columns="order").reset_index(drop=True)
     aside = pd.concat([empty_set_aside(), *(_set_aside(t) for t in given)], ignore_index=True)
-    return Reading(ledger, faults, aside, dict(sorted(inputs.items())), digits)
+    return Reading(ledger, faults, aside, dict(sorted(inputs.items())), digits, _unread(given))
+
+
+def _unread(tables: Iterable[Examined]) -> dict[str, tuple[str, ...]]:
+    """The columns that no table reads, by file; a query is taken to read every column of its files."""
+    unread: dict[str, list[str]] = {}
+    for examined in tables:
+        for file, names in examined.unread.items():
+            others = set(unread.get(file, names))
+            unread[file] = [name for name in names if name in others]
+    queried = frozenset().union(*(t.queried for t in tables))
+    return {file: tuple(names) for file, names in unread.items() if names and file not in queried}
 
 
 def _ledger(examined: Examined, home: str, digits: int) -> pd.DataFrame:
@@ -189,13 +235,17 @@ def _ledger(examined: Examined, home: str, digits: int) -> pd.DataFrame:
             "currency": currency if money else "",
             "fate": examined.fate,
             "amount": _units(examined.values["amount"], digits) if money else 0,
+            "unknown": examined.unknown_money() if money else False,
         },
         index=examined.text.index,
     )
-    groups = rows.groupby(["partner_id", "currency", "fate"], sort=True)["amount"]
-    ledger = pd.DataFrame({"rows": groups.size(), "amount": groups.sum()}).reset_index()
-    if examined.ragged:
-        lost = pd.DataFrame([("", home if money else "", ASIDE, len(examined.ragged), 0)], columns=list(ledger))
+    groups = rows.groupby(["partner_id", "currency", "fate"], sort=True)
+    sums = {"amount": groups["amount"].sum(), "unknown": groups["unknown"].sum().astype("int64")}
+    ledger = pd.DataFrame({"rows": groups.size(), **sums}).reset_index()
+    if examined.ragged:  # of a row whose cells are not told apart neither partner nor money can be known
+        many = len(examined.ragged)
+        currency = home if money and not examined.has("currency") else ""
+        lost = pd.DataFrame([("", currency, ASIDE, many, 0, many if money else 0)], columns=list(ledger))
         ledger = pd.concat([ledger, lost], ignore_index=True)
     ledger["fate"] = np.array(FATES, dtype=object)[ledger["fate"].to_numpy(dtype=np.int64)]
     return ledger.assign(table=examined.table.name, amount=ledger["amount"].map(int).astype("object"))[
@@ -215,6 +265,12 @@ def _check_share(examined: Examined, ledger: pd.DataFrame, kind: str) -> None:
     """Blame the table for setting aside more than one in a hundred: of its rows, its money, or a partner's."""
     name = examined.table.name
     _blame_share(examined, ledger, kind, f"{name}: ", "")
+    if unknown := int(ledger.loc[ledger["fate"] == SET_ASIDE, "unknown"].sum()):
+        rule = (
+            f"{name}: {_unknown(unknown)} set aside, so nobody can say whether more than 1 % of all money is: "
+            "correct the data or allow it (--allow-set-aside)"
+        )
+        examined.blame(rule, kind)
     if name != "deals" or not (ledger["fate"] == SET_ASIDE).any():
         return
     for partner in sorted(set(ledger.loc[ledger["fate"] == SET_ASIDE, "partner_id"]) - {""}):

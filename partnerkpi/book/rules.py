@@ -118,25 +118,43 @@ def _folded(name: str) -> str:
 def _check_outcomes(examined: Examined, export_day: pd.Timestamp) -> None:
     """Creation, status and closing of deals and leads must fit together."""
     _check_after(examined, "created_on", export_day)
+    _expect_closing(examined)
     _check_after(examined, "closed_on", export_day)
     if not examined.has("status"):
         return
     closed = examined.text["status"].isin(CLOSED).to_numpy()
-    ends = examined.values.get("closed_on")
-    ended = ends.notna().to_numpy() if ends is not None else np.zeros(len(examined.text), dtype=bool)
-    unread = ~ended & (examined.text["closed_on"].notna().to_numpy() if examined.has("closed_on") else False)
-    examined.aside(
-        "closed_on" if examined.has("closed_on") else "status",
-        "closed, but no day of closing",
-        closed & ~ended & ~unread,
-    )
-    if ends is not None:
-        still = (examined.text["status"] == "open").to_numpy() & ended
-        examined.warn("closed_on", "open, so the day of closing is not used", still)
-        examined.values["closed_on"] = ends.mask(pd.Series(still, index=ends.index))
-        if "created_on" in examined.values:
-            early = _before(examined, "closed_on", "created_on")
-            examined.warn("closed_on", "closed before it was created: left out of durations", early)
+    if not examined.has("closed_on"):
+        examined.aside("status", "closed, but no day of closing", closed)
+        return
+    examined.aside("closed_on", "closed, but no day of closing", closed & examined.text["closed_on"].isna().to_numpy())
+    if "created_on" in examined.values:
+        early = _before(examined, "closed_on", "created_on")
+        examined.warn("closed_on", "closed before it was created: left out of durations", early)
+
+
+def _expect_closing(examined: Examined) -> None:
+    """The day of closing of what is open is an expectation: `expected_close_on` of a deal where that is empty."""
+    if not examined.has("closed_on"):
+        return
+    deals = examined.table.name == "deals"
+    is_open = pd.Series(not deals, index=examined.text.index)  # a lead without a status is open
+    if examined.has("status"):
+        status = examined.text["status"]
+        is_open = (status == "open") | (status.isna() & (not deals))
+    days, text = examined.values["closed_on"], examined.text["closed_on"]
+    moved = is_open & days.notna()
+    if not moved.any():
+        return
+    rule = "open, so its day of closing is not used"
+    if deals:
+        rule = "open, so its day of closing is an expectation: expected_close_on where that is empty"
+    examined.warn("closed_on", rule, moved.to_numpy())
+    if deals:
+        for cells, source in ((examined.values, days), (examined.text, text)):
+            own = cells["expected_close_on"] if "expected_close_on" in cells else source.mask(source.notna())
+            cells["expected_close_on"] = own.where(own.notna() | ~moved, source)
+    examined.values["closed_on"] = days.mask(moved)
+    examined.text["closed_on"] = text.mask(moved)
 
 
 def _check_deals(examined: Examined, export_day: pd.Timestamp) -> None:
@@ -157,6 +175,7 @@ def _check_after(examined: Examined, column: str, export_day: pd.Timestamp) -> N
 
 
 def _check_history(history: Examined, deals: Examined) -> None:
+    """What the history says of a deal beside what the deals table says of it."""
     if not history.given or not history.has("deal_id"):
         return
     lost = ~_names_one_in(history, "deal_id", deals)
@@ -164,24 +183,65 @@ def _check_history(history: Examined, deals: Examined) -> None:
     history.leave_out(lost)
     if "changed_at" not in history.values or "created_on" not in deals.values:
         return
-    rows = np.flatnonzero(history.used)
-    own = np.flatnonzero(deals.used)
+    rows, own = np.flatnonzero(history.used), np.flatnonzero(deals.used)
     place = pd.Index(deals.text["deal_id"].take(own)).get_indexer(history.text["deal_id"].take(rows))
-    created = deals.values["created_on"].to_numpy(dtype="datetime64[s]")[own][place]
     stamps = history.values["changed_at"].to_numpy(dtype="datetime64[s]")[rows]
-    early = np.zeros(len(history.text), dtype=bool)
-    early[rows[stamps < created]] = True
-    history.warn("changed_at", "a change before the deal was created: taken as its beginning", early)
+    order = np.lexsort((rows, stamps, place))
+    rows, place, stamps = rows[order], place[order], stamps[order]
+    created = deals.values["created_on"].to_numpy(dtype="datetime64[s]")[own][place]
+    history.warn(
+        "changed_at",
+        "a change before the deal was created: taken as its beginning",
+        _mask(history, rows[stamps < created]),
+    )
+    history.warn(
+        "changed_at",
+        "creates the deal a second time: nothing differs from the change before",
+        _mask(history, _second_creations(history, rows, place)),
+    )
     if not (history.has("status") and deals.has("status")):
         return
     with_status = history.text["status"].take(rows).notna().to_numpy()
     rows, place, stamps = rows[with_status], place[with_status], stamps[with_status]
-    order = np.lexsort((rows, stamps, place))
-    last = order[np.append(place[order][1:] != place[order][:-1], True)] if len(order) else order
-    now = deals.text["status"].take(own).to_numpy()[place[last]]
-    differs = np.zeros(len(history.text), dtype=bool)
-    differs[rows[last][history.text["status"].take(rows[last]).to_numpy() != now]] = True
-    history.warn("status", "the last change says another status than the deals table, which holds now", differs)
+    status = history.text["status"]
+    if "closed_on" in deals.values:
+        closed_on = deals.values["closed_on"].to_numpy(dtype="datetime64[D]")[own].astype("datetime64[s]")
+        before = np.flatnonzero(stamps < closed_on[place])
+        ends = rows[before[_last_of_each(place[before])]]
+        history.warn(
+            "status",
+            "closes the deal before the deals table does: closed from this change on",
+            _mask(history, ends[status.take(ends).isin(CLOSED)]),
+        )
+    last = _last_of_each(place)
+    ends, now = rows[last], deals.text["status"].take(own[place[last]])
+    differs = ends[status.take(ends).to_numpy() != now.to_numpy()]
+    history.warn(
+        "status", "the last change says another status than the deals table, which holds now", _mask(history, differs)
+    )
+
+
+def _second_creations(history: Examined, rows: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """Of the rows, in the order of deal and time, those that say the deal's first change once more, word for word."""
+    columns = [c for c in history.text if c not in ("deal_id", "changed_at", "recorded_at")]
+    first = np.append(True, place[1:] != place[:-1])[: len(place)]
+    second = np.flatnonzero(np.append(False, first[:-1]) & ~first) if len(first) else np.zeros(0, dtype=np.int64)
+    for name in columns:
+        one, other = (history.text[name].take(rows[at]).fillna("").to_numpy() for at in (second - 1, second))
+        second = second[one == other]
+    return rows[second] if columns else rows[:0]
+
+
+def _mask(examined: Examined, rows: np.ndarray) -> np.ndarray:
+    """True at the rows."""
+    mask = np.zeros(len(examined.text), dtype=bool)
+    mask[rows] = True
+    return mask
+
+
+def _last_of_each(place: np.ndarray) -> np.ndarray:
+    """True at the last of each run of equal numbers."""
+    return np.append(place[1:] != place[:-1], True) if len(place) else np.zeros(0, dtype=bool)
 
 
 def _check_currency(examined: Examined, rates: Examined, home: str) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -189,4 +188,4 @@ def _reading(folder: Path, digits: int) -> Reading:
         texts = {c: text[c].fillna("") for c, t in kinds.items() if t in ("str", "object")}
         frames[name] = pd.DataFrame({c: texts[c] if c in texts else _typed(text[c], t) for c, t in kinds.items()})
     frames["ledger"]["amount"] = frames["ledger"]["amount"].map(int).astype("object")
-    return replace(Reading(**frames, inputs={}, digits=digits))
+    return Reading(**frames, inputs={}, digits=digits, unread={})
