@@ -130,3 +130,8 @@ def test_other_columns_are_listed_once_for_each_file_by_check(
     assert "leads.csv: not read: Score, (no name)" in printed
     assert [line for line in printed if line.endswith(", c59 … and 10 more")]
     assert not open_book(folder).reading.of_partner("5").unread
+
+
+def test_a_query_is_taken_to_read_all_of_its_files(write_book: Write) -> None:
+    toml = '[partners]\nsql = "SELECT Owner AS partner_id FROM deals"\n'
+    assert not open_book(write_book(deals("Owner"), toml=toml)).reading.unread

@@ -226,8 +226,10 @@ def _second_creations(history: Examined, rows: np.ndarray, place: np.ndarray) ->
     columns = [c for c in history.text if c not in ("deal_id", "changed_at", "recorded_at")]
     first = np.append(True, place[1:] != place[:-1])[: len(place)]
     second = np.flatnonzero(np.append(False, first[:-1]) & ~first) if len(first) else np.zeros(0, dtype=np.int64)
-    one, other = (history.text[columns].take(rows[at]).fillna("").to_numpy() for at in (second - 1, second))
-    return rows[second[(one == other).all(axis=1) & bool(columns)]]
+    for name in columns:
+        one, other = (history.text[name].take(rows[at]).fillna("").to_numpy() for at in (second - 1, second))
+        second = second[one == other]
+    return rows[second] if columns else rows[:0]
 
 
 def _mask(examined: Examined, rows: np.ndarray) -> np.ndarray:
