@@ -25,7 +25,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # The plan of the house: a module imports only from those before it, inside rooms too; a room's own name is its door.
 PLAN = """
-    errors shipped periods wording
+    errors shipped wording periods
     sample.time_and_chance sample.world sample.lives sample.history sample.truth sample.tables sample
     book.schema book.labels book.config book.sources book.parse book.intake book.reading book.money book.rules
     book.past book.prospects book.levels book.loading book.book book
