@@ -58,20 +58,12 @@ class Change:
 
     def __str__(self) -> str:
         """`+4 % against 2025Q3 (−3 % to +11 %): no clear change`."""
+        said = {"verdict": self.verdict, "quarter": self.against, "change": self.change_text}
         if self.value is None:
-            sentence = "{verdict} against {quarter} ({reason})"
-        elif self.low is None or self.high is None:
-            sentence = "{change} against {quarter}: {verdict}"
-        else:
-            sentence = "{change} against {quarter} ({span}): {verdict}"
-        return say(
-            sentence,
-            verdict=self.verdict,
-            quarter=self.against,
-            change=self.change_text,
-            span=self.interval_text,
-            reason=self.reason,
-        )
+            return say("{verdict} against {quarter} ({reason})", None, **said, reason=self.reason)
+        if self.low is None or self.high is None:
+            return say("{change} against {quarter}: {verdict}", None, **said)
+        return say("{change} against {quarter} ({span}): {verdict}", None, **said, span=self.interval_text)
 
     @property
     def change_text(self) -> str:

@@ -142,7 +142,7 @@ class Kpi:
         last = book.quarter(list(several(quarters))[-1])
         return plot.trend(
             self.trend(book, quarters),
-            title=self.title,
+            title=say(self.title),
             counts=str(self.counts),
             better=self.better,
             running=not last.complete,

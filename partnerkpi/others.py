@@ -67,7 +67,8 @@ class Computed:
         values = self._values(figure, quarter).drop(partner, errors="ignore").dropna()
         if len(values) < FEWEST_PARTNERS:
             return Spread(len(values))
-        return Spread(len(values), *(rounded(smoothed(values.to_numpy(), share)) for share in (0.5, 0.25, 0.75)))
+        quantiles = (smoothed(values.to_numpy(), share) for share in (0.5, 0.25, 0.75))
+        return Spread(len(values), *(printed(quantile, figure.unit) for quantile in quantiles))
 
     def _figures_of_partners(self, figure: Figure, quarter: Quarter) -> pd.Series:
         table = figure.by(self.whole, quarter, "partner")
@@ -189,12 +190,26 @@ def smoothed(values: np.ndarray, share: float) -> float:
 
 
 def rounded(value: float) -> float:
-    """Two significant digits; a share below one thereby to whole points.
+    """Two significant digits.
 
     >>> rounded(5767.0), rounded(0.3149), rounded(2.333), rounded(0.0)
     (5800.0, 0.31, 2.3, 0.0)
     """
-    return 0.0 if value == 0 else round(value, 1 - floor(log10(abs(value))))
+    return round(value, _decimals(value))
+
+
+def _decimals(value: float) -> int:
+    """The decimals of its two significant digits; below zero for tens and more."""
+    return 1 - floor(log10(abs(value))) if value else 0
+
+
+def printed(value: float, unit: str) -> float:
+    """What of it may be printed: two significant digits, of a share no less than whole points.
+
+    >>> printed(0.0349, "share"), printed(0.0349, "ratio")
+    (0.03, 0.035)
+    """
+    return round(value, min(_decimals(value), 2)) if unit == "share" else rounded(value)
 
 
 def given_to(book: Book, quarters: Sequence[Quarter], figures: Sequence[Figure], recent: Sequence[Quarter]) -> Given:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from partnerkpi.errors import UsageError
+from partnerkpi.wording import say
 
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _LABEL = re.compile(r"[1-9]\d{3}Q[1-4]")
@@ -86,7 +87,9 @@ class Quarter:
         >>> str(quarter_of("2025Q4", as_of=pd.Timestamp("2025-11-18")))
         '2025Q4 to date, 49 of 92 days'
         """
-        return self.label if self.complete else f"{self.label} to date, {self.days_so_far} of {self.days} days"
+        if self.complete:
+            return self.label
+        return say("{quarter} to date, {n} of {days} days", quarter=self.label, n=self.days_so_far, days=self.days)
 
 
 def quarter_of(label: str, *, fiscal_year_starts: int = 1, as_of: pd.Timestamp | None = None) -> Quarter:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from partnerkpi.groups import group_text
-from partnerkpi.wording import FEW, figure_text
+from partnerkpi.wording import DIRECTION, FEW, figure_text, say, unit_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,20 +34,24 @@ def trend(table: pd.DataFrame, *, title: str, counts: str, better: str, running:
     value, low, high = (table[c].to_numpy(dtype=np.float64) for c in ("value", "low", "high"))
     few = table["n"].to_numpy() < FEW
     both = np.isfinite(low) & np.isfinite(high)
-    ax.vlines(x[both], low[both], high[both], color=BAND, linewidth=9, zorder=1, label="95 % interval")
+    ax.vlines(x[both], low[both], high[both], color=BAND, linewidth=9, zorder=1, label=say("95 % interval"))
     ax.plot(x, value, color=LINE, linewidth=1.4, zorder=2)
-    ax.plot(x[~few], value[~few], "o", color=LINE, markersize=6, zorder=3, label="value")
-    ax.plot(x[few], value[few], "o", color=MUTED, markerfacecolor="white", markersize=6, zorder=3, label="fewer than 5")
+    ax.plot(x[~few], value[~few], "o", color=LINE, markersize=6, zorder=3, label=say("value"))
+    hollow = say("fewer than {few}", few=FEW)
+    ax.plot(x[few], value[few], "o", color=MUTED, markerfacecolor="white", markersize=6, zorder=3, label=hollow)
     for i in np.flatnonzero(~np.isfinite(value)):
-        ax.annotate("missing", (x[i], 0.04), xycoords=("data", "axes fraction"), ha="center", fontsize=8, color=MUTED)
-    labels = [
-        f"{q}\n{'to date, ' if running and i == len(x) - 1 else ''}n = {n:,}"
-        for i, (q, n) in enumerate(zip(table["quarter"], table["n"], strict=True))
-    ]
-    ax.set_xticks(x, labels, fontsize=8)
+        ax.annotate(
+            say("missing"), (x[i], 0.04), xycoords=("data", "axes fraction"), ha="center", fontsize=8, color=MUTED
+        )
+    counted = [say("n = {n}", n=int(n)) for n in table["n"]]
+    if running:
+        counted[-1] = say("to date, n = {n}", n=int(table["n"].iloc[-1]))
+    ax.set_xticks(x, [f"{q}\n{n}" for q, n in zip(table["quarter"], counted, strict=True)], fontsize=8)
     ax.set_xlim(-0.5, len(x) - 0.5)
     _finish(ax, title, unit, value, high)
-    ax.set_xlabel(f"n = {counts}; {better} is better", fontsize=8, color=MUTED)
+    ax.set_xlabel(
+        say("n = {counts}; {direction}", counts=counts, direction=say(DIRECTION[better])), fontsize=8, color=MUTED
+    )
     return ax
 
 
@@ -67,13 +71,16 @@ def groups(table: pd.DataFrame, *, title: str, counts: str, ax: Axes | None = No
     ax.hlines(y[both], low[both], high[both], color=BAND, linewidth=7, zorder=1)
     ax.plot(value[~few], y[~few], "o", color=LINE, markersize=5, zorder=2)
     ax.plot(value[few], y[few], "o", color=MUTED, markerfacecolor="white", markersize=5, zorder=2)
-    names = [f"{group_text(g)}  (n = {n:,})" for g, n in zip(table["group"], table["n"], strict=True)]
+    names = [
+        say("{group}  (n = {n})", group=group_text(g), n=int(n))
+        for g, n in zip(table["group"], table["n"], strict=True)
+    ]
     ax.set_yticks(y, names, fontsize=8)
     ax.set_ylim(-0.7, len(table) - 0.3)
     ax.xaxis.set_major_formatter(_written(unit))
     ax.tick_params(axis="x", labelsize=8)
     ax.set_title(title, loc="left", fontsize=10, color=INK, parse_math=False)
-    ax.set_xlabel(f"{unit}; n = {counts}", fontsize=8, color=MUTED)
+    ax.set_xlabel(say("{unit}; n = {counts}", unit=unit_text(unit), counts=counts), fontsize=8, color=MUTED)
     _calm(ax, grid="x")
     longest = max((len(n) for n in names), default=10)
     ax.figure.subplots_adjust(
@@ -93,7 +100,7 @@ def axes(ax: Axes | None, size: tuple[float, float] = SIZE) -> Axes:
 
 def _finish(ax: Axes, title: str, unit: str, value: Any, high: Any) -> None:
     ax.set_title(title, loc="left", fontsize=10, color=INK, parse_math=False)
-    ax.set_ylabel({"index": "index (100 = typical)"}.get(unit, unit), fontsize=8, color=MUTED)
+    ax.set_ylabel(say("index (100 = typical)") if unit == "index" else unit_text(unit), fontsize=8, color=MUTED)
     ax.yaxis.set_major_formatter(_written(unit))
     ax.tick_params(axis="y", labelsize=8)
     heights = np.append(value[np.isfinite(value)], 0.0)

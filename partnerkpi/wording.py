@@ -32,9 +32,12 @@ MISSING = "—"
 #: Units that are not an ISO currency code (money is written as its currency).
 PLAIN_UNITS = frozenset({"share", "days", "deals", "leads", "index", "ratio", "deals/month"})
 COUNTED = frozenset({"days", "deals", "leads"})
+#: In words, which way a figure is good.
+DIRECTION = {"higher": "higher is better", "lower": "lower is better"}
 FOLDER = Path(__file__).resolve().parent / "locale"
 
-_language: ContextVar[str] = ContextVar("language", default="en")
+_usual = "en"
+_meanwhile: ContextVar[str] = ContextVar("language")
 
 
 @unique
@@ -99,7 +102,6 @@ class Code(Enum):
     ALL_DEALS_COUNT = "who brought a deal is not recorded: all deals count"
     CLOSE_RATE_OF_DEALS = "who brought a deal is not recorded: this is the close rate of deals"
     OWNER_NOT_KNOWN = "who owned a deal that day is not recorded: unassigned"
-    OVER_A_YEAR = "over the four quarters that end with this one"
     # comparisons
     TO_DATE = "to date, {done} of {days} days: not compared with a whole quarter"
     MISSING_NOW = "this quarter: {reason}"
@@ -187,7 +189,7 @@ def say(one: str, many: str | None = None, **values: Any) -> str:
 
     With `many` the form is chosen by the value `n`. Whole numbers are grouped, days written like 2025-12-31.
     """
-    words = _catalogue(_language.get())
+    words = _catalogue(language()) if one else NullTranslations()  # for no text a catalogue has its own head
     text = words.gettext(one) if many is None else words.ngettext(one, many, values["n"])
     return text.format_map({name: written(value) for name, value in values.items()}) if values else text
 
@@ -196,12 +198,28 @@ def written(value: Any) -> Any:
     """A parameter of a sentence as a text to put in: whole numbers grouped, days written like 2025-12-31."""
     if isinstance(value, date):
         return f"{value:%Y-%m-%d}"
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else value
+    return number_text(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def language() -> str:
+    """The language in use."""
+    return _meanwhile.get(_usual)
 
 
 def languages() -> tuple[str, ...]:
     """The languages pages can be made in."""
     return ("en", *sorted(path.stem for path in FOLDER.glob("*.po")))
+
+
+def speak(language: str) -> None:
+    """Say everything in this language from now on.
+
+    Raises:
+        UsageError: there is no catalogue of this language.
+    """
+    global _usual
+    _catalogue(language)
+    _usual = language
 
 
 @contextmanager
@@ -212,25 +230,24 @@ def spoken(language: str) -> Iterator[None]:
         UsageError: there is no catalogue of this language.
     """
     _catalogue(language)
-    before = _language.set(language)
+    before = _meanwhile.set(language)
     try:
         yield
     finally:
-        _language.reset(before)
+        _meanwhile.reset(before)
 
 
 @cache
 def _catalogue(language: str) -> NullTranslations:
     if language == "en":
         return NullTranslations()
-    path = FOLDER / f"{language}.po"
-    if not path.is_file():
+    if language not in languages():
         raise UsageError(f"There is no language '{language}' in this version. There is: {', '.join(languages())}.")
     from babel.messages.mofile import write_mo
     from babel.messages.pofile import read_po
 
     compiled = io.BytesIO()
-    with path.open("rb") as file:
+    with (FOLDER / f"{language}.po").open("rb") as file:
         write_mo(compiled, read_po(file, locale=language))
     compiled.seek(0)
     return GNUTranslations(compiled)
@@ -252,32 +269,35 @@ def amount_text(value: float | None, unit: str) -> str:
     if value is None or not math.isfinite(value):
         return MISSING
     if unit == "share":
-        return say("{value} %", value=_plain(100 * value, 1 if 0 < abs(value) < 0.0995 else 0))
-    if unit in COUNTED:
-        whole = float(value).is_integer()
-        figure = _plain(value, 0 if whole or abs(value) >= 100 else 1)
-        one, many = _COUNTED_UNITS[unit]
-        return _in_form(one, many, 1 if abs(value) == 1 else 2, figure)
+        return say("{value} %", value=number_text(100 * value, 1 if 0 < abs(value) < 0.0995 else 0))
+    if unit == "days":
+        return say("{value} day", "{value} days", n=_form(value), value=figure_text(value, unit))
+    if unit == "deals":
+        return say("{value} deal", "{value} deals", n=_form(value), value=figure_text(value, unit))
+    if unit == "leads":
+        return say("{value} lead", "{value} leads", n=_form(value), value=figure_text(value, unit))
     if unit == "deals/month":
-        return say("{value} deals a month", value=_plain(value, 1))
+        return say("{value} deals a month", value=number_text(value, 1))
     if unit == "index":
-        return _plain(value, 0)
+        return number_text(value)
     if unit == "ratio":
-        return say("{value} ×", value=_plain(value, 2))
+        return say("{value} ×", value=number_text(value, 2))
     currency, _, per = unit.partition("/")
     money = _money(value, currency)
     return say("{money} a day", money=money) if per else money
 
 
-_COUNTED_UNITS = {
-    "days": ("{value} day", "{value} days"),
-    "deals": ("{value} deal", "{value} deals"),
-    "leads": ("{value} lead", "{value} leads"),
-}
+def unit_text(unit: str) -> str:
+    """The unit as a definition and an axis name it; a currency is its code: `share`, `EUR`, `EUR/day`."""
+    if unit in PLAIN_UNITS:
+        return say(unit)
+    currency, _, per = unit.partition("/")
+    return say("{currency}/day", currency=currency) if per else currency
 
 
-def _in_form(one: str, many: str, n: int, value: str) -> str:
-    return _catalogue(_language.get()).ngettext(one, many, n).format(value=value)
+def _form(value: float) -> int:
+    """The number by which the noun of a counted figure takes its form; a fraction is more than one."""
+    return abs(round(value)) if float(value).is_integer() or abs(value) >= 100 else 2
 
 
 def span_text(low: float, high: float, unit: str) -> str:
@@ -293,14 +313,14 @@ def span_text(low: float, high: float, unit: str) -> str:
 def figure_text(value: float, unit: str) -> str:
     """The value without a counted noun, as an axis has it: `41`, `33 %`, `€1,250`."""
     if unit in COUNTED:
-        return _plain(value, 0 if float(value).is_integer() or abs(value) >= 100 else 1)
+        return number_text(value, 0 if float(value).is_integer() or abs(value) >= 100 else 1)
     return amount_text(value, unit)
 
 
 def signed_text(value: float, unit: str) -> str:
     """A difference with its sign: `+€120`, `−3.0 points` (of shares: percentage points)."""
-    points = say("{value} points", value=f"{abs(100 * value):,.1f}")
-    text = points if unit == "share" else amount_text(abs(value), unit)
+    points = say("{value} points", value=number_text(abs(100 * value), 1)) if unit == "share" else ""
+    text = points or amount_text(abs(value), unit)
     return text if value == 0 else ("+" if value > 0 else "−") + text
 
 
@@ -308,25 +328,32 @@ def listed(words: list[str]) -> str:
     """Some words as a list in a sentence: `a, b and c`."""
     from babel.lists import format_list
 
-    text = format_list(words, locale=_language.get())
-    return text.replace(", and ", " and ") if _language.get() == "en" else text
+    text = format_list(words, locale=language())
+    return text.replace(", and ", " and ") if language() == "en" else text
 
 
-def _plain(value: float, digits: int) -> str:
+def number_text(value: float, digits: int = 0, *, trimmed: bool = False) -> str:
+    """A number with so many decimals (or at most so many), grouped and pointed as the language in use does.
+
+    >>> number_text(1204), number_text(0.5, 2), number_text(0.5, 2, trimmed=True)
+    ('1,204', '0.50', '0.5')
+    """
     from babel.numbers import format_decimal
 
-    pattern = "#,##0" + ("." + "0" * digits if digits else "")
-    return _without_minus_zero(format_decimal(value, format=pattern, locale=_language.get()))
+    if isinstance(value, int) and not digits and language() == "en":
+        return f"{value:,}"
+    pattern = "#,##0" + ("." + ("#" if trimmed else "0") * digits if digits else "")
+    return _without_minus_zero(format_decimal(value, format=pattern, locale=language()))
 
 
 def _money(value: float, currency: str) -> str:
     from babel.numbers import format_currency
 
     small = abs(value) < 100 and not float(value).is_integer()
-    language = _language.get()
     digits = "#,##0.00" if small else "#,##0"
-    pattern = f"¤{digits}" if language == "en" else f"{digits} ¤"
-    return _without_minus_zero(format_currency(value, currency, format=pattern, locale=language, currency_digits=False))
+    pattern = f"¤{digits}" if language() == "en" else f"{digits} ¤"
+    text = format_currency(value, currency, format=pattern, locale=language(), currency_digits=False)
+    return _without_minus_zero(text)
 
 
 def _without_minus_zero(text: str) -> str:

@@ -18,6 +18,9 @@ from types import FunctionType
 import pytest
 
 import partnerkpi
+from partnerkpi.compare import Verdict
+from partnerkpi.groups import Key
+from partnerkpi.wording import Code
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "partnerkpi"
@@ -25,7 +28,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # The plan of the house: a module imports only from those before it, inside rooms too; a room's own name is its door.
 PLAN = """
-    startup errors shipped periods wording
+    startup errors shipped wording periods
     sample.time_and_chance sample.world sample.lives sample.history sample.truth sample.tables sample
     book.schema book.labels book.config book.sources book.parse book.intake book.reading book.money book.rules
     book.past book.prospects book.levels book.loading book.book book
@@ -169,6 +172,53 @@ def test_public_names_are_what_they_say() -> None:
         assert getattr(partnerkpi, name) is not None
         assert name in dir(partnerkpi)
         assert find_spec(f"partnerkpi.{name}") is None, f"partnerkpi.{name} is a module too"
+
+
+def test_completion_offers_public_names_and_modules_only() -> None:
+    offered = {name for name in dir(partnerkpi) if not name.startswith("__")}
+    modules = {placed(dotted(path)).split(".")[0] for path in MODULES}
+    assert offered <= {*partnerkpi.__all__} | modules
+    assert {*partnerkpi.__all__} - {"__version__"} <= offered
+
+
+def test_every_kpi_is_read_or_stands_beside_one() -> None:
+    figures = {id(one) for kpi in partnerkpi.KPIS for one in (kpi, *kpi.companions)}
+    for path in (PACKAGE / "kpis").glob("[!_]*.py"):
+        for name, thing in vars(import_module(dotted(path))).items():
+            if isinstance(thing, partnerkpi.Kpi):
+                assert id(thing) in figures, f"{named(path)}: {name} is in no list"
+                assert thing.name == name
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=named)
+def test_no_trick_stands_for_a_thing(path: Path) -> None:
+    """No cache keyed weakly, no function posing as another, no notes in a frame's attrs, no seaborn."""
+    roots = {name.split(".")[0] for name in imports(path)}
+    assert not roots & {"weakref", "seaborn"}, f"{named(path)} imports {roots & {'weakref', 'seaborn'}}"
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Attribute):
+            assert node.attr != "attrs", f"{named(path)}, line {node.lineno}: notes travel as a column or a field"
+            posing = isinstance(node.ctx, ast.Store) and node.attr.startswith("__")
+            assert not posing, f"{named(path)}, line {node.lineno}: {node.attr} is written over"
+        name = getattr(node, "id", getattr(node, "attr", ""))
+        assert name not in ("wraps", "update_wrapper", "setattr"), f"{named(path)}, line {node.lineno}: {name}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=named)
+def test_no_text_is_a_key(path: Path) -> None:
+    """Groups, reasons and verdicts are compared as what they are, never by what is said of them."""
+    said = {key.value for key in Key} | {"all partners", "the network", "headline"}
+    said |= {verdict.value for verdict in Verdict} - {"better", "worse"}  # words of their own, too
+    said |= {code.english for code in Code} | {str(code()) for code in Code if "{" not in code.english}
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Compare):
+            texts = {c.value for c in ast.walk(node) if isinstance(c, ast.Constant) and isinstance(c.value, str)}
+            assert not texts & said, f"{named(path)}, line {node.lineno}: compares with {texts & said}"
 
 
 def test_importing_the_package_is_quick() -> None:

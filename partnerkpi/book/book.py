@@ -62,6 +62,7 @@ class Figure(Hashable, Protocol):
     """What can be computed for every partner of a book: a `Kpi`."""
 
     name: str
+    unit: str
 
     def by(self, book: Book, quarter: str | Quarter, by: str) -> pd.DataFrame:
         """One row per group."""

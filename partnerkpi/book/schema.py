@@ -279,14 +279,18 @@ def column_called(name: str) -> Column | None:
 
 
 class _Enumerated(Mapping[str, tuple[str, ...]]):
+    @staticmethod
+    def _values() -> dict[str, tuple[str, ...]]:
+        return {c.name: c.values for table in TABLES.values() for c in table.columns if c.values}
+
     def __getitem__(self, name: str) -> tuple[str, ...]:
-        return {c.name: c.values for c in every_column() if c.values}[name]
+        return self._values()[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(dict.fromkeys(c.name for c in every_column() if c.values))
+        return iter(self._values())
 
     def __len__(self) -> int:
-        return len(list(iter(self)))
+        return len(self._values())
 
 
 #: The only values that a column of this name may have, for the columns that have such.

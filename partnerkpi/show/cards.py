@@ -19,19 +19,21 @@ from partnerkpi.periods import Quarter
 from partnerkpi.show.html import Shown, picture, render
 from partnerkpi.show.tables import Cell, estimate_cells, estimate_head, plain_cell, table_of
 from partnerkpi.statistics import IN_FULL
-from partnerkpi.wording import FEW, MISSING, amount_text, listed, say, span_text
-
-DIRECTION = {"higher": "higher is better", "lower": "lower is better"}
+from partnerkpi.wording import DIRECTION, FEW, MISSING, amount_text, listed, say, span_text, unit_text
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One line beside a figure: with what (`label`), what is said (`text`, `note`), and the verdict's class if any."""
+    """One line beside a figure: with what (`label`), what is said (`text`, `note`), and the verdict's class if any.
+
+    `against` is the quarter it is compared with, if it is one.
+    """
 
     label: str
     text: str
     note: str = ""
     verdict: str = ""
+    against: str = ""
 
 
 @dataclass(frozen=True)
@@ -130,18 +132,22 @@ def definition(kpi: Kpi, book: Book, quarter: str | Quarter = "") -> Shown:
         days = say("{days} (to date, {done} of {all} days)", days=days, done=period.days_so_far, all=period.days)
     facts = {
         say("formula"): say(kpi.formula),
-        say("unit"): kpi.currency_unit(book),
+        say("unit"): unit_text(kpi.currency_unit(book)),
         say("direction"): say(DIRECTION[kpi.better]),
         say("when"): say(WHEN[kpi.kind, kpi.span]),
         say("days"): days,
         say("n counts"): str(kpi.counts),
     }
-    lead, *rest = re.split(
-        r"\n\s*\n", re.sub(r":$|`", lambda m: "." if m[0] == ":" else "", kpi.definition.partition(">>>")[0].strip())
-    )
+    lead, *rest = map(say, paragraphs(kpi))
     html = render("definition.html", question=say(kpi.question), facts=facts, lead=lead, rest=rest)
     lines = [f"{say(kpi.title)}: {say(kpi.question)}", *(f"  {name}: {text}" for name, text in facts.items())]
     return Shown(html, "\n".join(lines))
+
+
+def paragraphs(kpi: Kpi) -> list[str]:
+    """The definition as a reader is told it: without its worked example, and without marks of code."""
+    told = kpi.definition.partition(">>>")[0].strip()
+    return re.split(r"\n\s*\n", re.sub(r":$|`", lambda m: "." if m[0] == ":" else "", told))
 
 
 def headline(kpi: Kpi, book: Book, quarter: str | Quarter) -> Shown:
@@ -207,7 +213,10 @@ def cover(book: Book, quarter: str | Quarter) -> Shown:
         missing=MISSING,
         with_peers=bool(book.partner),
     )
-    return Shown(html, "\n".join([f"Review of {period}", *first, *(stands.line for stands in standings)]))
+    return Shown(
+        html,
+        "\n".join([say("Review of {quarter}", quarter=str(period)), *first, *(stands.line for stands in standings)]),
+    )
 
 
 def sentences(standings: Sequence[Standing]) -> list[str]:
@@ -268,8 +277,8 @@ def standing(kpi: Kpi, book: Book, period: Quarter) -> Standing:
     year_before = compare.change(leads, book, period, against=period.year_before)
     peers = compare.peers(leads, book, period)
     lines = [
-        _changed(say("Quarter before, {quarter}", quarter=period.before.label), before),
-        _changed(say("A year before, {quarter}", quarter=period.year_before.label), year_before),
+        _changed(say("Quarter before, {quarter}", quarter=before.against), before),
+        _changed(say("A year before, {quarter}", quarter=year_before.against), year_before),
     ]
     if book.partner:
         lines.append(_among(peers))
@@ -282,20 +291,22 @@ def standing(kpi: Kpi, book: Book, period: Quarter) -> Standing:
 
 def _changed(label: str, change: Change) -> Comparison:
     text = amount_text(change.before.value, change.before.unit)
+    clear = {Verdict.BETTER: "better", Verdict.WORSE: "worse"}.get(change.verdict, "")
+    return Comparison(label, text, _said_of(change), clear, change.against)
+
+
+def _said_of(change: Change) -> str:
     if change.before.value is None:
-        alike = change.before.reason == change.now.reason
-        return Comparison(label, text, say("missing too") if alike else str(change.before.reason))
+        return say("missing too") if change.before.reason == change.now.reason else str(change.before.reason)
     if change.value is None:
-        nothing = say("nothing to compare it with now")
-        return Comparison(label, text, nothing if change.now.value is None else str(change.reason))
+        return say("nothing to compare it with now") if change.now.value is None else str(change.reason)
     if change.verdict in CLEAR:
-        note = say("{verdict}: {span}", verdict=change.verdict, span=change.interval_text or change.change_text)
-        return Comparison(label, text, note, "better" if change.verdict is Verdict.BETTER else "worse")
+        return say("{verdict}: {span}", verdict=change.verdict, span=change.interval_text or change.change_text)
     if change.verdict is Verdict.NOT_TESTED:
         # what is recorded in full changed by just that; there is nothing to test
         untested = say("{change}, not tested", change=change.change_text)
-        return Comparison(label, text, change.change_text if change.reason == IN_FULL else untested)
-    return Comparison(label, text, str(change.verdict))
+        return change.change_text if change.reason == IN_FULL else untested
+    return str(change.verdict)
 
 
 def _among(peers: Peers) -> Comparison:

@@ -112,7 +112,7 @@ def picture(ax: Axes, alt: str) -> Shown:
     svg = drawn(ax)
     source = "data:image/svg+xml;base64," + base64.b64encode(svg).decode()
     words = clean(alt, longest=600)
-    return Shown(render("picture.html", source=source, alt=words), f"[picture: {words}]")
+    return Shown(render("picture.html", source=source, alt=words), say("[picture: {words}]", words=words))
 
 
 def drawn(ax: Axes) -> bytes:
@@ -165,7 +165,8 @@ class End(Shown):
     """The last thing a notebook shows: a line of text, and beside it the proof that it came to its end."""
 
     def __init__(self, marker: dict[str, Any]) -> None:
-        super().__init__("", f"end of {marker['chapter']}, {marker['quarter']}, as of {marker['as_of']}")
+        where = {name: marker[name] for name in ("chapter", "quarter", "as_of")}
+        super().__init__("", say("end of {chapter}, {quarter}, as of {as_of}", None, **where))
         self.marker = marker
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:

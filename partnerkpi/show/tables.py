@@ -20,7 +20,7 @@ from partnerkpi.kpi import Kpi
 from partnerkpi.kpis import KPIS
 from partnerkpi.periods import Quarter
 from partnerkpi.show.html import Shown, clean, outside, render
-from partnerkpi.wording import FEW, MISSING, ROWS, amount_text, languages, say
+from partnerkpi.wording import FEW, MISSING, ROWS, amount_text, languages, number_text, say, speak
 
 EDITIONS = ("internal",)
 #: A text up to this long is not broken into lines.
@@ -97,7 +97,7 @@ def about(book: Book, quarter: str | Quarter) -> Shown:
     whole = say("the whole network, {n} partner", "the whole network, {n} partners", n=len(book.partner_ids))
     facts = {
         say("partner"): label if book.partner else whole,
-        say("quarter"): f"{period}: {period.start:%Y-%m-%d} to {period.end:%Y-%m-%d}",
+        say("quarter"): say("{quarter}: {first} to {last}", quarter=str(period), first=period.start, last=period.end),
         say("as of"): say("{day}; nothing later is in any figure", day=book.as_of),
         say("book"): say("{book}, exported on {day}", book=book.name, day=book.extracted_on),
         say("money and days"): say("{currency}; days in {zone}", currency=book.currency, zone=book.time_zone),
@@ -152,7 +152,7 @@ def what_if(kpi: Kpi, books: Mapping[str, Book], quarter: str | Quarter) -> Show
 
 
 def prepare(edition: str, language: str) -> None:
-    """Pass when pages can be made in this edition and language.
+    """Make what is shown from now on in this edition and language.
 
     Raises:
         UsageError: they cannot; a page in another edition or language than asked for would be worse than none.
@@ -160,11 +160,12 @@ def prepare(edition: str, language: str) -> None:
     for what, asked, known in (("edition", edition, EDITIONS), ("language", language, languages())):
         if asked not in known:
             raise UsageError(f"There is no {what} '{asked}' in this version. There is: {', '.join(known)}.")
+    speak(language)
 
 
 def estimate_head(first: str) -> list[tuple[str, bool]]:
     """The headers of a table of estimates, True where the cells below are aligned to the right."""
-    return [(first, False), (say("value"), True), (say("95 % interval"), True), ("n", True), (say("note"), False)]
+    return [(first, False), (say("value"), True), (say("95 % interval"), True), (say("n"), True), (say("note"), False)]
 
 
 def estimate_cells(estimate: Estimate) -> list[Cell]:
@@ -177,7 +178,7 @@ def estimate_cells(estimate: Estimate) -> list[Cell]:
             value, escape(value) if estimate.value is None else Markup("<strong>{}</strong>").format(value), number=True
         ),
         plain_cell(estimate.interval_text or MISSING, number=True),
-        plain_cell(f"{estimate.n:,}", number=True),
+        plain_cell(number_text(estimate.n), number=True),
         plain_cell(note),
     ]
 
@@ -224,7 +225,7 @@ def _cell(value: Any, kind: str, unit: str) -> Cell:
     if kind == "yes or no":
         return plain_cell(say("yes") if value else say("no"))
     if kind == "count":
-        return plain_cell(f"{value:,}", number=True)
+        return plain_cell(number_text(int(value)), number=True)
     if kind == "number":
         return plain_cell(_number(float(value), unit), number=True)
     if isinstance(value, datetime.datetime):
@@ -235,8 +236,7 @@ def _cell(value: Any, kind: str, unit: str) -> Cell:
 def _number(value: float, unit: str) -> str:
     if unit:
         return amount_text(value, unit)
-    text = f"{value:,.2f}".rstrip("0").rstrip(".")
-    return "0" if text == "-0" else text.replace("-", "−")
+    return number_text(value, 2, trimmed=True).replace("-", "−")
 
 
 def _text(text: str) -> Cell:
