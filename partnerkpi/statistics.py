@@ -152,7 +152,9 @@ def _log_scale(value: Floats, half: Floats, n: Ints, equal: NDArray[np.bool_]) -
     wide = possible & (2 * half > np.log(WIDEST))
     half = np.where(possible & ~wide, half, np.nan)
     nothing = (n == 0) & np.isnan(value)
-    reason = reasons_of([(nothing, None), (n < FEW, TOO_FEW), (equal, Code.EQUAL_SIZES()), (wide, Code.TOO_WIDE())])
+    reason = reasons_of(
+        [(nothing, None), (n < FEW, TOO_FEW), (equal, Code.EQUAL_SIZES()), (wide, Code.TOO_WIDE(times=int(WIDEST)))]
+    )
     return answer(value, n, value * np.exp(-half), value * np.exp(half), reason)
 
 

@@ -51,7 +51,7 @@ class Code(Enum):
     ONE_ONLY = "one only: no interval"
     EQUAL_SIZES = "all of one size: no interval"
     EQUAL_DURATIONS = "all of one duration: no interval"
-    TOO_WIDE = "the interval would span more than ten-thousandfold: it says nothing"
+    TOO_WIDE = "the upper limit would be more than {times} times the lower one: no interval"
     IN_FULL = "recorded in full, not sampled: no interval"
     RATIO_OF_SUMS = "a ratio of recorded sums: no interval"
     NO_INTERVAL = "no interval for this figure"

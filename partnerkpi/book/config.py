@@ -79,7 +79,7 @@ class TableConfig:
 
 @dataclass(frozen=True)
 class BookConfig:
-    """The whole of a book.toml. `slice` is its [slice], unchecked, in the folder of one partner's part of a book."""
+    """The whole of a book.toml."""
 
     folder: Path
     name: str
@@ -88,7 +88,6 @@ class BookConfig:
     fiscal_year_starts: int
     extracted_on: pd.Timestamp
     tables: Mapping[str, TableConfig]
-    slice: Mapping[str, Any] | None = None
 
 
 def read_config(folder: Path) -> BookConfig:
@@ -115,7 +114,7 @@ def read_config(folder: Path) -> BookConfig:
     except OSError as error:
         raise SystemProblem(f"The file '{path}' cannot be read: {error.strerror}.") from error
     for key in content:
-        _check_name(key, ("book", *TABLES, "slice"), f"[{key}]")
+        _check_name(key, ("book", *TABLES), f"[{key}]")
     if "book" not in content:
         raise UsageError(f"{path} has no [book]. It begins like this:\n\n{EXAMPLE}")
     book = _mapping(content["book"], "[book]")
@@ -135,7 +134,6 @@ def read_config(folder: Path) -> BookConfig:
         fiscal_year_starts=_month(book.get("fiscal_year_starts", 1)),
         extracted_on=_day(book),
         tables=tables,
-        slice=_mapping(content["slice"], "[slice]") if "slice" in content else None,
     )
 
 

@@ -21,7 +21,6 @@ SET_ASIDE = FATES[ASIDE]
 MOST_SET_ASIDE = 0.01
 FEW_ROWS = 5
 _SHOWN = 60
-WITH_MONEY = ("deals", "spend")  # a target may be a number of deals
 
 
 @dataclass(frozen=True)
@@ -227,7 +226,7 @@ def _unread(tables: Iterable[Examined]) -> dict[str, tuple[str, ...]]:
 
 def _ledger(examined: Examined, home: str, digits: int) -> pd.DataFrame:
     """Rows and money by partner, currency and fate."""
-    money = examined.table.name in WITH_MONEY and "amount" in examined.values
+    money = examined.table.money and "amount" in examined.values
     currency = examined.text["currency"].fillna(home) if examined.has("currency") else home
     rows = pd.DataFrame(
         {

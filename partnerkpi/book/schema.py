@@ -44,7 +44,7 @@ class Column:
     - `telling`, for levels: its place among those worth the one breakdown of a page, 0: never;
     - `priced_in`, for amounts: `currency` (the row's own column), `deal` (that of its deal) or `book`;
     - `title`: what a reader sees above it; `evidence`: its place among the rows behind a figure, 0: not shown there;
-    - `internal`: never in a page that a partner may see.
+    - `internal`: the vendor's own, never shown among the rows behind a figure.
     """
 
     name: str
@@ -332,5 +332,5 @@ def title_of(name: str) -> str:
 
 def evidence() -> tuple[str, ...]:
     """The columns of the rows behind a figure that a reader is shown, in their order."""
-    shown = {c.name: c.evidence for c in every_column() if c.evidence}
+    shown = {c.name: c.evidence for c in every_column() if c.evidence and not c.internal}
     return tuple(sorted(shown, key=lambda name: shown[name]))

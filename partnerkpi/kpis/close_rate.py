@@ -103,7 +103,6 @@ def cohort_90(book: Book, quarter: Quarter) -> pd.DataFrame:
     formula="win curve of the year's new prospects at 180 days, open ones counted",
     span="year",
     statistic=won_within(180),
-    stands_in=True,
 )
 def cohort_180(book: Book, quarter: Quarter) -> pd.DataFrame:
     """Of the prospects that came in during the past year, what share is won within 180 days?"""
