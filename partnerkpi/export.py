@@ -9,6 +9,8 @@ from __future__ import annotations
 import io
 import json
 import math
+import os
+import shutil
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -92,10 +94,28 @@ def write_text(text: str, path: str | Path) -> Path:
 def _write(content: bytes, path: str | Path) -> Path:
     path = Path(path)
     try:
-        path.write_bytes(content)
+        if path.exists() and not path.is_file():  # a pipe, a terminal
+            path.write_bytes(content)
+        else:
+            _replace(path.resolve(), content)
     except OSError as problem:
         raise SystemProblem(f"Cannot write {path}: {problem.strerror or problem}.") from problem
     return path
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file beside its place, then put it there at once: what stood there is whole until the new one is."""
+    beside = path.with_name(f".{path.name}.unfinished")
+    try:
+        with beside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if path.exists():
+            shutil.copymode(path, beside)
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def columns_text(header: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[str] = ()) -> str:

@@ -277,6 +277,40 @@ def test_a_file_that_cannot_be_written_ends_with_4(
         assert "missing" in capsys.readouterr().err
 
 
+def test_a_full_disk_leaves_what_stood_there(
+    small: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    path = tmp_path / "score.csv"
+    assert run(["score", small, "--by", "none", "-o", str(path)]) == 0
+    path.chmod(0o640)
+    before = path.read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        assert run(["score", small, "--by", "partner", "-o", str(path)]) == 4
+    assert "No space left" in capsys.readouterr().err
+    assert path.read_bytes() == before
+    assert run(["score", small, "--by", "partner", "-o", str(path)]) == 0
+    assert path.read_bytes() != before
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with a name here")
+def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    export.write_text("a\n", tmp_path / "pipe")
+    assert os.read(reader, 9) == b"a\n"
+    os.close(reader)
+    export.write_text("b\n", tmp_path / "file")
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    export.write_text("c\n", tmp_path / "link")
+    assert (tmp_path / "file").read_text() == "c\n"
+
+
 def test_ctrl_c_ends_with_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
