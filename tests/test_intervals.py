@@ -220,3 +220,20 @@ def test_a_velocity_needs_five_wins(write_book: Write) -> None:
     assert hidden(table.loc[["P-4"]])
     assert table["value"]["P-4"] > 0
     assert table["low"]["P-5"] <= table["value"]["P-5"]
+
+
+def test_a_share_is_no_surer_than_as_many_as_were_watched_at_once(write_book: Write) -> None:
+    """Twenty young deals and twenty old ones, no two of them at the same age: twenty, not forty, make the interval."""
+    from statsmodels.stats.proportion import proportion_confint
+
+    first, last, rows = np.datetime64("2025-01-01"), np.datetime64("2025-12-31"), ""
+    for i in range(20):
+        young, old = last - 39, first - 60
+        rows += f"Y{i},{young},{f'won,{young + 10}' if i < 8 else 'open,'}\n"
+        rows += f"O{i},{old},{f'won,{old + 80}' if i < 8 else f'lost,{old + 95}'}\n"
+    book = pk.open_book(write_book("deal_id,created_on,status,closed_on\n" + rows))
+    card = pk.scorecard(book, "2025Q4", by="none").set_index("figure").loc["won_within_90"]
+    assert card["value"] == pytest.approx(1 - (1 - 8 / 20) ** 2)
+    assert card["n"] == 40
+    low, high = proportion_confint(card["value"] * 20, 20, method="wilson")
+    assert (card["low"], card["high"]) == pytest.approx((low, high))

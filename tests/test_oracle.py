@@ -94,3 +94,13 @@ def test_the_books_are_worth_comparing(compared: Compared) -> None:
         lacking = set(measured.index[~measured])
         assert len(lacking) < 0.8 * len(FIGURES)
         assert bool(lacking) == (book in ("winless", "priceless", "lossless", "bare")), f"{book}: {lacking}"
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError)
+@pytest.mark.parametrize("by", ["region", "rep", "product", "channel"])
+def test_what_partners_have_is_no_other_groups(by: str) -> None:
+    """Targets and months of membership are the partners': a group of another kind has none, nor has `unassigned`."""
+    card = pk.scorecard(pk.open_book(), "2025Q4", by=by)
+    card = card[card["figure"].isin(["attainment", "coverage", "to_go_coverage", "deals_per_active_month"])]
+    assert card.loc[card["group"].astype(str) != "all", "value"].isna().all()
+    assert card.loc[card["group"].astype(str) == "all", "value"].notna().sum() >= 3
