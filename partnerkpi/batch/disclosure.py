@@ -17,6 +17,7 @@ from typing import Literal
 import pandas as pd
 
 from partnerkpi.book import Book
+from partnerkpi.book.schema import shared_labels
 
 Kind = Literal["partner", "deal"]
 
@@ -51,8 +52,6 @@ SHORTEST_AMOUNT = 5
 #: share of all amounts about as large is some deal's, one of them on a page is a leak; up to the other share it takes
 #: several; where deals lie closer still, amounts prove nothing.
 RARE, SEVERAL, CLOSE = 1 / 2000, 3, 1 / 200
-#: Columns whose values are everyone's.
-SHARED = ("region", "product", "channel", "unit", "stage", "tier", "type", "country")
 
 
 def folded(text: str) -> str:
@@ -289,5 +288,5 @@ def own_texts(book: Book) -> list[str]:
 
 def shared_texts(book: Book) -> list[str]:
     """What the columns say that sort rows by something else than whose they are: regions, products and so on."""
-    columns = [t[c] for t in (book.deals, book.leads, book.partners) for c in SHARED if c in t]
+    columns = [t[c] for t in (book.deals, book.leads, book.partners) for c in shared_labels() if c in t]
     return sorted({str(text) for column in columns for text in column.dropna().unique()})

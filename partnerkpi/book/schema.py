@@ -44,7 +44,8 @@ class Column:
     - `telling`, for levels: its place among those worth the one breakdown of a page, 0: never;
     - `priced_in`, for amounts: `currency` (the row's own column), `deal` (that of its deal) or `book`;
     - `title`: what a reader sees above it; `evidence`: its place among the rows behind a figure, 0: not shown there;
-    - `internal`: the vendor's own, never shown among the rows behind a figure.
+    - `internal`: the vendor's own, never shown among the rows behind a figure;
+    - `of_somebody`, for labels: its values name a partner or a person; those of other labels are everyone's.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Column:
     title: str = ""
     evidence: int = 0
     internal: bool = False
+    of_somebody: bool = False
 
     @property
     def dtype(self) -> str:
@@ -113,8 +115,8 @@ text, label, day, stamp, month, amount, number = (
     partial(Column, kind=kind) for kind in ("text", "label", "day", "stamp", "month", "amount", "number")
 )
 
-PARTNER = label("partner_id", level="partner", telling=1, title="partner", evidence=30)
-REP, UNIT = label("rep", level="rep", telling=5), label("unit", level="unit", telling=4)
+PARTNER = label("partner_id", of_somebody=True, level="partner", telling=1, title="partner", evidence=30)
+REP, UNIT = label("rep", of_somebody=True, level="rep", telling=5), label("unit", level="unit", telling=4)
 REGION, PRODUCT = label("region", level="region", telling=2), label("product", level="product", telling=3, evidence=50)
 CHANNEL = label("channel", level="channel", telling=6, evidence=60)
 STATUS = label("status", values=STATUSES, evidence=130)
@@ -158,13 +160,13 @@ _ALL = (
         "partners",
         key=("partner_id",),
         columns=(
-            label("partner_id", required=True, level="partner", title="partner"),
+            label("partner_id", required=True, of_somebody=True, level="partner", title="partner"),
             text("name"),
             label("type", level="type"),
             label("tier", level="tier"),
             REGION,
             label("country", level="country"),
-            label("manager", level="manager"),
+            label("manager", of_somebody=True, level="manager"),
             day("joined_on"),
             day("left_on", later="value"),
             number("commission_rate", internal=True),
@@ -322,6 +324,11 @@ def standing() -> tuple[str, ...]:
     """The columns of a deal that go along with its periods unchanged: its levels, and what is marked as carried."""
     past = changing()
     return tuple(c.name for c in TABLES["deals"].columns if (c.level or c.carried) and c.name not in past)
+
+
+def shared_labels() -> tuple[str, ...]:
+    """The labels whose values are everyone's: regions, products, stages, and so on."""
+    return tuple(dict.fromkeys(c.name for c in every_column() if c.kind == "label" and not c.of_somebody))
 
 
 def title_of(name: str) -> str:
