@@ -1,0 +1,303 @@
+r"""Small faults put into a copy of the package, one at a time: each must make a test fail. `make mutants` runs them.
+
+A test suite that passes says little until it is seen to fail. Each edit below is a fault that was made once, or could
+be made by anybody; beside it stands which tests should notice. What survives is a fault nobody would notice: write a
+test. What is not found any more has moved: carry its meaning over. Add an edit whenever a fault is mended.
+
+    python tests/mutants.py              all of them, some minutes to an hour
+    python tests/mutants.py money gate   those of files whose name has one of these words
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+ROOT = Path(__file__).resolve().parent.parent
+LEFT_OUT = shutil.ignore_patterns(".git", ".venv", ".*_cache", ".bench", ".hypothesis", "__pycache__", "reports")
+PYTEST = ("-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--hypothesis-profile", "ci", "--no-header", "--tb=no")
+SECONDS = 900  # a test that hangs has noticed something
+
+#: By file, and the tests that should notice (`deals` is tests/test_deals.py): what stands there, and what it becomes.
+Edits = list[tuple[str, str]]
+TABLE: dict[tuple[str, str], Edits] = {
+    # which rows belong to a quarter
+    ("deals.py", "deals"): [
+        ("(days <= last) & with_status", "(days < last) & with_status"),
+        ("(days >= first) & (days <= last) & with_status", "(days > first) & (days <= last) & with_status"),
+        ('DECIDED = ("won", "lost", "abandoned")', 'DECIDED = ("won", "lost")'),
+        ('deals["amount"] > 0', 'deals["amount"] >= 0'),
+        (' & (deals["reason"].fillna("").str.casefold() == "conflict")', ""),
+        ("((closed >= begin) & (closed >= created))", "(closed >= begin)"),
+    ],
+    ("periods.py", "periods"): [
+        ("(self - 3).start", "(self - 4).start"),
+        ("as_of + pd.Timedelta(days=1)", "as_of"),
+        ("(self.last_day - self.start).days) + 1", "(self.last_day - self.start).days)"),
+    ],
+    # what was known on a day
+    ("book/past.py", "book_past as_of schema"): [
+        ("(np.isnat(until) | (until > on))", "(np.isnat(until) | (until >= on))"),
+        ('column.dated and column.later == "row"', 'column.dated and column.later == "row" and table.name != "leads"'),
+        ('(history["recorded_at"] >= next_day)', '(history["recorded_at"] > pd.Timestamp("2190-01-01"))'),
+        ("frame[name].mask(frame[name] >= next_day)", "frame[name]"),
+        ("    deals = _without_closings(deals, history[unheard])\n", ""),
+        ("    return trimmed(frame[rows])", "    return frame[rows].reset_index(drop=True)"),
+    ],
+    ("book/loading.py", "book_money schema"): [
+        ('frame["closed_on"].fillna(day) if table.name == "deals"', 'never_dated if table.name == "deals"'),
+        ("        if lost.any():\n", "        if False:\n"),
+    ],
+    ("book/money.py", "book_money"): [
+        ('side="right") - 1', 'side="left") - 1'),
+        ('side="right") - 1', 'side="right")'),
+        ('values = own["rate"].to_numpy()', 'values = 1 / own["rate"].to_numpy()'),
+        ("ROUND_HALF_EVEN))", '"ROUND_HALF_UP"))'),
+        ("scaled = (amounts * rates).to_numpy()", "scaled = amounts.to_numpy()"),
+    ],
+    # reading
+    ("book/reading.py", "book_faults"): [
+        ("MOST_SET_ASIDE = 0.01", "MOST_SET_ASIDE = 0.10"),
+        ("FEW_ROWS = 5\n", "FEW_ROWS = 5000\n"),
+        ('sums += [("amount", str(c), own)', 'sums += [("rows", str(c), own)'),
+    ],
+    ("book/intake.py", "book_faults"): [
+        (
+            'examined.aside(name, "the same key stands in rows that differ", conflict)',
+            'examined.warn(name, "the same key stands in rows that differ", conflict)',
+        ),
+        ("    examined.leave_out(mask)\n", ""),
+    ],
+    ("book/rules.py", "book_faults book_odd"): [
+        ('_compare(examined, "amount", "<", 0)', '_compare(examined, "amount", "<", -1e9)'),
+        (">= export_day + pd.Timedelta(days=1)", ">= export_day + pd.Timedelta(days=2)"),
+        ('deals.warn("lead_id"', 'deals.aside("lead_id"'),
+    ],
+    ("book/sources.py", "book_sources book_sql book_faults book_odd"): [
+        (">= max(2, len(raw.header) - 1)", ">= 10**6"),
+        ("if nul >= 0:", "if nul >= 10**9:"),
+        ("if raw.ragged and len(raw.ragged) >= max(1, len(raw.record)):", "if False:"),
+        ('"enable_external_access = false", ', ""),
+        (',\n           "lock_configuration = true")', ")"),
+        ("if len(statements) != 1 or", "if"),
+    ],
+    ("book/parse.py", "book_parse"): [
+        ('if doubtful.any() and not (_holds(plain, ".") & ~doubtful).any():', "if False:"),
+        ("(year < 1900) | (year > 2199)", "(year < 1000)"),
+        ("tz_convert(zone)", 'tz_convert("UTC")'),
+    ],
+    ("book/config.py", "book_config"): [(' or ".." in path.parts', "")],
+    # choosing
+    ("book/levels.py", "book_where schema"): [
+        ("name: tables[name][_meets(tables, recorded, name, choices)]", "name: tables[name]"),
+        ('    if name == "spells" and column in changing() and not level:\n        return None\n', ""),
+        ("    if not (level or about_sales) and", "    if not level and"),
+        ("    if not listed or not all", "    if not all"),
+    ],
+    ("groups.py", "words_as_ids"): [
+        ("if text.strip('\"') in words", "if text in words"),
+        ("f'\"{text}\"' if", "text if"),
+    ],
+    # the network, and what one may know of it
+    ("others.py", "others truth oracle"): [
+        ("if len(values) < FEWEST_PARTNERS:", "if len(values) < 1:"),
+        ('.drop(partner, errors="ignore")', ""),
+        ("printed(quantile, figure.unit)", "quantile"),
+        ("min(_decimals(value), 2)", "_decimals(value)"),
+        ("rounded(smoothed(wins[wins > 0], 0.5))", "float(np.mean(wins[wins > 0]))"),
+        ("if (wins > 0).sum() < FEWEST_PARTNERS or", "if"),
+        (' & (deals["closed_on"] <= quarter.last_day)\n        passed', "\n        passed"),
+        ('_chances=every[every.index.isin(book.prospects["prospect_id"])]', "_chances=every"),
+        ("    low, high = (0, 3) if low < 0 else (low, high)\n", ""),
+    ],
+    ("recorded.py", "one_answer oracle"): [
+        ('{"lost", "abandoned"} & book.others.statuses', '{"lost", "abandoned"} & set(book.deals["status"])'),
+    ],
+    # figures
+    ("statistics.py", "coverage others compare promises"): [
+        (
+            "return np.where(n > 0, low, np.nan), np.where(n > 0, high, np.nan)",
+            "return np.where(n > 0, high, np.nan), np.where(n > 0, low, np.nan)",
+        ),
+        ("np.where(n > 1, low, np.nan), np.where(n > 1, high, np.nan), reason)", "low, high, reason)"),
+        ("possible = (n >= FEW) & ~equal", "possible = (n >= 2) & ~equal"),
+    ],
+    ("survival.py", "coverage deals truth one_answer"): [
+        ("(np.cumsum(gone, axis=1) - gone)", "np.cumsum(gone, axis=1)"),
+        ("parts = np.zeros((len(f), days + 1))", "parts = np.zeros((len(f), at + 1))"),
+    ],
+    ("kpis/close_rate.py", "oracle"): [
+        (
+            'decided = decided_prospects(book, quarter)\n    return decided.assign(value=decided["status"] == "won")',
+            'decided = decided_prospects(book, quarter)\n    return decided.assign(value=decided["status"] == "lost")',
+        ),
+    ],
+    ("kpis/opportunity_pipeline.py", "deals"): [
+        ('(deals["expected_close_on"] < quarter.last_day)', '(deals["expected_close_on"] <= quarter.last_day)'),
+    ],
+    ("kpis/number_of_deals.py", "deals"): [
+        ('partners["left_on"].where(partners["left_on"] < quarter.last_day, quarter.last_day)', "quarter.last_day"),
+    ],
+    ("compare.py", "compare"): [
+        ('(low > 0) == (better == "higher")', '(low > 0) != (better == "higher")'),
+        ("if now.few or before.few:", "if now.few and before.few:"),
+        (
+            "hypot(now.value - now.low, upper_before - before.value)",
+            "hypot(now.value - now.low, before.value - before.low)",
+        ),
+    ],
+    # words, files, pages
+    ("wording.py", "wording"): [
+        ("return abs(round(value)) if", "return 1 if"),
+        ("    _catalogue(language)\n    _usual = language", "    _catalogue(language)"),
+        (
+            "if (wanted := _fields(self.english)) != values.keys()",
+            "if (wanted := _fields(self.english)) < values.keys()",
+        ),
+        (
+            "format_decimal(value, format=pattern, locale=language())",
+            'format_decimal(value, format=pattern, locale="en")',
+        ),
+    ],
+    ("export.py", "cli"): [
+        ('return "\'" + text if text', "return text if text"),
+        ("            _replace(path.resolve(), content)", "            path.write_bytes(content)"),
+    ],
+    ("show/html.py", "show"): [
+        ("escape(clean(str(text)))", "Markup(clean(str(text)))"),
+        ('("Cc", "Cf", "Cs")', '("Cc", "Cs")'),
+    ],
+    ("batch/page.py", "batch_page"): [
+        ('return f"<pre>{escape(plain)}</pre>"', 'return f"<pre>{plain}</pre>"'),
+        ("escape=True, plugins", "escape=False, plugins"),
+    ],
+    ("batch/gate.py", "gate gate_live batch_proof batch_disclosure"): [
+        ("    read_pictures(reading)\n", ""),
+        ("elif value != figures[name]:\n", "elif False:\n"),
+        ("elif counts != sorted(set(counts)):\n", "elif False:\n"),
+        ("*_disorder(reading), *_no_figures(reading)]", "*_disorder(reading)]"),
+        ("disclosed = foreign.reasons(read, reading.unread, allowed)", "disclosed = foreign.reasons([], [], allowed)"),
+    ],
+    ("batch/markup.py", "gate gate_live"): [
+        ("        return value in links\n", "        return True\n"),
+        ("        _compare(_plain(written), _plain(browsed), reading)", "        pass"),
+        (
+            'elif attribute == "style":\n            check_style(value, reading)',
+            'elif attribute == "style":\n            pass',
+        ),
+        ('        if match["sign"] or not is_known:', "        if not is_known:"),
+    ],
+    ("batch/disclosure.py", "batch_disclosure"): [
+        ("SHORTEST_WORD, SHORTEST_NUMBER = 3, 6", "SHORTEST_WORD, SHORTEST_NUMBER = 20, 6"),
+        ("for amount in self._amounts(read)]", "for amount in ()]"),
+        ('in ((owned, "deal_id"), (labels', "in ((labels"),
+        ('plain = unicodedata.normalize("NFKC", _UNSEEN.sub("", text)).casefold()', "plain = text.casefold()"),
+    ],
+    ("batch/files.py", "batch_files"): [
+        ("        os.replace(temporary, path)\n", "        path.write_bytes(content)\n        os.unlink(temporary)\n"),
+        ("            os.fsync(file.fileno())\n", ""),
+        ("        lock.acquire(timeout=0)\n", "        pass\n"),
+        ("hexdigest() == sha256\n", "hexdigest() != ''\n"),
+    ],
+    ("batch/plan.py", "batch_plan"): [
+        ("if safe and folded[_folded(partner)] == 1 else", "if safe else"),
+        (
+            'PLAIN_ID.fullmatch(partner) and is_valid_filename(partner, platform="windows")',
+            "PLAIN_ID.fullmatch(partner)",
+        ),
+    ],
+    ("batch/publish.py", "batch_publish batch_files"): [
+        ("foreign=None if is_network else self._foreign(partner)", "foreign=None"),
+        ('"failed" if all(f.kind == "quality"', '"refused" if all(f.kind == "quality"'),
+        ("            (self.folder / old).unlink()", "            pass"),
+    ],
+    ("batch/kernels.py", "batch_kernels"): [
+        ("    for kernel in list(_kernels):\n        kernel.kill()\n    shutil", "    shutil"),
+        ('    os.environ.clear()\n    os.environ.update(_state["environ"])\n', ""),
+    ],
+    ("batch/engine.py", "batch_kernels"): [("os.killpg(process.pid, signal.SIGKILL)", "process.kill()")],
+    ("batch/run.py", "batch_kernels"): [("        _tidied_when_ended(),\n", "")],
+}
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One edit of one file, and the tests that should notice."""
+
+    file: str
+    was: str
+    becomes: str
+    tests: str
+
+    def __str__(self) -> str:
+        was, becomes = (" ".join(text.split()) for text in (self.was, self.becomes))
+        return f"{self.file}: {was}  →  {becomes or '(removed)'}"
+
+    @property
+    def arguments(self) -> list[str]:
+        """The tests, as pytest is told."""
+        return [f"tests/test_{name}.py" for name in self.tests.split()]
+
+
+def mutants(words: list[str]) -> Iterator[Mutant]:
+    """All edits, or those of files whose name has one of the words."""
+    for (file, tests), edits in TABLE.items():
+        if not words or any(word in file for word in words):
+            for was, becomes in edits:
+                yield Mutant(file, was, becomes, tests)
+
+
+def tested(place: Path, arguments: list[str]) -> int:
+    """What pytest says of these tests in the copy: 0 when all pass; −1 when it takes too long."""
+    environment = {**os.environ, "PYTHONPATH": str(place), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, *PYTEST, *arguments]
+    try:
+        ended = subprocess.run(command, cwd=place, env=environment, capture_output=True, timeout=SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        return -1
+    return ended.returncode
+
+
+def verdict(place: Path, mutant: Mutant) -> str:
+    """`noticed`, `SURVIVED`, or why nothing can be said; the file of the copy is afterwards what it was."""
+    path = place / "partnerkpi" / mutant.file
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    if text.count(mutant.was) != 1:
+        return "STALE, its text is there " + ("no more:" if mutant.was not in text else "more than once:")
+    path.write_text(text.replace(mutant.was, mutant.becomes), encoding="utf-8")
+    try:
+        code = tested(place, mutant.arguments)
+    finally:
+        path.write_text(text, encoding="utf-8")
+    return "noticed" if code else "SURVIVED"
+
+
+def main(words: list[str]) -> int:
+    """Try every edit; 1 when one survives, is stale, or is tested by tests that fail without it."""
+    wanted = list(mutants(words))
+    sound: dict[str, bool] = {}
+    left: list[str] = []
+    with TemporaryDirectory(prefix="mutants-") as folder:
+        place = Path(folder) / "copy"
+        shutil.copytree(ROOT, place, ignore=LEFT_OUT)
+        for mutant in wanted:
+            started = time.monotonic()
+            if mutant.tests not in sound:
+                sound[mutant.tests] = tested(place, mutant.arguments) == 0
+            proves = sound[mutant.tests]
+            said = verdict(place, mutant) if proves else f"UNPROVEN, its tests ({mutant.tests}) fail without it:"
+            print(f"{time.monotonic() - started:4.0f} s  {said}  {mutant}", flush=True)
+            left += [] if said == "noticed" else [f"{said}  {mutant}"]
+    print(f"\n{len(wanted) - len(left)} of {len(wanted)} faults are noticed.", *left, sep="\n")
+    return 1 if left else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
