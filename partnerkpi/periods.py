@@ -7,7 +7,7 @@ begin in the same month.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -54,7 +54,23 @@ class Quarter:
         >>> (quarter_of("2025Q2") - 3).start
         Timestamp('2024-07-01 00:00:00')
         """
-        return quarter_of(_shifted(self.label, -quarters), fiscal_year_starts=self.fiscal_year_starts)
+        year, number = divmod(int(self.label[:4]) * 4 + int(self.label[5]) - 1 - quarters, 4)
+        start = self.start - pd.DateOffset(months=3 * quarters)
+        end = start + pd.DateOffset(months=3) - pd.Timedelta(days=1)
+        return Quarter(f"{year}Q{number + 1}", start, end, end, self.fiscal_year_starts)
+
+    def known_on(self, day: pd.Timestamp) -> Quarter:
+        """The quarter as far as it is known at the end of a day.
+
+        Raises:
+            UsageError: the quarter has not begun on that day.
+        """
+        if self.start > day:
+            raise UsageError(
+                f"The quarter {self.label} begins on {self.start:%Y-%m-%d}, after the as-of day {day:%Y-%m-%d}: "
+                f"nothing of it can be known yet."
+            )
+        return replace(self, last_day=min(self.end, day))
 
     @property
     def before(self) -> Quarter:
@@ -103,12 +119,8 @@ def quarter_of(label: str, *, fiscal_year_starts: int = 1, as_of: pd.Timestamp |
     """
     period = pd.Period(checked(label), freq=frequency(fiscal_year_starts))
     start, end = (t.normalize().as_unit("s") for t in (period.start_time, period.end_time))
-    if as_of is not None and start > as_of:
-        raise UsageError(
-            f"The quarter {label} begins on {start:%Y-%m-%d}, after the as-of day {as_of:%Y-%m-%d}: "
-            f"nothing of it can be known yet."
-        )
-    return Quarter(label, start, end, end if as_of is None else min(end, as_of), fiscal_year_starts)
+    quarter = Quarter(label, start, end, end, fiscal_year_starts)
+    return quarter if as_of is None else quarter.known_on(as_of)
 
 
 def last_complete(as_of: pd.Timestamp, fiscal_year_starts: int = 1) -> str:
@@ -147,10 +159,6 @@ def checked(label: str) -> str:
 def frequency(fiscal_year_starts: int) -> str:
     """The pandas frequency of quarters of a fiscal year that begins in this month."""
     return f"Q-{_MONTHS[(fiscal_year_starts - 2) % 12]}"
-
-
-def _shifted(label: str, by: int) -> str:
-    return _text(pd.Period(checked(label), freq="Q-DEC") + by)
 
 
 def _text(period: pd.Period) -> str:

@@ -202,7 +202,7 @@ class Book:
                     f"The quarter {label.label} is of a year that begins in month {label.fiscal_year_starts}; "
                     f"that of the book begins in month {self.fiscal_year_starts}."
                 )
-            label = label.label
+            return label.known_on(self.as_of)
         if not isinstance(label, str):
             raise UsageError(f"A quarter like '2025Q4' is expected, not {_shown(label)}.")
         label = label or last_complete(self.as_of, self.fiscal_year_starts)
