@@ -80,10 +80,11 @@ def test_an_odd_row_is_kept_and_mentioned(write_book: Write, row: str, column: s
 
 
 def test_what_happens_on_one_day_is_in_order(write_book: Write) -> None:
-    deals = "X,2025-01-01,won,2025-01-01,5,P\nY,2025-12-31,open,,5,P\n"
+    head = HEAD.replace("\n", ",expected_close_on\n")
+    deals = "X,2025-01-01,won,2025-01-01,5,P,\nY,2025-12-31,open,,5,P,2025-12-31\n"
     partners = "partner_id,joined_on,left_on\nP,2025-01-01,2025-01-01\n"
     history = "deal_id,changed_at,status\nX,2025-01-01,open\nX,2025-01-01T12:00:00,won\nY,2025-12-31T23:59:59,open\n"
-    assert not open_book(write_book(HEAD + deals, partners=partners, history=history)).reading.faults
+    assert not open_book(write_book(head + deals, partners=partners, history=history)).reading.faults
 
 
 def test_unmapped_statuses_are_all_listed_with_their_number(write_book: Write) -> None:

@@ -105,7 +105,6 @@ def test_an_odd_table_of_book_toml(write_book: Write, capsys: pytest.CaptureFixt
         ("[[book]]\n", "[book]: a table of names and values is expected"),
         ("slice = 5\n" + BOOK, "[slice]: there is no such name here"),
         (BOOK + 'name = ""\n', "[book] name: it is empty"),
-        (BOOK + 'name = " "\n', "[book] name: it is empty"),
         (BOOK + "name = 5\n", "a text in quotes is expected"),
         (BOOK.replace("2025-12-31", "10:00:00"), "the day the export was made"),
         (BOOK.replace("2025-12-31", "2025-12-31T10:00:00Z"), "the day the export was made"),

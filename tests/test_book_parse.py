@@ -3,7 +3,7 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from partnerkpi.book import parse
@@ -167,6 +167,7 @@ def test_numbers() -> None:
     assert [mask.tolist() for mask in unread.bad.values()] == [[True, True, False], [False, False, True]]
 
 
+@settings(deadline=None)
 @given(st.dates(min_value=pd.Timestamp("1900-01-01").date(), max_value=pd.Timestamp("2199-12-31").date()))
 def test_every_day_survives_every_way_of_writing_it(when: object) -> None:
     day = pd.Timestamp(str(when))

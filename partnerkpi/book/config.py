@@ -317,7 +317,7 @@ def _shown(value: Any) -> str:
 
 def _name(value: Any) -> str:
     name = _text(value, "[book] name")
-    if not name.strip():
+    if not name:
         raise UsageError(f"{NAME}, [book] name: it is empty. Write what the book is called, or leave the line out.")
     return name
 
