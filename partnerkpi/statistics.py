@@ -312,8 +312,8 @@ def index(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.DataFrame:
 
 def index_without_largest(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.DataFrame:
     """`index` with each group's largest row left out; missing for one row."""
-    values = np.nan_to_num(values_of(rows))
-    order = np.lexsort((values, codes))
+    values = values_of(rows)
+    order = np.lexsort((np.where(np.isnan(values), -np.inf, values), codes))
     last_of_group = np.append(codes[order][1:] != codes[order][:-1], True) if len(order) else np.zeros(0, dtype=bool)
     keep = order[~last_of_group]
     frame = index(rows.iloc[keep], codes[keep], groups)

@@ -26,7 +26,7 @@ from partnerkpi.batch.run import _tidied_when_ended
 ROOT = Path(__file__).resolve().parent.parent
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals of another kind")
 #: It takes about a second where nothing else runs; a busy machine needs more, and a notebook would sleep on for 99.
-PATIENCE = 45
+PATIENCE = 90
 END = (
     'display({"application/vnd.partnerkpi.end+json": {"chapter": "only", "partner": partner, "quarter": quarter,'
     ' "as_of": as_of, "figures": {"headline": 1.5}}, "text/plain": "end"}, raw=True)'

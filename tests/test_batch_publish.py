@@ -76,7 +76,7 @@ def reviewed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Review:
 
 
 def book_of(write_book: Callable[..., Path], **names: str) -> Path:
-    deals = "".join(f"D-{p},2025-10-01,won,2025-11-10,100,{p}\n" for p in names)
+    deals = "".join(f"D-{p},2025-07-01,won,2025-11-10,100,{p}\n" for p in names)
     partners = "partner_id,name\n" + "".join(f"{p},{name}\n" for p, name in names.items())
     return write_book(DEALS + deals, partners=partners)
 
