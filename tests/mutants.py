@@ -43,13 +43,12 @@ TABLE: dict[tuple[str, str], Edits] = {
         ("(self.last_day - self.start).days) + 1", "(self.last_day - self.start).days)"),
     ],
     # what was known on a day
-    ("book/past.py", "book_past as_of schema"): [
+    ("book/past.py", "as_of"): [("    deals = _without_closings(deals, history[unheard])\n", "")],
+    ("book/past.py", "book_past schema"): [
         ("(np.isnat(until) | (until > on))", "(np.isnat(until) | (until >= on))"),
         ('column.dated and column.later == "row"', 'column.dated and column.later == "row" and table.name != "leads"'),
         ('(history["recorded_at"] >= next_day)', '(history["recorded_at"] > pd.Timestamp("2190-01-01"))'),
         ("frame[name].mask(frame[name] >= next_day)", "frame[name]"),
-        ("    deals = _without_closings(deals, history[unheard])\n", ""),
-        ("    return trimmed(frame[rows])", "    return frame[rows].reset_index(drop=True)"),
     ],
     ("book/loading.py", "book_money schema"): [
         ('frame["closed_on"].fillna(day) if table.name == "deals"', 'never_dated if table.name == "deals"'),
@@ -63,12 +62,12 @@ TABLE: dict[tuple[str, str], Edits] = {
         ("scaled = (amounts * rates).to_numpy()", "scaled = amounts.to_numpy()"),
     ],
     # reading
-    ("book/reading.py", "book_faults"): [
+    ("book/reading.py", "book_account book_faults"): [
         ("MOST_SET_ASIDE = 0.01", "MOST_SET_ASIDE = 0.10"),
         ("FEW_ROWS = 5\n", "FEW_ROWS = 5000\n"),
         ('sums += [("amount", str(c), own)', 'sums += [("rows", str(c), own)'),
     ],
-    ("book/intake.py", "book_faults"): [
+    ("book/intake.py", "book_account book_faults"): [
         (
             'examined.aside(name, "the same key stands in rows that differ", conflict)',
             'examined.warn(name, "the same key stands in rows that differ", conflict)',
@@ -106,7 +105,7 @@ TABLE: dict[tuple[str, str], Edits] = {
         ("f'\"{text}\"' if", "text if"),
     ],
     # the network, and what one may know of it
-    ("others.py", "others truth oracle"): [
+    ("others.py", "others slices oracle"): [
         ("if len(values) < FEWEST_PARTNERS:", "if len(values) < 1:"),
         ('.drop(partner, errors="ignore")', ""),
         ("printed(quantile, figure.unit)", "quantile"),
@@ -117,11 +116,11 @@ TABLE: dict[tuple[str, str], Edits] = {
         ('_chances=every[every.index.isin(book.prospects["prospect_id"])]', "_chances=every"),
         ("    low, high = (0, 3) if low < 0 else (low, high)\n", ""),
     ],
-    ("recorded.py", "one_answer oracle"): [
+    ("recorded.py", "one_answer"): [
         ('{"lost", "abandoned"} & book.others.statuses', '{"lost", "abandoned"} & set(book.deals["status"])'),
     ],
     # figures
-    ("statistics.py", "coverage others compare promises"): [
+    ("statistics.py", "intervals others compare"): [
         (
             "return np.where(n > 0, low, np.nan), np.where(n > 0, high, np.nan)",
             "return np.where(n > 0, high, np.nan), np.where(n > 0, low, np.nan)",
@@ -129,7 +128,7 @@ TABLE: dict[tuple[str, str], Edits] = {
         ("np.where(n > 1, low, np.nan), np.where(n > 1, high, np.nan), reason)", "low, high, reason)"),
         ("possible = (n >= FEW) & ~equal", "possible = (n >= 2) & ~equal"),
     ],
-    ("survival.py", "coverage deals truth one_answer"): [
+    ("survival.py", "deals truth coverage"): [
         ("(np.cumsum(gone, axis=1) - gone)", "np.cumsum(gone, axis=1)"),
         ("parts = np.zeros((len(f), days + 1))", "parts = np.zeros((len(f), at + 1))"),
     ],

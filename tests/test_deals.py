@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -20,6 +21,7 @@ from partnerkpi.deals import (
 )
 from partnerkpi.kpis.number_of_deals import deals_per_active_month
 from partnerkpi.kpis.opportunity_pipeline import overdue_deals
+from partnerkpi.survival import won_within
 
 QUARTER = "2025Q3"  # July to September
 
@@ -101,6 +103,18 @@ def test_histories_follow_a_deal_through_a_window() -> None:
         "same day": (0, 0, "won"),
         # what ended before it began has no duration, what ended before the window is not in it
     }
+
+
+def test_how_far_others_were_followed_changes_nothing() -> None:
+    """A sum of floats depends on how many there are: a group is judged alike, alone and beside one followed longer."""
+    random = np.random.default_rng([ord(letter) for letter in "alone"])
+    entry = np.zeros(60, dtype=np.int64)
+    rows = pd.DataFrame({"entry": entry, "exit": random.integers(1, 90, 60), "outcome": ["won", "other", "open"] * 20})
+    long = pd.DataFrame({"entry": [0], "exit": [700], "outcome": ["open"]})
+    for days in (30, 90, 180):
+        alone = won_within(days)(rows, np.zeros(60, dtype=np.int64), 1)
+        beside = won_within(days)(pd.concat([rows, long]), np.repeat([0, 1], [60, 1]), 2)
+        pd.testing.assert_frame_equal(alone, beside.iloc[:1], check_exact=True)
 
 
 def test_overdue_is_what_should_have_closed_before_the_last_day() -> None:

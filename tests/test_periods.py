@@ -36,6 +36,12 @@ def test_a_running_quarter_is_cut_and_marked() -> None:
     assert str(quarter) == "2025Q4 to date, 49 of 92 days"
 
 
+def test_a_quarter_is_complete_from_its_last_day_on() -> None:
+    assert [last_complete(day(d)) for d in ("2025-12-30", "2025-12-31", "2026-01-01")] == ["2025Q3", "2025Q4", "2025Q4"]
+    assert last_complete(day("2025-01-31"), 2) == "2025Q4"
+    assert last_complete(day("2025-01-30"), 2) == "2025Q3"
+
+
 def test_a_quarter_that_has_not_begun_is_refused() -> None:
     with pytest.raises(UsageError, match="begins on 2026-01-01"):
         quarter_of("2026Q1", as_of=day("2025-12-31"))
