@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import encodings.aliases
 import os
 import re
@@ -207,6 +208,20 @@ def test_every_encoding_python_has_reads_the_file_or_is_refused(write_book: Writ
             read.add(name)
     assert {"utf_8", "latin_1", "cp1250", "cp1252", "shift_jis", "gb18030", "euc_kr", "koi8_r", "ascii"} <= read
     assert not {"utf_7", "rot_13", "hex_codec", "idna", "punycode", "unicode_escape", "undefined"} & read
+
+
+def test_an_encoding_that_is_another_on_every_machine_is_refused(write_book: Write) -> None:
+    utf_8 = codecs.lookup("utf-8")
+
+    def windows(name: str) -> codecs.CodecInfo | None:
+        return codecs.CodecInfo(utf_8.encode, utf_8.decode, name=name) if name in ("mbcs", "oem") else None
+
+    codecs.register(windows)
+    try:
+        with pytest.raises(UsageError, match="files in 'oem' are not read"):
+            read_config(write_book(DEALS, toml='[deals]\nencoding = "oem"\n'))
+    finally:
+        codecs.unregister(windows)
 
 
 @pytest.mark.parametrize("name", ["deals.csv", "book.toml", "leads.csv", "sub"])

@@ -138,7 +138,10 @@ ENDLESS = "WITH RECURSIVE t(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM t) SELEC
 @pytest.mark.parametrize(
     ("sql", "said"),
     [
-        ("SELECT count(*) AS deal_id FROM range(10000000000) a, range(1000) b", "takes longer than 0.3 seconds"),
+        (
+            "SELECT sum(a.range * b.range) AS deal_id FROM range(1000000) a, range(1000) b",
+            "takes longer than 0.3 seconds",
+        ),
         (ENDLESS, "takes longer than 0.3 seconds"),
         ("SELECT range AS deal_id FROM range(100000000000)", "is stopped: it (takes longer|needs more)"),
         ("SELECT list(range) AS deal_id FROM range(1000000000)", "needs more than 2 GB of memory"),
