@@ -243,6 +243,27 @@ def ratio_or(otherwise: Code, less: float = 0.0, empty: Code | None = None) -> S
     return ratio
 
 
+def share_by_amount(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.DataFrame:
+    """Share of the amounts in `of` whose row has a true `value`.
+
+    Missing where a side has deals of which none has an amount: what was won, or lost, is then not known. A row that is
+    no deal (without `deal_id`) never had an amount and says nothing. `n` counts the rows with an amount above zero.
+    """
+    yes, of = values_of(rows) > 0, values_of(rows, "of")
+    deal = rows["deal_id"].notna().to_numpy(dtype=bool)
+    held = of > 0
+    n = _counted(codes[held], groups)
+    value = _divide(exact_total(of[held & yes], codes[held & yes], groups), exact_total(of[held], codes[held], groups))
+    one_sided = np.zeros(groups, dtype=bool)
+    for side in (deal & yes, deal & ~yes):
+        one_sided |= _all_unknown(of[side], codes[side], groups)
+    value[one_sided] = np.nan
+    blank = _counted(codes[deal & np.isnan(of)], groups)
+    remarks = _some_without(blank, _counted(codes[deal], groups))
+    cases = [(one_sided & (n > 0), Code.ONE_SIDE_WITHOUT_AMOUNT()), (np.isnan(value), Code.NO_AMOUNTS_DECIDED())]
+    return answer(value, n, reason=reasons_of([*cases, (blank > 0, remarks)], Code.RATIO_OF_SUMS()))
+
+
 def median(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.DataFrame:
     """Median with the exact interval between two order statistics, which exists from six rows on."""
     from scipy.stats import binom

@@ -62,13 +62,14 @@ class Code(Enum):
     NO_DEAL_WON_IN_WINDOW = "no deal won in the window"
     NOT_REACHED = "not reached: a deal is likelier to be still open than to be won"
     NOBODY_FOLLOWED_SO_LONG = "nobody was followed for {days} days yet"
+    ONE_SIDE_WITHOUT_AMOUNT = "none of the won, or none of the other decided deals has an amount"
     NO_AMOUNTS_DECIDED = "no amounts were decided"
     NO_SPEND = "no spend"
     NO_LEADS_FROM_SPEND = "no leads from channels with spend"
     NO_WINS_FROM_SPEND = "no deals won from channels with spend"
     TYPICAL_WITHOUT_AMOUNT = "the typical partner brought no amount"
     NO_WIN_IN_YEAR_BEFORE = "no deal won in the four quarters before"
-    NOT_A_PARTNER_THEN = "not a partner of that quarter"
+    NOT_A_PARTNER_THEN = "no months of membership in the quarter"
     TOO_LITTLE_TO_EXPECT = "too little is recorded to say what was to be expected"
     NONE = "{rows:none}"
     NONE_IN_QUARTER = "{rows:none_in_quarter}"
@@ -344,6 +345,13 @@ def number_text(value: float, digits: int = 0, *, trimmed: bool = False) -> str:
         return f"{value:,}"
     pattern = "#,##0" + ("." + ("#" if trimmed else "0") * digits if digits else "")
     return _without_minus_zero(format_decimal(value, format=pattern, locale=language()))
+
+
+def decimal_point() -> str:
+    """What stands before the decimals in the language in use."""
+    from babel.numbers import get_decimal_symbol
+
+    return get_decimal_symbol(language())
 
 
 def _money(value: float, currency: str) -> str:

@@ -79,11 +79,11 @@ WHERE status IN ('won', 'lost', 'abandoned', 'rejected')
   AND (sourced = 'partner' OR NOT EXISTS (SELECT 1 FROM deals WHERE sourced IS NOT NULL));
 
 CREATE OR REPLACE VIEW prospects AS
-SELECT 'D:' || deal_id AS prospect_id, created_on, status, closed_on, partner_id, worth,
+SELECT 'D:' || deal_id AS prospect_id, deal_id, created_on, status, closed_on, partner_id, worth,
        came_through AS channel, region, product
 FROM valued WHERE lead_id IS NULL OR lead_id NOT IN (SELECT lead_id FROM leads)
 UNION ALL
-SELECT 'L:' || l.lead_id, l.created_on, coalesce(d.status, l.status, 'open'),
+SELECT 'L:' || l.lead_id, d.deal_id, l.created_on, coalesce(d.status, l.status, 'open'),
        CASE WHEN d.status IS NULL THEN l.closed_on ELSE d.closed_on END,
        coalesce(d.partner_id, l.partner_id), d.worth,
        coalesce(l.channel, d.came_through), coalesce(l.region, d.region), coalesce(l.product, d.product)

@@ -182,9 +182,16 @@ SELECT quarter, {GROUP}, avg((status = 'won')::INT) AS value, count(*) AS n
 FROM decided WHERE status IN ('won', 'lost') {SETS}
 """
 
+# Unknown where a side has deals and none of them has an amount; a lead that became no deal never had one.
 BY_AMOUNT = f"""
-SELECT quarter, {GROUP}, coalesce(sum(worth) FILTER (status = 'won'), 0) / sum(worth) AS value, count(*) AS n
-FROM decided WHERE worth > 0 {SETS}
+SELECT quarter, {GROUP}, count(*) FILTER (worth > 0) AS n,
+       CASE WHEN count(*) FILTER (status = 'won' AND deal_id IS NOT NULL) > 0
+                 AND count(worth) FILTER (status = 'won') = 0 THEN NULL
+            WHEN count(*) FILTER (status <> 'won' AND deal_id IS NOT NULL) > 0
+                 AND count(worth) FILTER (status <> 'won') = 0 THEN NULL
+            ELSE coalesce(sum(greatest(worth, 0)) FILTER (status = 'won'), 0) / nullif(sum(greatest(worth, 0)), 0)
+            END AS value
+FROM decided {SETS}
 """
 
 # The prospects that came in during the four quarters, watched from their first day.

@@ -19,12 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import mistune
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from partnerkpi.batch.plan import Chapter
-from partnerkpi.show.html import outside, style
-from partnerkpi.wording import MISSING
+from partnerkpi.show.html import environment, style
+from partnerkpi.wording import MISSING, say
 
 FOLDER = Path(__file__).resolve().parent / "templates"
 #: No script, nothing from elsewhere: the second line of defence, should anything have passed the first.
@@ -147,7 +146,7 @@ def network_page(
 
 
 def _rendered(template: str, **values: Any) -> bytes:
-    html = _environment().get_template(template).render(policy=POLICY, css=_css(), **values)
+    html = environment(FOLDER).get_template(template).render(policy=POLICY, css=_css(), **values)
     return (html.strip() + "\n").encode()
 
 
@@ -155,19 +154,6 @@ def _rendered(template: str, **values: Any) -> bytes:
 def _css() -> Markup:
     shown = str(style()).removeprefix("<style>").removesuffix("</style>")
     return Markup(shown + "\n" + (FOLDER / "page.css").read_text(encoding="utf-8").strip())
-
-
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["outside"] = outside
-    return environment
 
 
 def chapter_html(notebook: Mapping[str, Any], demote: int = 1, first: str = "") -> Markup:
@@ -254,7 +240,8 @@ def _printed(text: Any) -> str:
 
 def _folded(parts: Sequence[str]) -> str:
     inner = "\n".join(part for part in parts if part)
-    return f'<details class="lesson"><summary>How this number is derived</summary>\n{inner}\n</details>'
+    summary = escape(say("How this number is derived"))
+    return f'<details class="lesson"><summary>{summary}</summary>\n{inner}\n</details>'
 
 
 def _source(cell: Cell) -> str:

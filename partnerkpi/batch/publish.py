@@ -109,7 +109,7 @@ class QuarterFolder:
         cover, chapters = page.bound_chapters(self.plan.chapters, notebooks)
         content = page.network_page(
             self._heading(NETWORK),
-            kpis=[kpi.title for kpi in KPIS],
+            kpis=[say(kpi.title) for kpi in KPIS],
             lines=self._lines(),
             failures=self._failures(),
             cover=cover,
@@ -222,8 +222,8 @@ class QuarterFolder:
 
     def _heading(self, partner: str) -> page.Heading:
         q = self.quarter
-        to_date = "" if q.complete else f"to date, {q.days_so_far} of {q.days} days"
-        days = f"{q.start:%Y-%m-%d} to {q.last_day:%Y-%m-%d}"
+        to_date = "" if q.complete else say("to date, {done} of {days} days", done=q.days_so_far, days=q.days)
+        days = say("{first} to {last}", first=q.start, last=q.last_day)
         return page.Heading(
             name=clean(self._name(partner)), partner=partner, quarter=q.label, days=days, to_date=to_date
         )
@@ -248,9 +248,10 @@ class QuarterFolder:
             for r in now[now["figure"] == figure.name].to_dict("records") if figure is not kpi else ():
                 score = _score(r)
                 cells[r["group"], kpi.name] = replace(score, note=f"{say(figure.title)}: {score.note}")
+        nothing = page.Score(MISSING, say("no rows"), few=True)
         lines = []
         for partner, name in sorted(self.plan.names.items()):
-            scores_of = tuple(cells.get((partner, kpi.name), page.Score(MISSING, "no rows", few=True)) for kpi in KPIS)
+            scores_of = tuple(cells.get((partner, kpi.name), nothing) for kpi in KPIS)
             lines.append(
                 page.Line(
                     partner=partner,

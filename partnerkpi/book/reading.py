@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from partnerkpi.book.intake import ASIDE, FATES, FAULT_COLUMNS, Examined
+from partnerkpi.wording import decimal_point, number_text, say
 
 SET_ASIDE = FATES[ASIDE]
 MOST_SET_ASIDE = 0.01
@@ -115,12 +116,20 @@ class Reading:
         It reads like: deals: 8,800 rows read = 8,300 used + 500 out of scope + 0 set aside; USD 10,005,534 = …
         """
         rows = self.rows(table)
-        parts = [f"{table}: {rows['read']:,} rows read = " + " + ".join(f"{rows[fate]:,} {fate}" for fate in FATES)]
+        right = " + ".join(f"{number_text(rows[fate])} {say(fate)}" for fate in FATES)
+        read = say("{n} row read", "{n} rows read", n=rows["read"])
+        parts = [f"{say(table)}: {read} = {right}"]
         for currency, sums in self.money(table).items():
             if currency and (sums["read"] or sums["unknown"]):
                 parts.append(self._equation(table, currency, sums))
             elif sums["unknown"]:
-                parts.append(f"{_unknown(sums['unknown'])}, in a currency just as unknown, set aside")
+                parts.append(
+                    say(
+                        "{n} row of unknown money, in a currency just as unknown, set aside",
+                        "{n} rows of unknown money, in a currency just as unknown, set aside",
+                        n=sums["unknown"],
+                    )
+                )
         return "; ".join(parts)
 
     def _equation(self, table: str, currency: str, sums: Mapping[str, int]) -> str:
@@ -131,9 +140,9 @@ class Reading:
         if sums["unknown"]:
             left.append(_unknown(sums["unknown"]))
         for fate in FATES:
-            right.append(f"{self._money_text(sums[fate])} {fate}")
+            right.append(f"{self._money_text(sums[fate])} {say(fate)}")
             if rows := int(mine.loc[mine["fate"] == fate, "unknown"].sum()):
-                right.append(f"{_unknown(rows)} {fate}")
+                right.append(f"{_unknown(rows)} {say(fate)}")
         return f"{' + '.join(left)} = {' + '.join(right)}"
 
     def lines(self) -> list[str]:
@@ -160,11 +169,11 @@ class Reading:
     def _money_text(self, units: int) -> str:
         sign, units = ("−" if units < 0 else ""), abs(units)
         whole, rest = divmod(units, 10**self.digits)
-        return f"{sign}{whole:,}" + (f".{rest:0{self.digits}d}" if self.digits else "")
+        return sign + number_text(whole) + (decimal_point() + f"{rest:0{self.digits}d}" if self.digits else "")
 
 
 def _unknown(rows: int) -> str:
-    return f"{rows:,} row{'s' if rows != 1 else ''} of unknown money"
+    return say("{n} row of unknown money", "{n} rows of unknown money", n=rows)
 
 
 def _cut(text: str, limit: int = 60) -> str:

@@ -25,7 +25,7 @@ from partnerkpi.deals import closed_in, decided_in, histories
 from partnerkpi.kpi import kpi
 from partnerkpi.periods import Quarter
 from partnerkpi.recorded import NotRecorded, need_losses, need_wins, need_won_amounts
-from partnerkpi.statistics import ratio_or, share, standardised
+from partnerkpi.statistics import share, share_by_amount, standardised
 from partnerkpi.survival import won_within
 from partnerkpi.wording import PROSPECTS, Code
 
@@ -65,7 +65,7 @@ def narrow(book: Book, quarter: Quarter) -> pd.DataFrame:
 @close_rate.companion(
     title="Close rate by amount",
     formula="won amount ÷ decided amount",
-    statistic=ratio_or(Code.NO_AMOUNTS_DECIDED),
+    statistic=share_by_amount,
 )
 def by_amount(book: Book, quarter: Quarter) -> pd.DataFrame:
     """Of the money decided in the quarter, what share was won?"""
@@ -73,8 +73,7 @@ def by_amount(book: Book, quarter: Quarter) -> pd.DataFrame:
     need_won_amounts(book)
     if not {"lost", "abandoned"} & book.others.priced:
         raise NotRecorded(Code.LOST_AMOUNTS_NOT_RECORDED())
-    decided = decided[decided["amount"] > 0]
-    return decided.assign(value=decided["amount"].where(decided["status"] == "won", 0.0), of=decided["amount"])
+    return decided.assign(value=decided["status"] == "won", of=decided["amount"])
 
 
 def cohort(book: Book, quarter: Quarter) -> pd.DataFrame:

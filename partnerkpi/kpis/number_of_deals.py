@@ -89,5 +89,5 @@ def deals_per_active_month(book: Book, quarter: Quarter) -> pd.DataFrame:
     last = partners["left_on"].where(partners["left_on"] < quarter.last_day, quarter.last_day)
     days = ((last - first).dt.days + 1).clip(lower=0)
     months = days / quarter.days * 3
-    active = pd.DataFrame({"partner_id": partners["partner_id"], "value": 0.0, "of": months, "counted": False})
+    active = partners[["partner_id"]].assign(value=0.0, of=months, counted=False, whole=True)
     return pd.concat([won.assign(of=0.0, counted=True), active[np.asarray(months > 0)]])

@@ -23,7 +23,7 @@ from partnerkpi.figures import HEADLINE, figure
 from partnerkpi.kpi import Kpi
 from partnerkpi.kpis import KPIS
 from partnerkpi.periods import Quarter
-from partnerkpi.wording import say
+from partnerkpi.wording import FEW, language, say
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,14 +57,14 @@ class Shown:
 
 def render(template: str, **values: Any) -> str:
     """Fill one of the templates; everything but markup made here is escaped."""
-    return environment().get_template(template).render(**values).strip()
+    return environment(FOLDER).get_template(template).render(**values).strip()
 
 
 @cache
-def environment() -> Environment:
-    """The templates of this package, with escaping on and a missing value an error."""
+def environment(folder: Path) -> Environment:
+    """The templates of a folder, with escaping on and a missing value an error; they `say` what the catalogue has."""
     templates = Environment(
-        loader=FileSystemLoader(FOLDER),
+        loader=FileSystemLoader(folder),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -73,7 +73,7 @@ def environment() -> Environment:
     )
     templates.filters["outside"] = outside
     templates.globals["style"] = style
-    templates.globals["say"] = say
+    templates.globals |= {"say": say, "language": language, "few": FEW}
     return templates
 
 
