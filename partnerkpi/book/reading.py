@@ -218,7 +218,8 @@ def account(tables: Mapping[str, Examined], home: str, inputs: Mapping[str, str]
     faults = pd.concat([empty_found(), *(f for t in tables.values() for f in t.faults)], ignore_index=True)
     order = faults["kind"].map({"E": 0, "Q": 1, "W": 2})
     faults = faults.assign(order=order).sort_values("order", kind="stable").drop(columns="order").reset_index(drop=True)
-    aside = pd.concat([empty_set_aside(), *(_set_aside(t) for t in given)], ignore_index=True)
+    some = [t for t in given if t.ragged or (t.fate == ASIDE).any()]
+    aside = pd.concat([empty_set_aside(), *(_set_aside(t) for t in some)], ignore_index=True)
     return Reading(ledger, faults, aside, dict(sorted(inputs.items())), digits, _unread(given))
 
 
