@@ -131,6 +131,19 @@ def test_without_this_deal(sample: Book) -> None:
     assert sample.without(partner_id="P-003").partner == ""
 
 
+def test_one_chooses_deals_by_what_they_are_now_with_their_whole_past() -> None:
+    book = book_of(
+        as_of="2025-12-31",
+        deals="deal_id,created_on,status,closed_on,amount\nA,2025-10-01,won,2025-12-01,500\nB,2025-10-01,open,,500\n",
+        history="deal_id,changed_at,amount\nA,2025-10-01,100\nA,2025-11-01,500\nB,2025-10-01,500\n",
+    )
+    assert list(book.spells["amount"]) == [100, 500, 500, 500]
+    for part in (book.where(amount=(400, None)), book.where(status=["won", "open"]), book.without(amount=(100, 100))):
+        assert list(part.spells["deal_id"]) == ["A", "A", "A", "B"]
+    assert list(book.where(status="won").spells["status"]) == ["open", "open", "won"]
+    assert list(book.without(status="won").spells["deal_id"]) == ["B"]
+
+
 def test_editing_a_frame_changes_nothing_in_the_book(sample: Book) -> None:
     from partnerkpi.kpis import average_deal_size, number_of_deals
 

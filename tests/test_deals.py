@@ -108,13 +108,14 @@ def test_histories_follow_a_deal_through_a_window() -> None:
 def test_how_far_others_were_followed_changes_nothing() -> None:
     """A sum of floats depends on how many there are: a group is judged alike, alone and beside one followed longer."""
     random = np.random.default_rng([ord(letter) for letter in "alone"])
-    entry = np.zeros(60, dtype=np.int64)
-    rows = pd.DataFrame({"entry": entry, "exit": random.integers(1, 90, 60), "outcome": ["won", "other", "open"] * 20})
+    groups, size = 100, 60
+    outcomes = random.choice(["won", "other", "open"], groups * size)
+    rows = pd.DataFrame({"entry": 0, "exit": random.integers(1, 150, groups * size), "outcome": outcomes})
     long = pd.DataFrame({"entry": [0], "exit": [700], "outcome": ["open"]})
-    for days in (30, 90, 180):
-        alone = won_within(days)(rows, np.zeros(60, dtype=np.int64), 1)
-        beside = won_within(days)(pd.concat([rows, long]), np.repeat([0, 1], [60, 1]), 2)
-        pd.testing.assert_frame_equal(alone, beside.iloc[:1], check_exact=True)
+    codes = np.repeat(np.arange(groups + 1), [size] * groups + [1])
+    beside = won_within(180)(pd.concat([rows, long]), codes, groups + 1).iloc[:groups]
+    alone = [won_within(180)(rows[codes[:-1] == group], np.zeros(size, dtype=np.int64), 1) for group in range(groups)]
+    pd.testing.assert_frame_equal(pd.concat(alone, ignore_index=True), beside, check_exact=True)
 
 
 def test_overdue_is_what_should_have_closed_before_the_last_day() -> None:
