@@ -2,12 +2,11 @@
 
 A deal is open at the end of a day exactly when it has a spell with `from_day` ≤ day < `to_day` and status `open`.
 
-Each deal begins open on `created_on`. Its history says what changed; of several changes on one day the last one holds.
-On `closed_on` it takes its outcome, for good, and the values it has in the deals table, blanks too, unless its history
-goes on after that. Between changes a value stays. Before the first value its history gives it was not known: it is
-missing then, and never filled in from later. What the history of a deal never gives is that of the deals table
-throughout. Where the history ends on something else than the deals table says, the deals table holds from the day of
-the export on.
+Each deal begins open on `created_on`. Its history says what changed; of several changes on one day the last one
+holds. On `closed_on` it takes its outcome, for good, and the values it has in the deals table unless its history goes
+on after that. Between changes a value stays. Before the first value its history gives it was not known: it is missing
+then, and never filled in from later. What the history of a deal never gives is that of the deals table throughout.
+Where the history ends on something else than the deals table says, the deals table holds from the day of the export on.
 
 What a current export cannot tell any more, it does not tell here either: only what a history can change has a past.
 """
@@ -240,12 +239,12 @@ def _filled(events: _Events, then: np.ndarray, now: np.ndarray, opens: int | Non
         told &= ~events.after_closing
     values[told] = then[events.row[told]]
     from_history = told & ~_is_missing(values)
-    carried = events.closing if opens is not None else events.closing & events.final & _says(now)
+    carried = events.closing if opens is not None else events.closing & events.final
     values[carried] = now[events.deal[carried]]
     if opens is not None:
         values[events.creation] = opens
     here = np.arange(len(values))
-    before = np.maximum.accumulate(np.where(_is_missing(values) & ~carried, -1, here))
+    before = np.maximum.accumulate(np.where(_is_missing(values), -1, here))
     with_past = np.bincount(events.deal[from_history], minlength=int(events.deal[-1]) + 1)[events.deal] > 0
     otherwise = np.where(with_past, _missing(now), now[events.deal]).astype(now.dtype)
     return np.where(before >= events.first, values[before], otherwise)
@@ -261,7 +260,8 @@ def _with_export(
     ends = {c: v[last] for c, v in state.items()}
     wanted = {}
     for column, values in final.items():
-        wanted[column] = values[deal[last]] if _says(values) else ends[column]
+        says = not bool(_is_missing(values).all())  # a column the deals table never fills says nothing
+        wanted[column] = values[deal[last]] if says else ends[column]
     changed = np.zeros(len(last), dtype=bool)
     for column, values in wanted.items():
         changed |= _differ(values, ends[column])
@@ -289,11 +289,6 @@ def _missing(values: np.ndarray) -> Any:
 
 def _is_missing(values: np.ndarray) -> np.ndarray:
     return np.isnan(values) if values.dtype.kind == "f" else values == _missing(values)
-
-
-def _says(now: np.ndarray) -> bool:
-    """True when the deals table has the column at all; then a blank says that there is none, else nothing."""
-    return not bool(_is_missing(now).all())
 
 
 def _differ(one: np.ndarray, other: np.ndarray) -> np.ndarray:

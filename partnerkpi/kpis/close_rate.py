@@ -73,7 +73,7 @@ def by_amount(book: Book, quarter: Quarter) -> pd.DataFrame:
     need_won_amounts(book)
     if not {"lost", "abandoned"} & book.others.priced:
         raise NotRecorded(Code.LOST_AMOUNTS_NOT_RECORDED())
-    return decided.assign(value=decided["status"] == "won", of=decided["amount"])
+    return decided.assign(value=decided["status"] == "won", of=decided["amount"], counted=decided["amount"] > 0)
 
 
 def cohort(book: Book, quarter: Quarter) -> pd.DataFrame:
