@@ -21,6 +21,7 @@ from partnerkpi.book import Book
 from partnerkpi.book.schema import evidence as evidence_columns
 from partnerkpi.errors import UsageError
 from partnerkpi.estimate import Estimate
+from partnerkpi.experience import Experience
 from partnerkpi.groups import ALL, Groups, Key, groups_of
 from partnerkpi.periods import Quarter
 from partnerkpi.recorded import NotRecorded
@@ -252,7 +253,7 @@ class Kpi:
             table["reason"] = pd.Series([reason] * len(labels), dtype=object)
             table["note"] = pd.Series([None] * len(labels), dtype=object)
         else:
-            table = self._measured(rows, groups)
+            table = self._measured(rows, groups, book.others.experience(quarter))
             if self.only_for:
                 alone = any(c.column in self.only_for and len(c.values) == 1 and not c.opposite for c in book.choices)
                 listed = groups is not None and groups.column in self.only_for
@@ -265,15 +266,15 @@ class Kpi:
         table.insert(5, "unit", self.currency_unit(book))
         return table
 
-    def _measured(self, rows: pd.DataFrame, groups: Groups | None) -> pd.DataFrame:
-        table = self.statistic(rows, np.zeros(len(rows), dtype=np.int64), 1)
+    def _measured(self, rows: pd.DataFrame, groups: Groups | None, known: Experience) -> pd.DataFrame:
+        table = self.statistic(rows, np.zeros(len(rows), dtype=np.int64), 1, known)
         codes = np.zeros(len(rows), dtype=np.int64)
         if groups:
             codes = groups.codes(rows)
             grouped = np.ones(len(rows), dtype=bool)
             if "whole" in rows:  # without a group these rows are of the whole, and of no group
                 grouped = ~(rows["whole"].eq(True) & (codes == len(groups.labels) - 1)).to_numpy(dtype=bool)
-            parts = self.statistic(rows[grouped], codes[grouped], len(groups.labels))
+            parts = self.statistic(rows[grouped], codes[grouped], len(groups.labels), known)
             table = pd.concat([parts, table], ignore_index=True)
         nothing = (Code.NONE_IN_QUARTER if self.kind == "flow" else Code.NONE)(rows=self.counts)
         table["reason"] = table["reason"].where(table["reason"].notna() | table["value"].notna(), nothing)

@@ -17,6 +17,8 @@ import pandas as pd
 
 from partnerkpi.book import Book, Figure, Spread
 from partnerkpi.deals import DECIDED, decided_in, won_in
+from partnerkpi.experience import STEADY, Experience
+from partnerkpi.network import experience_of
 from partnerkpi.periods import Quarter
 from partnerkpi.statistics import exact_total
 from partnerkpi.wording import FEW
@@ -36,6 +38,7 @@ class Computed:
         """`bound` makes the whole book that has these as its `others`."""
         self.whole = bound(self)
         self.typical = cache(self._typical)
+        self.experience = cache(lambda quarter: experience_of(self.whole, quarter))
         self.stage_shares = cache(self._stage_shares)
         self.chances = cache(self._chances)
         self._values = cache(self._figures_of_partners)
@@ -153,6 +156,7 @@ class Given:
     statuses: frozenset[str]
     priced: frozenset[str]
     _typical: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    _experience: Mapping[str, Experience] = field(default_factory=dict)
     _stages: Mapping[str, pd.Series] = field(default_factory=dict)
     _chances: pd.Series = field(default_factory=lambda: _NO_CHANCES)
     _peers: Mapping[tuple[str, str], Spread] = field(default_factory=dict)
@@ -160,6 +164,10 @@ class Given:
     def typical(self, quarter: Quarter) -> tuple[float, float]:
         """Deals and amount of the typical partner; NaN for a quarter the slice was not made for."""
         return self._typical.get(quarter.label, (np.nan, np.nan))
+
+    def experience(self, quarter: Quarter) -> Experience:
+        """How much figures vary beyond chance; the textbook's for a quarter the slice was not made for."""
+        return self._experience.get(quarter.label, STEADY)
 
     def stage_shares(self, quarter: Quarter) -> pd.Series:
         """By stage, the share of decided deals won."""
@@ -226,6 +234,7 @@ def given_to(book: Book, quarters: Sequence[Quarter], figures: Sequence[Figure],
         statuses=others.statuses,
         priced=others.priced,
         _typical={quarter.label: others.typical(quarter) for quarter in quarters},
+        _experience={quarter.label: others.experience(quarter) for quarter in quarters},
         _stages={quarter.label: others.stage_shares(quarter) for quarter in quarters},
         _chances=every[every.index.isin(book.prospects["prospect_id"])],
         _peers={(f.name, q.label): others.peers(f, q, book.partner) for q in recent for f in figures if book.partner},

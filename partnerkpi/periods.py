@@ -34,6 +34,11 @@ class Quarter:
     fiscal_year_starts: int = 1
 
     @property
+    def number(self) -> int:
+        """Which quarter of the fiscal year it is, 1 to 4."""
+        return int(self.label[5])
+
+    @property
     def complete(self) -> bool:
         """True when the quarter has ended by the as-of day."""
         return self.last_day == self.end

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import fields
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +22,13 @@ from partnerkpi.book.levels import Choice
 from partnerkpi.book.loading import day_of
 from partnerkpi.book.schema import TABLES
 from partnerkpi.errors import SystemProblem, UsageError
+from partnerkpi.experience import Experience
 from partnerkpi.others import Given
 
 #: The file that makes a folder a slice.
 NAME = "slice.json"
 _ACCOUNT = ("ledger", "found", "set_aside")
-_OTHERS = ("typical", "stages", "chances", "peers")
+_OTHERS = ("typical", "experience", "stages", "chances", "peers")
 _FACTS = ("name", "currency", "time_zone", "fiscal_year_starts", "money_digits")
 _DAYS = ("as_of", "extracted_on")
 _STATUSES = ("statuses", "priced")
@@ -134,6 +137,7 @@ def _frames_of(others: Given) -> dict[str, pd.DataFrame]:
     peers = [(*key, s.n, s.median, s.lower, s.upper) for key, s in others._peers.items()]
     return {
         "typical": _typed(typical, {"quarter": "str", "deals": "float64", "amount": "float64"}),
+        "experience": pd.DataFrame({q: _numbers(e) for q, e in others._experience.items()}, dtype="float64"),
         "stages": _typed(stages, {"quarter": "str", "stage": "str", "share": "float64"}),
         "chances": others._chances.rename_axis("prospect_id").rename("chance").reset_index().astype(_CHANCES),
         "peers": _typed(peers, _PEERS),
@@ -142,6 +146,20 @@ def _frames_of(others: Given) -> dict[str, pd.DataFrame]:
 
 _CHANCES = {"prospect_id": "str", "chance": "float64"}
 _PEERS = {"figure": "str", "quarter": "str", "n": "int64", **dict.fromkeys(("median", "lower", "upper"), "float64")}
+
+
+def _numbers(known: Experience) -> list[float]:
+    """All its numbers in the order of its fields, the season's four among them."""
+    values = [getattr(known, one.name) for one in fields(Experience)]
+    return [number for value in values for number in (value if isinstance(value, tuple) else (value,))]
+
+
+def _experience(numbers: list[float]) -> Experience:
+    left = iter(numbers)
+    values: dict[str, Any] = {}
+    for one in fields(Experience):
+        values[one.name] = tuple(islice(left, 4)) if one.name == "season" else next(left)
+    return Experience(**values)
 
 
 def _typed(rows: list[tuple[Any, ...]], dtypes: Mapping[str, str]) -> pd.DataFrame:
@@ -157,6 +175,7 @@ def _others_of(frames: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
         by_stage.setdefault(quarter, {})[stage] = share
     return {
         "_typical": {quarter: (deals, amount) for quarter, deals, amount in typical},
+        "_experience": {q: _experience(frames["experience"][q].tolist()) for q in frames["experience"]},
         "_stages": {quarter: pd.Series(by, dtype=np.float64) for quarter, by in by_stage.items()},
         "_chances": frames["chances"].set_index("prospect_id")["chance"],
         "_peers": {

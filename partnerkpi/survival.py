@@ -15,17 +15,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from partnerkpi.experience import STEADY, Experience, Floats, Ints
+from partnerkpi.intervals import Z, design_effect, wilson
 from partnerkpi.statistics import (
     NO_INTERVAL,
     TOO_FEW,
-    Floats,
-    Ints,
     Statistic,
-    Z,
     answer,
     exact_total,
     reasons_of,
-    wilson,
 )
 from partnerkpi.wording import FEW, Code
 
@@ -91,7 +89,7 @@ def _variance_parts(c: Curve) -> tuple[Floats, Floats, Floats, Floats]:
     return inverse, odds, c.win * c.before, c.win * (1 - c.win) * c.before**2
 
 
-def median_days(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.DataFrame:
+def median_days(rows: pd.DataFrame, codes: Ints, groups: int, _known: Experience = STEADY) -> pd.DataFrame:
     """Median days to a win: the first age at which the win curve reaches half of its height.
 
     Missing without a win, and "not reached" while a deal is likelier to be still open at the end of the curve than to
@@ -147,7 +145,7 @@ def won_within(days: int) -> Statistic:
     Interval: Wilson's with the effective sample size F(1 − F) ÷ Var(F). Missing where nobody was followed that long.
     """
 
-    def won_by_age(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.DataFrame:
+    def won_by_age(rows: pd.DataFrame, codes: Ints, groups: int, known: Experience = STEADY) -> pd.DataFrame:
         value, effective = np.full(groups, np.nan), np.zeros(groups)
         for part, c in win_curves(rows, codes, groups):
             at = min(days, c.won.shape[1] - 1)
@@ -163,6 +161,8 @@ def won_within(days: int) -> Statistic:
             value[part] = np.where(followed, f, np.nan)
             effective[part] = np.minimum(size, at_stake)
         n = np.bincount(codes, minlength=groups).astype(np.int64)
+        # a year's prospects are decided in about four quarters, each of which moves by itself
+        effective /= design_effect(rows, codes, groups, known.like_outcomes, known.drift / 4)
         low, high = wilson(np.nan_to_num(value) * effective, effective)
         shown = (n >= FEW) & ~np.isnan(value)
         unseen = (n > 0) & np.isnan(value)
@@ -172,7 +172,7 @@ def won_within(days: int) -> Statistic:
     return won_by_age
 
 
-def money_per_day(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.DataFrame:
+def money_per_day(rows: pd.DataFrame, codes: Ints, groups: int, _known: Experience = STEADY) -> pd.DataFrame:
     """Sales velocity: entries per day × probability of a win × average deal size, in money per day.
 
     `rows` has, beside `entry`, `exit` and `outcome`, `entered` (true for deals created in the window), `value` (the

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from math import sqrt
+from math import hypot, log, sqrt
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import partnerkpi as pk
+from partnerkpi.kpis import KPIS
 from partnerkpi.shipped import shipped
 
 Write = Callable[..., Path]
@@ -74,16 +76,34 @@ def test_shares_have_wilsons_interval_from_two_rows_on(figure: str, lines: Calla
         assert low < high
 
 
-@pytest.mark.parametrize("figure", COUNTS)
-def test_counts_have_the_exact_poisson_interval(figure: str, lines: Callable[[str], pd.DataFrame]) -> None:
-    """Garwood's limits: the paces at which so many, or so few, happen once in forty times."""
-    from scipy.stats import poisson
+def unsteadiness(book: pk.Book, quarter: str, sellers: list[str]) -> float:
+    """The squared coefficient of variation of a pace shared by the sellers of these rows: that of one times Σp²."""
+    n = len(sellers)
+    pairs = sum(sellers.count(seller) * (sellers.count(seller) - 1) for seller in set(sellers))
+    return book.others.experience(book.quarter(quarter)).pace * (pairs / (n * (n - 1)) if n > 1 else 1.0)
 
+
+@pytest.mark.parametrize("figure", COUNTS)
+def test_counts_have_the_exact_interval_of_an_unsteady_pace(
+    figure: str, book: pk.Book, lines: Callable[[str], pd.DataFrame]
+) -> None:
+    """The paces at which so many, or so few, happen once in forty times, by scipy's negative binomial."""
+    from scipy.stats import nbinom, poisson
+
+    kpi = next(f for k in KPIS for f in (k, *k.companions) if f.name == figure)
     table = lines(figure).dropna(subset=["value"])
     assert len(table) > 30
-    for value, low, high in table[["value", "low", "high"]].to_numpy():
-        assert poisson.cdf(value, high) == pytest.approx(0.025, abs=1e-9)
-        assert low == 0 if value == 0 else poisson.sf(value - 1, low) == pytest.approx(0.025, abs=1e-9)
+    for (quarter, group), row in table.iterrows():
+        rows = kpi.rows(book, quarter)
+        sellers = rows["partner_id"].astype(object).fillna("unassigned")
+        variance = unsteadiness(book, quarter, list(sellers if group == "all" else sellers[sellers == group]))
+
+        def pace(mean: float, variance: float = variance) -> Any:
+            return nbinom(1 / variance, 1 / (1 + variance * mean)) if variance > 1e-6 else poisson(mean)
+
+        value, low, high = row["value"], row["low"], row["high"]
+        assert pace(high).cdf(value) == pytest.approx(0.025, abs=1e-9)
+        assert low == 0 if value == 0 else pace(low).sf(value - 1) == pytest.approx(0.025, abs=1e-9)
 
 
 def won_amounts(book: pk.Book, quarter: str, group: str) -> np.ndarray:
@@ -104,12 +124,18 @@ def log_variance(amounts: np.ndarray) -> float:
     return max(logs / n + logs**2 / (2 * (n - 1)), amounts.var(ddof=1) / amounts.mean() ** 2 / n)
 
 
+def half_of_mean(amounts: np.ndarray, spread: float) -> float:
+    """Half the width on the log scale: by the group's own sizes with Student's t, or the network's, the larger."""
+    from scipy.stats import t
+
+    n = len(amounts)
+    return max(t.ppf(0.975, n - 1) * sqrt(log_variance(amounts)), Z * sqrt(log(1 + spread / n)))
+
+
 @pytest.mark.parametrize("figure", ["average_deal_size", "won_amount", "quality_score"])
 def test_means_sums_and_scores_have_their_interval_on_the_log_scale(
     figure: str, book: pk.Book, lines: Callable[[str], pd.DataFrame]
 ) -> None:
-    from scipy.stats import t
-
     shown = 0
     for (quarter, group), row in lines(figure).iterrows():
         amounts = won_amounts(book, quarter, group)
@@ -118,14 +144,17 @@ def test_means_sums_and_scores_have_their_interval_on_the_log_scale(
             assert np.isnan(row["high"])
             assert row["reason"] or np.isnan(row["value"])
             continue
-        variance, n = log_variance(amounts), len(amounts)
-        half = {
-            "average_deal_size": t.ppf(0.975, n - 1) * sqrt(variance),
-            "won_amount": Z * sqrt(1 / n + variance),
-            "quality_score": Z * sqrt(1 / row["n"] + variance / 4),
+        known = book.others.experience(book.quarter(quarter))
+        size, n = half_of_mean(amounts, known.spread), len(amounts)
+        deals = lines("number_of_deals").loc[quarter, group]  # every win of this book has an amount
+        down, up = log(n / deals["low"]), log(deals["high"] / n)
+        low, high = {
+            "average_deal_size": (size, size),
+            "won_amount": (hypot(down, size), hypot(up, size)),
+            "quality_score": (hypot(down, size / 2), hypot(up, size / 2)),
         }[figure]
-        assert row["low"] == pytest.approx(row["value"] * np.exp(-half), rel=1e-9)
-        assert row["high"] == pytest.approx(row["value"] * np.exp(half), rel=1e-9)
+        assert row["low"] == pytest.approx(row["value"] * np.exp(-low), rel=1e-9)
+        assert row["high"] == pytest.approx(row["value"] * np.exp(high), rel=1e-9)
         shown += 1
     assert shown >= 15
 

@@ -14,6 +14,7 @@ from partnerkpi.book.money import converted
 from partnerkpi.book.reading import Reading
 from partnerkpi.book.schema import TABLES
 from partnerkpi.errors import UsageError, nearest
+from partnerkpi.experience import Experience
 from partnerkpi.periods import Quarter, last_complete, quarter_of
 
 
@@ -47,6 +48,9 @@ class Others(Protocol):
 
     def typical(self, quarter: Quarter) -> tuple[float, float]:
         """Deals and amount of the typical partner of the quarter; NaN where there is none."""
+
+    def experience(self, quarter: Quarter) -> Experience:
+        """How much figures vary beyond chance, as the network's quarters up to this one tell."""
 
     def stage_shares(self, quarter: Quarter) -> pd.Series:
         """Of the decided deals that were ever open in a stage, the share won; by stage, empty without a history."""
