@@ -84,7 +84,8 @@ def open_at(book: Book, day: pd.Timestamp) -> pd.DataFrame:
 def histories(frame: pd.DataFrame, first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:
     """Rows open at some time from `first` to `last`, with `entry` and `exit` age in days and `outcome` by then.
 
-    Left out are rows that ended before they began. `outcome` is `won`, `other` or `open` (still open on `last`).
+    Left out are rows that ended before they began. `outcome` is `won`, `other` or `open` (still open on `last`);
+    `reach` is the age a row has on `last`, or would have had: so long it could have been followed.
     """
     created, closed = frame["created_on"].to_numpy(), frame["closed_on"].to_numpy()
     begin, end = first.to_datetime64(), last.to_datetime64()
@@ -96,6 +97,7 @@ def histories(frame: pd.DataFrame, first: pd.Timestamp, last: pd.Timestamp) -> p
     return rows.assign(
         entry=(np.maximum(created, begin) - created) // day,
         exit=(np.where(ended, closed, end) - created) // day,
+        reach=(end - created) // day,
         outcome=pd.Categorical.from_codes(
             np.select([won, ended], [0, 1], 2).astype(np.int64), pd.Index(["won", "other", "open"])
         ),

@@ -54,9 +54,10 @@ STEADY = Experience()
 def pace_variance(counts: Floats, exposure: Floats, orders: float) -> float:
     """The squared coefficient of variation of the pace behind counts of partners (rows) in quarters (columns).
 
-    The variance of a count of mean e is orders·e + φ·e²; φ is where Pearson's statistic is what it should be (the
-    moment estimate for the negative binomial, Breslow 1984), less one standard deviation of the statistic: from few
-    partners a larger φ is taken. `exposure` is how much of each quarter, times its season, a partner was there.
+    The variance of a count of mean e is orders·e + φ·e². Each squared residual over its variance should be 1 on
+    average; they are weighted by how much they tell of φ (pseudo-likelihood, Davidian & Carroll 1987), and φ is taken
+    where the sum is one standard deviation of chance below what it should be: from few partners a larger φ. `exposure`
+    is how much of each quarter, times its season, a partner was there.
     """
     there = exposure > 0
     if there.any(axis=0).sum() < FEWEST_TO_MOVE:
@@ -67,13 +68,15 @@ def pace_variance(counts: Floats, exposure: Floats, orders: float) -> float:
     if not used.any():
         return 0.0
     pace = np.divide(total, length, out=np.zeros_like(length), where=length > 0)
-    e = np.where(there, pace[:, None] * exposure, np.nan)[used]
-    gaps = np.where(there[used], (counts[used] - e) ** 2, np.nan)
-    freedom = float((many[used] - 1).sum())
-    wanted = max(freedom - np.sqrt(2 * freedom), freedom / 4)
+    cells = there[used]
+    e = (pace[:, None] * exposure)[used][cells]
+    left = np.repeat(1 - 1 / many[used], many[used])  # of each cell's freedom, the pace being estimated too
+    gaps = (counts[used][cells] - e) ** 2 / left
 
     def excess(phi: float) -> float:
-        return float(np.nansum(gaps / (orders * e + phi * e**2))) - wanted
+        weight = e / (orders + phi * e)
+        chance = np.sqrt(2 * float((left * weight**2).sum()))
+        return float((left * weight * (gaps / (orders * e + phi * e**2) - 1)).sum()) + chance
 
     if excess(0.0) <= 0:
         return 0.0
@@ -87,14 +90,15 @@ def pace_variance(counts: Floats, exposure: Floats, orders: float) -> float:
 _MOST = 4.0  # a pace whose standard deviation is twice its mean
 
 
-def season_factors(totals: Floats, numbers: Ints) -> Season:
-    """The factor of each quarter of the year on the network's wins, from its complete quarters in order.
+def season_and_trend(totals: Floats, numbers: Ints) -> tuple[Season, float]:
+    """The factor of each quarter of the year on the network's wins, and their growth from quarter to quarter as a log.
 
-    A weighted log-linear fit of level, trend and season; each factor is drawn towards 1 by as much as its own error
-    asks for (empirical Bayes), so that chance makes no season. `numbers` say which quarter of the year each is, 0 to 3.
+    From the network's complete quarters in order: a weighted log-linear fit of level, trend and season, each drawn
+    towards nought by as much as its own error asks for (empirical Bayes), so that chance makes no season. `numbers` say
+    which quarter of the year each is, 0 to 3.
     """
     if len(totals) < FEWEST_QUARTERS or (totals <= 0).any():
-        return STEADY.season
+        return STEADY.season, 0.0
     t = np.arange(len(totals)) - (len(totals) - 1) / 2
     seasons = np.eye(4)[numbers][:, 1:] - np.eye(4)[numbers][:, :1]  # effects that add up to nought
     design = np.column_stack([np.ones(len(totals)), t, seasons])
@@ -111,7 +115,8 @@ def season_factors(totals: Floats, numbers: Ints) -> Season:
     drawn = effects * (signal / (signal + variance.mean()) if signal else 0.0)
     factors = np.exp(drawn)
     first, second, third, fourth = (float(f) for f in factors / factors.mean())
-    return first, second, third, fourth
+    trend = float(found[1]) * max(0.0, 1 - float(error[1, 1]) / max(float(found[1]) ** 2, 1e-12))
+    return (first, second, third, fourth), trend
 
 
 def together(sizes: Floats) -> float:

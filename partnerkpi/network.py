@@ -17,7 +17,7 @@ from partnerkpi.experience import (
     Season,
     correlation_within,
     pace_variance,
-    season_factors,
+    season_and_trend,
     size_variation,
     together,
 )
@@ -33,13 +33,13 @@ def experience_of(book: Book, quarter: Quarter) -> Experience:
     deals = book.deals
     ended = deals[with_status(deals, DECIDED) & within(deals["closed_on"], quarters[0].start, quarter.last_day)]
     won = ended[(ended["status"] == "won").to_numpy()]
-    season = _season(book, quarter)
+    season, trend = _season_and_trend(book, quarter)
     orders = together(np.unique(_keys(won, quarters, "partner_id", "customer"), return_counts=True)[1])
     recent = won[(won["closed_on"] >= quarter.year[0]).to_numpy() & (won["amount"] > 0).to_numpy()]
     sizes, sellers = recent["amount"].to_numpy(dtype=np.float64), recent["partner_id"].cat.codes.to_numpy()
     alike, drift = _likeness_of_outcomes(ended, quarters)
     return Experience(
-        pace=pace_variance(*_pace(book, won, quarters, season), orders),
+        pace=pace_variance(*_pace(book, won, quarters, season, trend), orders),
         orders=orders,
         season=season,
         spread=size_variation(sizes, sellers),
@@ -49,24 +49,26 @@ def experience_of(book: Book, quarter: Quarter) -> Experience:
     )
 
 
-def _season(book: Book, quarter: Quarter) -> Season:
-    """The factors of the quarters of the year on wins, from three years at most.
+def _season_and_trend(book: Book, quarter: Quarter) -> tuple[Season, float]:
+    """The factors of the quarters of the year on wins, and their growth, from three years at most.
 
     The first two quarters of the records are left out: what was entered before takes time to be won.
     """
     first = book.others.first_day
     settled = [q for q in quarter.back(SEASONS) if q.complete and first is not None and (q - 2).start >= first]
     if not settled:
-        return STEADY.season
+        return STEADY.season, 0.0
     won = book.deals
     won = won[(won["status"] == "won").to_numpy()]
     place = _place(won["closed_on"], settled)
     totals = np.bincount(place[place >= 0], minlength=len(settled)).astype(np.float64)
-    return season_factors(totals, np.array([q.number - 1 for q in settled]))
+    return season_and_trend(totals, np.array([q.number - 1 for q in settled]))
 
 
-def _pace(book: Book, won: pd.DataFrame, quarters: Sequence[Quarter], season: Season) -> tuple[Floats, Floats]:
-    """Wins of each partner in each quarter, and how much of the quarter, times its season, it was there.
+def _pace(
+    book: Book, won: pd.DataFrame, quarters: Sequence[Quarter], season: Season, trend: float
+) -> tuple[Floats, Floats]:
+    """Wins of each partner in each quarter, and how much of the quarter it was there, times season and trend of all.
 
     What a partner enters takes time to be won: it counts from its second whole quarter on.
     """
@@ -84,12 +86,13 @@ def _pace(book: Book, won: pd.DataFrame, quarters: Sequence[Quarter], season: Se
     size = (len(names), len(quarters))
     counts = np.bincount(seller[mine] * size[1] + place[mine], minlength=size[0] * size[1]).reshape(size)
     there = []
-    for q in quarters:
+    for back, q in enumerate(reversed(quarters)):
         last = end.where(end < q.last_day, q.last_day)
         days = (last - begin.where(begin > q.start, q.start)).dt.days + 1
         days = days.where(begin <= q.before.start, 0)
-        there.append(days.clip(lower=0).fillna(0).to_numpy(dtype=np.float64) / q.days * season[q.number - 1])
-    return counts.astype(np.float64), np.column_stack(there)
+        usual = season[q.number - 1] * np.exp(-trend * back)
+        there.append(days.clip(lower=0).fillna(0).to_numpy(dtype=np.float64) / q.days * usual)
+    return counts.astype(np.float64), np.column_stack(there[::-1])
 
 
 def _entries(book: Book) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -132,7 +135,7 @@ def _likeness_of_sizes(won: pd.DataFrame, logs: Floats, sellers: Ints) -> float:
 def _likeness_of_outcomes(ended: pd.DataFrame, quarters: Sequence[Quarter]) -> tuple[float, float]:
     """How alike the outcomes of one customer's deals are, and those of one partner's quarter beyond that.
 
-    Around each partner's own rate, moved as the network's rate of the quarter is. The second is the between-quarter
+    Around each partner's own rate, moved as the rate of all others is in the quarter. The second is the between-quarter
     variance by moments: T ÷ (T − 1) Σ(Σr)² less what independent deals and customers would give.
     """
     if not len(ended):
@@ -141,9 +144,8 @@ def _likeness_of_outcomes(ended: pd.DataFrame, quarters: Sequence[Quarter]) -> t
     seller = ended["partner_id"].cat.codes.to_numpy(dtype=np.int64) + 1
     place = _place(ended["closed_on"], quarters)
     n, sold = np.bincount(seller), np.bincount(seller, weights=won)
-    by_quarter = np.bincount(place, weights=won) / np.maximum(np.bincount(place), 1)
     usual = np.clip(sold / np.maximum(n, 1), 0, 1)
-    rate = np.clip(usual[seller] * (by_quarter / max(won.mean(), 1e-9))[place], 0, 1)
+    rate = np.clip(usual[seller] * _others_rate(won, seller, place, len(quarters))[seller, place], 0, 1)
     variance = usual * (1 - usual) * n / np.maximum(n - 1, 1)
     rest = won - rate
     known = ended["customer"].notna().to_numpy()
@@ -161,3 +163,14 @@ def _likeness_of_outcomes(ended: pd.DataFrame, quarters: Sequence[Quarter]) -> t
     over = squares * spans / np.maximum(spans - 1, 1) - (n + related) * variance
     expected = float((pairs * variance)[told].sum())
     return alike, float(np.clip(over[told].sum() / expected, 0, 1)) if expected > 0 else 0.0
+
+
+def _others_rate(won: Floats, seller: Ints, place: Ints, quarters: int) -> Floats:
+    """For each partner and quarter the rate of all others in it, as a multiple of theirs in all; 1 without any."""
+    size = (int(seller.max(initial=0)) + 1, quarters)
+    cell = seller * quarters + place
+    n, yes = (np.bincount(cell, weights=w, minlength=size[0] * quarters).reshape(size) for w in (None, won))
+    n, yes = n.sum(axis=0) - n, yes.sum(axis=0) - yes
+    rate = np.divide(yes, n, out=np.full(size, np.nan), where=n > 0)
+    whole = np.divide(yes.sum(axis=1), n.sum(axis=1), out=np.full(size[0], np.nan), where=n.sum(axis=1) > 0)
+    return np.nan_to_num(np.divide(rate, whole[:, None], out=np.ones(size), where=whole[:, None] > 0), nan=1.0)

@@ -28,6 +28,8 @@ Statistic = Callable[[pd.DataFrame, Ints, int, Experience], pd.DataFrame]
 #: An interval whose limits lie this many times apart says nothing of the figure.
 WIDEST = 10_000.0
 
+#: The exact interval of a median exists from so many rows on.
+FEWEST_RANKED = 6
 IN_FULL = Code.IN_FULL()
 NO_INTERVAL = Code.NO_INTERVAL()
 TOO_FEW = Code.FEWER_THAN_FEW()
@@ -263,8 +265,12 @@ def share_by_amount(rows: pd.DataFrame, codes: Ints, groups: int, _: Experience 
     return answer(value, n, reason=reasons_of([*cases, (blank > 0, remarks)], Code.RATIO_OF_SUMS()))
 
 
-def median(rows: pd.DataFrame, codes: Ints, groups: int, _: Experience = STEADY) -> pd.DataFrame:
-    """Median with the exact interval between two order statistics, which exists from six rows on."""
+def median(rows: pd.DataFrame, codes: Ints, groups: int, known: Experience = STEADY) -> pd.DataFrame:
+    """Median with the exact interval between two order statistics, which exists from six rows on.
+
+    Rows of one customer are alike as `known`: the two ranks are those that as many independent rows as they are worth
+    would have, as shares of all.
+    """
     from scipy.stats import binom
 
     values = values_of(rows)
@@ -280,10 +286,13 @@ def median(rows: pd.DataFrame, codes: Ints, groups: int, _: Experience = STEADY)
         return picked
 
     middle = (at((n - 1) // 2) + at(n // 2)) / 2
-    below = binom.ppf(0.025, np.maximum(n, 1), 0.5).astype(np.int64) - 1
-    wide = below >= 0
+    worth = np.floor(n / design_effect(rows, codes, groups, known.like_sizes) + 1e-9).astype(np.int64)
+    rank = binom.ppf(0.025, np.maximum(worth, 1), 0.5).astype(np.int64)
+    below = np.floor(rank * n / np.maximum(worth, 1)).astype(np.int64) - 1
+    wide = rank > 0
     low, high = np.where(wide, at(below), np.nan), np.where(wide, at(n - 1 - below), np.nan)
-    return answer(middle, n, low, high, reasons_of([(~wide & (n > 0), Code.FEWER_THAN_SIX())]))
+    few = reasons_of([(n < FEWEST_RANKED, Code.FEWER_THAN_SIX())], Code.FEW_CUSTOMERS())
+    return answer(middle, n, low, high, reasons_of([(~wide & (n > 0), few)]))
 
 
 def largest_share(rows: pd.DataFrame, codes: Ints, groups: int, _: Experience = STEADY) -> pd.DataFrame:

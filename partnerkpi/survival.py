@@ -155,11 +155,11 @@ def won_within(days: int) -> Statistic:
             parts = np.zeros((len(f), days + 1))  # as many for every book: a sum of floats depends on its length
             parts[:, : at + 1] = inverse * (odds * gap**2 - 2 * ps * gap + pss)
             variance = parts.sum(axis=1)
-            followed = (c.last >= days) | ((c.last >= 0) & (c.still_open <= TINY))
             at_stake = np.maximum(c.at_risk[:, : at + 1].max(axis=1), 1)
             size = np.divide(f * (1 - f), variance, out=at_stake.copy(), where=variance > TINY)
-            value[part] = np.where(followed, f, np.nan)
+            value[part] = np.where(c.last >= 0, f, np.nan)
             effective[part] = np.minimum(size, at_stake)
+        value[longest(rows, codes, groups) < days] = np.nan
         n = np.bincount(codes, minlength=groups).astype(np.int64)
         # a year's prospects are decided in about four quarters, each of which moves by itself
         effective /= design_effect(rows, codes, groups, known.like_outcomes, known.drift / 4)
@@ -170,6 +170,13 @@ def won_within(days: int) -> Statistic:
         return answer(value, n, np.where(shown, low, np.nan), np.where(shown, high, np.nan), reason)
 
     return won_by_age
+
+
+def longest(rows: pd.DataFrame, codes: Ints, groups: int) -> Ints:
+    """The most days anyone of each group can have been followed; −1 without anyone."""
+    most = np.full(groups, -1)
+    np.maximum.at(most, codes, rows["reach"].to_numpy(dtype=np.int64))
+    return most
 
 
 def money_per_day(rows: pd.DataFrame, codes: Ints, groups: int, _known: Experience = STEADY) -> pd.DataFrame:

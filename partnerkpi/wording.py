@@ -48,6 +48,7 @@ class Code(Enum):
     FEWER_THAN_FEW = f"fewer than {FEW}: no interval"
     FEWER_THAN_FEW_WON = f"fewer than {FEW} won: no interval"
     FEWER_THAN_SIX = "fewer than 6: no interval"
+    FEW_CUSTOMERS = "from too few customers: no interval"
     ONE_ONLY = "one only: no interval"
     EQUAL_SIZES = "all of one size: no interval"
     EQUAL_DURATIONS = "all of one duration: no interval"
