@@ -41,6 +41,11 @@ def won_in(frame: pd.DataFrame, quarter: Quarter) -> pd.DataFrame:
     return closed_in(frame, quarter, ("won",))
 
 
+def won_between(frame: pd.DataFrame, first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:
+    """Rows won from one day to another."""
+    return frame[(within(frame["closed_on"], first, last) & with_status(frame, ("won",))).to_numpy()]
+
+
 def decided_in(frame: pd.DataFrame, quarter: Quarter) -> pd.DataFrame:
     """Rows won, lost or abandoned in the quarter."""
     return closed_in(frame, quarter, DECIDED)

@@ -25,7 +25,7 @@ from partnerkpi.experience import Experience
 from partnerkpi.groups import ALL, Groups, Key, groups_of
 from partnerkpi.periods import Quarter
 from partnerkpi.recorded import NotRecorded
-from partnerkpi.statistics import ACCUMULATING, Statistic
+from partnerkpi.statistics import ACCUMULATING, POOLED, Statistic, count
 from partnerkpi.wording import Code, Noun, Remark, amount_text, say
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ class Kpi:
     - a `flow` is counted over a quarter, or over the year that ends with it (`span`); a `stock` on its last day;
     - `rule` picks the rows; `note` says what else must be known to read the figure in this book and quarter;
     - `only_for` names the levels it is made for (`partner_id`), where it says nothing of any other group or the whole;
+    - `entering` picks the rows by which a change is told where those of the figure overlap from quarter to quarter;
     - one that `grows` does so with every day of the quarter, though it is no count or sum;
     - `companions` stand beside it, `stand_ins` lead in its place where the book does not record what it needs.
     """
@@ -71,6 +72,7 @@ class Kpi:
     rule: Rule = field(repr=False)
     note: Note | None = field(default=None, repr=False)
     only_for: tuple[str, ...] = ()
+    entering: Rule | None = field(default=None, repr=False)
     grows: bool = False
     companions: tuple[Kpi, ...] = field(default=(), repr=False)
     stand_ins: tuple[Kpi, ...] = field(default=(), repr=False)
@@ -240,6 +242,16 @@ class Kpi:
         """True when the figure grows with every day of the quarter, so that a running quarter is not yet comparable."""
         return self.kind == "flow" and (self.grows or self.statistic in ACCUMULATING)
 
+    @property
+    def pooled(self) -> bool:
+        """True for a count or sum whose quarters are of one pace, so that several tell of it together."""
+        return self.kind == "flow" and self.statistic in POOLED
+
+    @property
+    def counted(self) -> bool:
+        """True where the count of rows is the figure itself."""
+        return self.statistic is count
+
     def _table(self, book: Book, quarter: Quarter, groups: Groups | None) -> pd.DataFrame:
         """The figure for each group, and for `ALL` in the last row. Without groups only that row."""
         labels: tuple[str | Key, ...] = (*(groups.labels if groups else ()), ALL)
@@ -279,6 +291,8 @@ class Kpi:
         nothing = (Code.NONE_IN_QUARTER if self.kind == "flow" else Code.NONE)(rows=self.counts)
         table["reason"] = table["reason"].where(table["reason"].notna() | table["value"].notna(), nothing)
         notes = np.full(len(table), None, dtype=object)
+        if "note" in table:
+            notes[:] = table["note"]
         if "remark" in rows and (noted := np.flatnonzero(rows["remark"].notna())).size:
             notes[codes[noted]] = notes[-1] = rows["remark"].iloc[noted[0]]
         return table.assign(note=pd.Series(notes, dtype=object))
@@ -333,6 +347,7 @@ def kpi(
     statistic: Statistic,
     note: Note | None = None,
     only_for: tuple[str, ...] = (),
+    entering: Rule | None = None,
 ) -> Callable[[Rule], Kpi]:
     """Declare a KPI: the decorated function picks the rows and writes `value`; no fact that describes it has a default.
 
@@ -360,6 +375,7 @@ def kpi(
             rule=rule,
             note=note,
             only_for=only_for,
+            entering=entering,
         )
 
     return declare

@@ -25,6 +25,8 @@ from partnerkpi.periods import Quarter
 
 #: So many quarters of the past tell how much figures vary, so many at most what the season does.
 QUARTERS, SEASONS = 8, 12
+#: How far rates move from quarter to quarter is told from so many pairs of successive quarters on.
+FEWEST_MOVES = 16
 
 
 def experience_of(book: Book, quarter: Quarter) -> Experience:
@@ -63,6 +65,26 @@ def _season_and_trend(book: Book, quarter: Quarter) -> tuple[Season, float]:
     place = _place(won["closed_on"], settled)
     totals = np.bincount(place[place >= 0], minlength=len(settled)).astype(np.float64)
     return season_and_trend(totals, np.array([q.number - 1 for q in settled]))
+
+
+def presence(book: Book, quarters: Sequence[Quarter]) -> Floats:
+    """How much of each quarter the book's partner was there; for several partners how much of it is recorded.
+
+    What a partner enters takes time to be won: it counts from its second whole quarter on.
+    """
+    first = book.others.first_day
+    begin, end = (pd.Timestamp.min if first is None else first), pd.Timestamp.max
+    if book.partner:
+        facts = book.partners.iloc[0]
+        entered = min((f["created_on"].min() for f in _entries(book) if len(f)), default=pd.NaT)
+        joined = entered if pd.isna(facts["joined_on"]) else facts["joined_on"]
+        begin = max(begin, joined) if pd.notna(joined) else begin
+        end = end if pd.isna(facts["left_on"]) else facts["left_on"]
+    there = []
+    for q in quarters:
+        days = (min(end, q.last_day) - max(begin, q.start)).days + 1
+        there.append(max(days, 0) / q.days if begin <= q.before.start else 0.0)
+    return np.array(there)
 
 
 def _pace(
@@ -160,6 +182,8 @@ def _likeness_of_outcomes(ended: pd.DataFrame, quarters: Sequence[Quarter]) -> t
     related = np.bincount(seller[known][of], weights=many * (many - 1.0), minlength=len(n)) * alike
     pairs = np.bincount(owner, weights=sizes * (sizes - 1.0), minlength=len(n))
     told = (spans > 1) & (n > 1)
+    if (spans - 1)[told].sum() < FEWEST_MOVES:
+        return alike, 0.0
     over = squares * spans / np.maximum(spans - 1, 1) - (n + related) * variance
     expected = float((pairs * variance)[told].sum())
     return alike, float(np.clip(over[told].sum() / expected, 0, 1)) if expected > 0 else 0.0

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from partnerkpi.book import Book, Figure, Spread
-from partnerkpi.deals import DECIDED, decided_in, won_in
+from partnerkpi.deals import DECIDED, decided_in, won_between
 from partnerkpi.experience import STEADY, Experience
 from partnerkpi.network import experience_of
 from partnerkpi.periods import Quarter
@@ -78,12 +78,13 @@ class Computed:
         return table[[isinstance(group, str) for group in table["group"]]].set_index("group")["value"]
 
     def _typical(self, quarter: Quarter) -> tuple[float, float]:
-        """Deals and amount of the typical partner: medians over the partners with at least one win in the quarter.
+        """Deals and amount of the typical partner's quarter: medians over the partners with a win in the year before.
 
-        NaN for fewer than five such partners, the amount also for fewer than five whose wins carry one. Deals without
-        a partner belong to nobody's typical quarter.
+        Of each partner the mean of the four quarters before this one, which no deal of this one can move. NaN for fewer
+        than five such partners, the amount also for fewer than five whose wins carry one. Deals without a partner
+        belong to nobody's typical quarter.
         """
-        won = won_in(self.whole.deals, quarter)
+        won = won_between(self.whole.deals, quarter.year_before.start, quarter.before.end)
         won = won[won["partner_id"].notna()]
         codes = won["partner_id"].cat.codes.to_numpy(dtype=np.int64)
         size = len(won["partner_id"].cat.categories)
@@ -91,9 +92,9 @@ class Computed:
         wins = np.bincount(codes, minlength=size)
         priced = np.bincount(codes[~np.isnan(amounts)], minlength=size) > 0
         amount = exact_total(np.nan_to_num(amounts), codes, size)
-        if (wins > 0).sum() < FEWEST_PARTNERS or priced.sum() < FEWEST_PARTNERS:
+        if priced.sum() < FEWEST_PARTNERS:  # who has a priced win has a win
             return np.nan, np.nan
-        return rounded(smoothed(wins[wins > 0], 0.5)), rounded(smoothed(amount[priced], 0.5))
+        return rounded(smoothed(wins[wins > 0] / 4, 0.5)), rounded(smoothed(amount[priced] / 4, 0.5))
 
     def _stage_shares(self, quarter: Quarter) -> pd.Series:
         """Of the decided deals that were ever open in a stage, the share won; deals decided by the quarter's last day.

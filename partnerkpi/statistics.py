@@ -379,5 +379,7 @@ def standardised(rows: pd.DataFrame, codes: Ints, groups: int, _: Experience = S
     return answer(_divide(observed, expected), n, low * scale, high * scale, reason)
 
 
+#: Statistics of a flow whose quarters add up to one pace.
+POOLED = (count, total, index)
 #: Statistics of a flow that grow with every day of a quarter; shares, means and medians do not.
 ACCUMULATING = (count, total, recorded_total, recorded_count, index, index_without_largest, index_against_past)

@@ -61,7 +61,7 @@ class Code(Enum):
     ONE_DEAL_ONLY = "one deal only"
     NONE_WITH_AMOUNT = "none has an amount"
     NO_DEAL_WON_IN_WINDOW = "no deal won in the window"
-    NOT_REACHED = "not reached: a deal is likelier to be still open than to be won"
+    NOBODY_AT_RISK = "at some age up to the median no deal was followed: the share won within 90 days tells more"
     NOBODY_FOLLOWED_SO_LONG = "nobody was followed for {days} days yet"
     ONE_SIDE_WITHOUT_AMOUNT = "none of the won, or none of the other decided deals has an amount"
     NO_AMOUNTS_DECIDED = "no amounts were decided"
@@ -94,7 +94,7 @@ class Code(Enum):
     OPEN_NOT_RECORDED = "open deals are not recorded in this book"
     OPEN_AMOUNTS_NOT_RECORDED = "open deals carry no amounts"
     RIVALS_NOT_RECORDED = "competitors are not recorded in this book"
-    FEW_TYPICAL = f"fewer than {FEW} partners won a deal in the quarter: there is no typical partner"
+    FEW_TYPICAL = f"fewer than {FEW} partners won a deal in the four quarters before: there is no typical partner"
     PARTNERS_ONLY = "made for one partner beside a typical one: for partners only"
     YEAR_BEFORE_NOT_RECORDED = "fewer than four quarters before this one are recorded"
     # what else must be known to read a value
@@ -103,11 +103,17 @@ class Code(Enum):
     AMOUNTS_OF_EXPORT = "the history holds no amounts: amounts are today's"
     ALL_DEALS_COUNT = "who brought a deal is not recorded: all deals count"
     CLOSE_RATE_OF_DEALS = "who brought a deal is not recorded: this is the close rate of deals"
+    WITHIN_HORIZON = ("of wins within {n} day of entry", "of wins within {n} days of entry")
+    FOLLOWED_SO_FAR = (
+        "of wins within {n} day of entry, as long as any deal is followed so far: longer ones cannot be known yet",
+        "of wins within {n} days of entry, as long as any deal is followed so far: longer ones cannot be known yet",
+    )
     OWNER_NOT_KNOWN = "who owned a deal that day is not recorded: unassigned"
     # comparisons
     TO_DATE = "to date, {done} of {days} days: not compared with a whole quarter"
     MISSING_NOW = "this quarter: {reason}"
     MISSING_THEN = "{quarter}: {reason}"
+    TOO_SHORT_A_PAST = "fewer than {n} whole quarters before this one are known"
     TOO_FEW_TO_COMPARE = "too few to compare"
     TOO_FEW_PARTNERS = "too few partners"
     NOT_A_PARTNER = "the whole network is not a partner: it is not compared with one"

@@ -199,19 +199,19 @@ COHORT = """
 SELECT p.quarter, unnest([coalesce(partner_id, 'unassigned'), 'all']) AS grp, 0 AS enters,
        least(coalesce(closed_on, last_day), last_day) - created_on AS leaves,
        coalesce(closed_on <= last_day, false) AND status = 'won' AS won,
-       coalesce(closed_on <= last_day, false) AND status <> 'won' AS otherwise
+       coalesce(closed_on <= last_day, false) AND status <> 'won' AS otherwise, last_day - created_on AS reach
 FROM prospects JOIN periods p ON created_on BETWEEN window_day AND last_day
 WHERE closed_on IS NULL OR closed_on >= created_on
 """
 
 
 def won_within(days: int, lives: str) -> str:
-    """The win curve at one age: known where somebody was followed so long, or nobody is left to be followed."""
+    """The win curve at one age: known where somebody could be followed so long."""
     return f"""
-    WITH lives AS ({lives}), {CURVES}
-    SELECT quarter, grp, CASE WHEN oldest >= {days} OR open_at_last <= 1e-12
+    WITH lives AS ({lives}), {CURVES}, longest AS (SELECT quarter, grp, max(reach) AS reach FROM lives GROUP BY ALL)
+    SELECT quarter, grp, CASE WHEN reach >= {days}
                          THEN coalesce(max(win_curve) FILTER (age <= {days}), 0) END AS value, n
-    FROM curve JOIN ends USING (quarter, grp) GROUP BY quarter, grp, oldest, open_at_last, n
+    FROM curve JOIN ends USING (quarter, grp) JOIN longest USING (quarter, grp) GROUP BY quarter, grp, reach, n
     """
 
 
@@ -244,9 +244,13 @@ FROM brought b JOIN typical t USING (quarter) WHERE grp NOT IN ('all', 'unassign
 # 100 is the average of the four quarters before, of which the first must not lie before the book's records.
 OWN_PAST = """
 WITH before AS (
+    -- of a quarter still running as many days of the earlier ones
     SELECT p.quarter, partner_id, count(*) AS deals, sum(worth) AS amount
-    FROM valued v JOIN periods p
-      ON v.status = 'won' AND v.closed_on >= first_day - INTERVAL 12 MONTH AND v.closed_on < first_day
+    FROM periods p, range(1, 5) b(back), valued v
+    WHERE v.status = 'won' AND v.closed_on >= first_day - to_months(3 * back::INT)
+      AND v.closed_on < first_day - to_months(3 * (back::INT - 1))
+      AND (last_day - first_day + 1 = days
+           OR v.closed_on <= first_day - to_months(3 * back::INT) + to_days((last_day - first_day)::INT))
     GROUP BY p.quarter, partner_id
 ),
 recorded AS (

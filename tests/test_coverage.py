@@ -102,6 +102,7 @@ def histories(n: int, worlds: int) -> tuple[pd.DataFrame, np.ndarray]:
         {
             "entry": np.maximum(created, begin) - created,
             "exit": np.where(ended, closed, end) - created,
+            "reach": end - created,
             "outcome": np.where(ended, np.where(win, "won", "other"), "open"),
         }
     )
@@ -147,7 +148,7 @@ def test_the_win_curve_without_rivals_is_kaplan_meiers() -> None:
     rng = seed("kaplan")
     exits = rng.integers(1, 120, 300)
     still = rng.random(300) < 0.4
-    rows = pd.DataFrame({"entry": 0, "exit": exits, "outcome": np.where(still, "open", "won")})
+    rows = pd.DataFrame({"entry": 0, "exit": exits, "reach": 120, "outcome": np.where(still, "open", "won")})
     survival = ecdf(CensoredData.right_censored(exits, still)).sf
     for days in (10, 45, 90, 110):
         ours = won_within(days)(rows, np.zeros(300, dtype=int), 1)["value"].iloc[0]
@@ -160,7 +161,7 @@ def test_the_win_curve_with_rivals_is_statsmodels() -> None:
     rng = seed("rivals")
     exits = rng.integers(1, 120, 400)
     how = rng.choice(["won", "other", "open"], 400, p=[0.3, 0.4, 0.3])
-    rows = pd.DataFrame({"entry": 0, "exit": exits, "outcome": how})
+    rows = pd.DataFrame({"entry": 0, "exit": exits, "reach": 120, "outcome": how})
     theirs = CumIncidenceRight(exits.astype(float), np.select([how == "won", how == "other"], [1, 2], 0))
     ours = won_within(60)(rows, np.zeros(400, dtype=int), 1).iloc[0]
     at = np.searchsorted(theirs.times, 60, side="right") - 1
