@@ -23,9 +23,10 @@ from partnerkpi.errors import UsageError
 from partnerkpi.estimate import Estimate
 from partnerkpi.experience import Experience
 from partnerkpi.groups import ALL, Groups, Key, groups_of
+from partnerkpi.indices import ACCUMULATING, POOLED
 from partnerkpi.periods import Quarter
 from partnerkpi.recorded import NotRecorded
-from partnerkpi.statistics import ACCUMULATING, POOLED, Statistic, count
+from partnerkpi.statistics import Statistic, count
 from partnerkpi.wording import Code, Noun, Remark, amount_text, say
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class Kpi:
     - a `flow` is counted over a quarter, or over the year that ends with it (`span`); a `stock` on its last day;
     - `rule` picks the rows; `note` says what else must be known to read the figure in this book and quarter;
     - `only_for` names the levels it is made for (`partner_id`), where it says nothing of any other group or the whole;
+      `not_for` is what is said of those;
     - `entering` picks the rows by which a change is told where those of the figure overlap from quarter to quarter;
     - one that `grows` does so with every day of the quarter, though it is no count or sum;
     - `companions` stand beside it, `stand_ins` lead in its place where the book does not record what it needs.
@@ -72,6 +74,7 @@ class Kpi:
     rule: Rule = field(repr=False)
     note: Note | None = field(default=None, repr=False)
     only_for: tuple[str, ...] = ()
+    not_for: Code = Code.PARTNERS_ONLY
     entering: Rule | None = field(default=None, repr=False)
     grows: bool = False
     companions: tuple[Kpi, ...] = field(default=(), repr=False)
@@ -198,6 +201,8 @@ class Kpi:
         kind: Kind | None = None,
         span: Span | None = None,
         note: Note | None = None,
+        only_for: tuple[str, ...] = (),
+        not_for: Code = Code.PARTNERS_ONLY,
         grows: bool = False,
         stands_in: bool = False,
     ) -> Callable[[Rule], Kpi]:
@@ -223,7 +228,8 @@ class Kpi:
                 statistic=statistic or self.statistic,
                 rule=rule,
                 note=note or self.note,
-                only_for=self.only_for,
+                only_for=only_for or self.only_for,
+                not_for=not_for,
                 grows=grows,
             )
             self.companions += (figure,)
@@ -271,7 +277,7 @@ class Kpi:
                 listed = groups is not None and groups.column in self.only_for
                 others = np.array([not alone and (not listed or isinstance(label, Key)) for label in labels])
                 table.loc[others, ["value", "low", "high"]] = np.nan
-                table["reason"] = table["reason"].mask(others, Code.PARTNERS_ONLY())
+                table["reason"] = table["reason"].mask(others, self.not_for())
             note = self.note(book, quarter) if self.note else None
             table["note"] = table["note"].where(table["note"].notna() | table["value"].isna(), note)
         table.insert(0, "group", pd.Series(labels, dtype=object))

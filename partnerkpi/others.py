@@ -16,7 +16,8 @@ import numpy as np
 import pandas as pd
 
 from partnerkpi.book import Book, Figure, Spread
-from partnerkpi.deals import DECIDED, decided_in, won_between
+from partnerkpi.deals import DECIDED, won_between
+from partnerkpi.expectation import NOTHING, expectation
 from partnerkpi.experience import STEADY, Experience
 from partnerkpi.network import experience_of
 from partnerkpi.periods import Quarter
@@ -25,10 +26,6 @@ from partnerkpi.wording import FEW
 
 #: Fewer partners than this say nothing that could not be told of one of them.
 FEWEST_PARTNERS = FEW
-#: A fitted chance needs at least so many decided prospects behind it.
-FEWEST_DECIDED = 50
-ADJUSTED_FOR = ("month", "region", "product", "size", "channel")
-_NO_CHANCES = pd.Series(dtype=np.float64)
 
 
 class Computed:
@@ -40,7 +37,7 @@ class Computed:
         self.typical = cache(self._typical)
         self.experience = cache(lambda quarter: experience_of(self.whole, quarter))
         self.stage_shares = cache(self._stage_shares)
-        self.chances = cache(self._chances)
+        self.expected = cache(lambda quarter: expectation(self.whole, quarter))
         self._values = cache(self._figures_of_partners)
 
     @cached_property
@@ -113,41 +110,6 @@ class Computed:
         known = outcome.notna()
         return outcome[known].astype(float).groupby(passed.loc[known, "stage"].astype(str)).mean()
 
-    def _chances(self, quarter: Quarter) -> pd.Series:
-        """The probability of a win that the network's experience gives each prospect decided in the quarter.
-
-        Indexed by `prospect_id`. A logistic model with a weak ridge, fitted to the prospects decided in the four
-        quarters that end with this one, on those of season (calendar month of the decision), region, product, size
-        band and channel that the book records. Empty when it records none of them or decided too few.
-        """
-        prospects = self.whole.prospects
-        first, last = quarter.year
-        fit_on = prospects[prospects["status"].isin(DECIDED) & prospects["closed_on"].between(first, last)]
-        cells = pd.DataFrame(index=fit_on.index)
-        for name in ADJUSTED_FOR:
-            column = self._covariate(fit_on, name)
-            if column is not None and column.nunique() > 1:
-                cells[name] = column
-        if cells.empty or len(cells.columns) == 0 or len(cells) < FEWEST_DECIDED:
-            return _NO_CHANCES
-        won = (fit_on["status"] == "won").to_numpy(dtype=np.float64)
-        chance = _fitted_chance(cells, won)
-        now = fit_on["closed_on"].ge(quarter.start).to_numpy()
-        return pd.Series(chance[now], index=fit_on.loc[now, "prospect_id"].to_numpy())
-
-    def _covariate(self, rows: pd.DataFrame, name: str) -> pd.Series | None:
-        if name == "month":
-            return rows["closed_on"].dt.month.astype(str)
-        if name == "size":  # only where all have one: a lead that came to nothing never had an amount to be judged by
-            if not rows["amount"].gt(0).all():
-                return None
-            return pd.qcut(rows["amount"], 4, labels=False, duplicates="drop").astype(str)
-        if not rows[name].notna().any():
-            return None
-        if name == "channel":
-            return self.whole.media(rows[name]).astype(str)
-        return rows[name].astype(object).fillna("none").astype(str)
-
 
 @dataclass(frozen=True, eq=False)
 class Given:
@@ -159,7 +121,7 @@ class Given:
     _typical: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     _experience: Mapping[str, Experience] = field(default_factory=dict)
     _stages: Mapping[str, pd.Series] = field(default_factory=dict)
-    _chances: pd.Series = field(default_factory=lambda: _NO_CHANCES)
+    _expected: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     _peers: Mapping[tuple[str, str], Spread] = field(default_factory=dict)
 
     def typical(self, quarter: Quarter) -> tuple[float, float]:
@@ -174,9 +136,9 @@ class Given:
         """By stage, the share of decided deals won."""
         return self._stages.get(quarter.label, pd.Series(dtype=np.float64))
 
-    def chances(self, quarter: Quarter) -> pd.Series:
-        """The chance of each of the partner's own prospects, whatever quarter it was decided in."""
-        return self._chances
+    def expected(self, quarter: Quarter) -> pd.DataFrame:
+        """The chances of the partner's own prospects; none for a quarter the slice was not made for."""
+        return self._expected.get(quarter.label, NOTHING)
 
     def peers(self, figure: Figure, quarter: Quarter, partner: str) -> Spread:
         """What the others show; nobody for a figure or quarter the slice was not made for."""
@@ -228,8 +190,7 @@ def given_to(book: Book, quarters: Sequence[Quarter], figures: Sequence[Figure],
     back on, `figures` and `recent` the figures and quarters for which peers are shown.
     """
     others = book.others
-    chances = [others.chances(quarter) for quarter in quarters]
-    every = pd.concat(chances) if chances else _NO_CHANCES
+    own = pd.Index(book.prospects["prospect_id"])
     return Given(
         first_day=others.first_day,
         statuses=others.statuses,
@@ -237,36 +198,6 @@ def given_to(book: Book, quarters: Sequence[Quarter], figures: Sequence[Figure],
         _typical={quarter.label: others.typical(quarter) for quarter in quarters},
         _experience={quarter.label: others.experience(quarter) for quarter in quarters},
         _stages={quarter.label: others.stage_shares(quarter) for quarter in quarters},
-        _chances=every[every.index.isin(book.prospects["prospect_id"])],
+        _expected={q.label: others.expected(q).filter(own, axis=0) for q in quarters},
         _peers={(f.name, q.label): others.peers(f, q, book.partner) for q in recent for f in figures if book.partner},
     )
-
-
-def _fitted_chance(cells: pd.DataFrame, won: np.ndarray) -> np.ndarray:
-    """Fitted win probability per row of a main-effects logistic model; a small ridge keeps empty cells finite.
-
-    Rows with equal covariates are one binomial cell, so the cost does not grow with the number of prospects.
-    """
-    from scipy.optimize import minimize
-
-    code = cells.groupby(list(cells.columns), sort=True, observed=True).ngroup().to_numpy()
-    trials = np.bincount(code).astype(np.float64)
-    wins = np.bincount(code, weights=won)
-    first = np.unique(code, return_index=True)[1]
-    dummies = pd.get_dummies(cells.iloc[first], drop_first=True, dtype=np.float64).to_numpy()
-    design = np.column_stack([np.ones(len(first)), dummies])
-    ridge = np.r_[0.0, np.full(design.shape[1] - 1, 0.5)]
-
-    def loss(beta: np.ndarray) -> tuple[float, np.ndarray]:
-        eta = design @ beta
-        value = np.sum(trials * np.logaddexp(0, eta) - wins * eta) + 0.5 * np.sum(ridge * beta**2)
-        return float(value), design.T @ (trials / (1 + np.exp(-eta)) - wins) + ridge * beta
-
-    best = minimize(loss, np.zeros(design.shape[1]), jac=True, method="L-BFGS-B", options={"ftol": 1e-13, "gtol": 1e-8})
-    return np.asarray((1 / (1 + np.exp(-(design @ best.x))))[code])
-
-
-def decided_with_chance(book: Book, quarter: Quarter) -> pd.DataFrame:
-    """The prospects decided in the quarter that have an expected chance, in column `expected`."""
-    rows = decided_in(book.prospects, quarter)
-    return rows.assign(expected=rows["prospect_id"].map(book.others.chances(quarter))).dropna(subset=["expected"])

@@ -22,13 +22,14 @@ from partnerkpi.book.levels import Choice
 from partnerkpi.book.loading import day_of
 from partnerkpi.book.schema import TABLES
 from partnerkpi.errors import SystemProblem, UsageError
+from partnerkpi.expectation import COLUMNS
 from partnerkpi.experience import Experience
 from partnerkpi.others import Given
 
 #: The file that makes a folder a slice.
 NAME = "slice.json"
 _ACCOUNT = ("ledger", "found", "set_aside")
-_OTHERS = ("typical", "experience", "stages", "chances", "peers")
+_OTHERS = ("typical", "experience", "stages", "expected", "peers")
 _FACTS = ("name", "currency", "time_zone", "fiscal_year_starts", "money_digits")
 _DAYS = ("as_of", "extracted_on")
 _STATUSES = ("statuses", "priced")
@@ -139,13 +140,19 @@ def _frames_of(others: Given) -> dict[str, pd.DataFrame]:
         "typical": _typed(typical, {"quarter": "str", "deals": "float64", "amount": "float64"}),
         "experience": pd.DataFrame({q: _numbers(e) for q, e in others._experience.items()}, dtype="float64"),
         "stages": _typed(stages, {"quarter": "str", "stage": "str", "share": "float64"}),
-        "chances": others._chances.rename_axis("prospect_id").rename("chance").reset_index().astype(_CHANCES),
+        "expected": _stacked(others._expected),
         "peers": _typed(peers, _PEERS),
     }
 
 
-_CHANCES = {"prospect_id": "str", "chance": "float64"}
+_EXPECTED = {"quarter": "str", "prospect_id": "str", **dict.fromkeys(COLUMNS, "float64")}
 _PEERS = {"figure": "str", "quarter": "str", "n": "int64", **dict.fromkeys(("median", "lower", "upper"), "float64")}
+
+
+def _stacked(expected: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    tables = [rows.rename_axis("prospect_id").reset_index().assign(quarter=q) for q, rows in expected.items()]
+    whole = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+    return whole.reindex(columns=list(_EXPECTED)).astype(_EXPECTED)
 
 
 def _numbers(known: Experience) -> list[float]:
@@ -177,7 +184,10 @@ def _others_of(frames: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
         "_typical": {quarter: (deals, amount) for quarter, deals, amount in typical},
         "_experience": {q: _experience(frames["experience"][q].tolist()) for q in frames["experience"]},
         "_stages": {quarter: pd.Series(by, dtype=np.float64) for quarter, by in by_stage.items()},
-        "_chances": frames["chances"].set_index("prospect_id")["chance"],
+        "_expected": {
+            str(q): rows.set_index("prospect_id")[list(COLUMNS)]
+            for q, rows in frames["expected"].groupby("quarter", sort=False)
+        },
         "_peers": {
             (figure, quarter): Spread(n, *(None if np.isnan(v) else v for v in three))
             for figure, quarter, n, *three in peers

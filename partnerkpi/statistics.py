@@ -79,7 +79,7 @@ def exact_total(values: Floats, codes: Ints, groups: int) -> Floats:
     return np.bincount(codes, weights=values, minlength=groups)
 
 
-def _divide(a: Floats, b: Any) -> Floats:
+def divide(a: Floats, b: Any) -> Floats:
     """a ÷ b, missing where b is not positive."""
     b = np.asarray(b, dtype=np.float64)
     return np.divide(a, b, out=np.full(len(a), np.nan), where=b > 0)
@@ -100,7 +100,7 @@ def share(rows: pd.DataFrame, codes: Ints, groups: int, known: Experience = STEA
     """
     n = counted(codes, groups)
     yes = np.bincount(codes, weights=values_of(rows), minlength=groups)
-    value = _divide(yes, n)
+    value = divide(yes, n)
     effective = n / design_effect(rows, codes, groups, known.like_outcomes, known.drift)
     low, high = wilson(np.nan_to_num(value) * effective, effective)
     reason = reasons_of([(n == 1, Code.ONE_ONLY())])
@@ -121,7 +121,7 @@ def _mean_and_half(
     from scipy.special import stdtrit
 
     n = counted(codes, groups).astype(np.float64)
-    average = _divide(exact_total(values, codes, groups), n)
+    average = divide(exact_total(values, codes, groups), n)
     with np.errstate(divide="ignore", invalid="ignore"):
         logs = np.log(values)
         centre = np.bincount(codes, weights=logs, minlength=groups) / n
@@ -155,7 +155,7 @@ def _log_scale(value: Floats, down: Floats, up: Floats, n: Ints, equal: NDArray[
     return answer(value, n, value * low, value * high, reason)
 
 
-def _log_scale_of_product(
+def product_on_log_scale(
     rows: pd.DataFrame, held: NDArray[np.bool_], codes: Ints, value: Floats, known: Experience, weight: float = 1.0
 ) -> pd.DataFrame:
     """The interval of count × mean^weight: the logarithms of both intervals put together (Zou & Donner 2008)."""
@@ -178,7 +178,7 @@ def total(rows: pd.DataFrame, codes: Ints, groups: int, known: Experience = STEA
     n, unknown = counted(codes, groups), counted(codes[np.isnan(values)], groups)
     held = values > 0
     value = np.where((n > 0) & (unknown == n), np.nan, exact_total(values[held], codes[held], groups))
-    frame = _log_scale_of_product(rows, held, codes, value, known).assign(n=n)
+    frame = product_on_log_scale(rows, held, codes, value, known).assign(n=n)
     frame["reason"] = frame["reason"].mask(np.isnan(value), Code.NONE_WITH_AMOUNT())
     frame["reason"] = frame["reason"].fillna(pd.Series(_some_without(unknown, n), dtype=object))
     return frame
@@ -196,7 +196,7 @@ def recorded_total(rows: pd.DataFrame, codes: Ints, groups: int, _: Experience =
     return answer(value, n, reason=reason)
 
 
-def _all_unknown(values: Floats, codes: Ints, groups: int) -> NDArray[np.bool_]:
+def all_unknown(values: Floats, codes: Ints, groups: int) -> NDArray[np.bool_]:
     """True for the groups that have rows of which none has a value: nothing is known of them, which is not nothing."""
     n = counted(codes, groups)
     return np.asarray((n > 0) & (counted(codes[np.isnan(values)], groups) == n))
@@ -231,11 +231,11 @@ def ratio_or(otherwise: Code, less: float = 0.0, empty: Code | None = None) -> S
         bottom = exact_total(np.nan_to_num(of), codes, groups)
         counts = rows["counted"].to_numpy(dtype=bool) if "counted" in rows else np.ones(len(rows), dtype=bool)
         n = counted(codes[counts], groups)
-        bare = _all_unknown(values[counts], codes[counts], groups)
+        bare = all_unknown(values[counts], codes[counts], groups)
         if "needed" in rows:
             needed = rows["needed"].eq(True).to_numpy(dtype=bool)
-            bare |= _all_unknown(of[needed], codes[needed], groups)
-        value = np.where(bare, np.nan, _divide(top, bottom) - less)
+            bare |= all_unknown(of[needed], codes[needed], groups)
+        value = np.where(bare, np.nan, divide(top, bottom) - less)
         undefined, nothing = np.isnan(value), (top == 0) & (bottom == 0)
         cases = [(~undefined, Code.RATIO_OF_SUMS()), (bare & (bottom > 0), Code.NONE_WITH_AMOUNT())]
         reason = reasons_of([*cases, (nothing, (empty or otherwise)())], otherwise())
@@ -254,10 +254,10 @@ def share_by_amount(rows: pd.DataFrame, codes: Ints, groups: int, _: Experience 
     deal = rows["deal_id"].notna().to_numpy(dtype=bool)
     held = of > 0
     n = counted(codes[held], groups)
-    value = _divide(exact_total(of[held & yes], codes[held & yes], groups), exact_total(of[held], codes[held], groups))
+    value = divide(exact_total(of[held & yes], codes[held & yes], groups), exact_total(of[held], codes[held], groups))
     one_sided = np.zeros(groups, dtype=bool)
     for side in (deal & yes, deal & ~yes):
-        one_sided |= _all_unknown(of[side], codes[side], groups)
+        one_sided |= all_unknown(of[side], codes[side], groups)
     value[one_sided] = np.nan
     blank = counted(codes[deal & np.isnan(of)], groups)
     remarks = _some_without(blank, counted(codes[deal], groups))
@@ -298,88 +298,23 @@ def median(rows: pd.DataFrame, codes: Ints, groups: int, known: Experience = STE
 def largest_share(rows: pd.DataFrame, codes: Ints, groups: int, _: Experience = STEADY) -> pd.DataFrame:
     """The largest value as a share of the sum."""
     values, n = values_of(rows), counted(codes, groups)
-    share_of = _divide(_largest(values, codes, groups), exact_total(values, codes, groups))
+    share_of = divide(largest(values, codes, groups), exact_total(values, codes, groups))
     return answer(share_of, n, reason=reasons_of([(n > 0, NO_INTERVAL)]))
 
 
 def mean_without_largest(rows: pd.DataFrame, codes: Ints, groups: int, _: Experience = STEADY) -> pd.DataFrame:
     """The mean of all values but the largest; missing for one row."""
     values, n = values_of(rows), counted(codes, groups)
-    rest = exact_total(values, codes, groups) - np.nan_to_num(_largest(values, codes, groups))
-    return answer(_divide(rest, n - 1), n, reason=_one_only(n))
+    rest = exact_total(values, codes, groups) - np.nan_to_num(largest(values, codes, groups))
+    return answer(divide(rest, n - 1), n, reason=_one_only(n))
 
 
 def _one_only(n: Ints) -> Any:
     return reasons_of([(n == 0, None), (n == 1, Code.ONE_DEAL_ONLY())], NO_INTERVAL)
 
 
-def _largest(values: Floats, codes: Ints, groups: int) -> Floats:
+def largest(values: Floats, codes: Ints, groups: int) -> Floats:
+    """The largest value of each group; missing without any."""
     top = np.full(groups, -np.inf)
     np.fmax.at(top, codes, values)
     return np.where(np.isfinite(top), top, np.nan)
-
-
-def index(rows: pd.DataFrame, codes: Ints, groups: int, known: Experience = STEADY) -> pd.DataFrame:
-    """100 × (W ÷ W₀)^½ × (R ÷ R₀)^½ for W rows worth R; W₀ and R₀ are the columns `typical_deals`, `typical_amount`.
-
-    Interval on the log scale: that of the pace, and half that of the mean size; the reference is fixed.
-    """
-    n = counted(codes, groups)
-    held = values_of(rows) > 0
-    amount = exact_total(values_of(rows)[held], codes[held], groups)
-    w0, r0 = (_largest(values_of(rows, c), codes, groups) for c in ("typical_deals", "typical_amount"))
-    value = 100 * np.sqrt(_divide(n.astype(np.float64), w0) * _divide(amount, r0))
-    bare = _all_unknown(values_of(rows), codes, groups)
-    value[bare] = np.nan
-    frame = _log_scale_of_product(rows, held, codes, value, known, weight=0.5).assign(n=n)
-    frame["reason"] = frame["reason"].mask(np.isnan(value) & (n > 0), Code.TYPICAL_WITHOUT_AMOUNT())
-    frame["reason"] = frame["reason"].mask(bare, Code.NONE_WITH_AMOUNT())
-    return frame
-
-
-def index_without_largest(rows: pd.DataFrame, codes: Ints, groups: int, known: Experience = STEADY) -> pd.DataFrame:
-    """`index` with each group's largest row left out; missing for one row."""
-    values = values_of(rows)
-    order = np.lexsort((np.where(np.isnan(values), -np.inf, values), codes))
-    last_of_group = np.append(codes[order][1:] != codes[order][:-1], True) if len(order) else np.zeros(0, dtype=bool)
-    keep = order[~last_of_group]
-    frame = index(rows.iloc[keep], codes[keep], groups, known)
-    n = counted(codes, groups)
-    bare = _all_unknown(values_of(rows), codes, groups)
-    value = np.where((n > 1) & ~bare, frame["value"], np.nan)
-    cases = [(n == 0, None), (n == 1, Code.ONE_DEAL_ONLY()), (np.isnan(value), Code.NONE_WITH_AMOUNT())]
-    return answer(value, n, reason=reasons_of(cases, NO_INTERVAL))
-
-
-def index_against_past(rows: pd.DataFrame, codes: Ints, groups: int, _: Experience = STEADY) -> pd.DataFrame:
-    """`index` of the rows marked `now` against a quarter of the sums over the others (four quarters before)."""
-    now = rows["now"].to_numpy(dtype=bool)
-    amount = np.nan_to_num(values_of(rows))
-    n, n_past = counted(codes[now], groups), counted(codes[~now], groups)
-    r, r_past = (exact_total(amount[part], codes[part], groups) for part in (now, ~now))
-    bare = np.logical_or(*(_all_unknown(values_of(rows)[part], codes[part], groups) for part in (now, ~now)))
-    value = np.where(bare, np.nan, 100 * np.sqrt(_divide(4.0 * n, n_past) * _divide(4.0 * r, r_past)))
-    cases = [(n_past == 0, Code.NO_WIN_IN_YEAR_BEFORE()), (bare, Code.NONE_WITH_AMOUNT())]
-    return answer(value, n, reason=reasons_of(cases, NO_INTERVAL))
-
-
-def standardised(rows: pd.DataFrame, codes: Ints, groups: int, _: Experience = STEADY) -> pd.DataFrame:
-    """Observed ÷ expected: Σ `value` ÷ Σ `of`; the interval is Wilson's for the rate ÷ the expected rate.
-
-    Rows without an expectation (`of` missing) are not counted; where no row has one the reason says so.
-    """
-    expected_here = ~np.isnan(values_of(rows, "of"))
-    some, codes = counted(codes, groups) > 0, codes[expected_here]
-    n = counted(codes, groups)
-    observed = np.bincount(codes, weights=values_of(rows)[expected_here], minlength=groups)
-    expected = np.bincount(codes, weights=values_of(rows, "of")[expected_here], minlength=groups)
-    low, high = wilson(observed, n)
-    scale = np.where(n >= FEW, _divide(n.astype(np.float64), expected), np.nan)
-    reason = reasons_of([((n == 0) & some, Code.TOO_LITTLE_TO_EXPECT()), ((n > 0) & (n < FEW), TOO_FEW)])
-    return answer(_divide(observed, expected), n, low * scale, high * scale, reason)
-
-
-#: Statistics of a flow whose quarters add up to one pace.
-POOLED = (count, total, index)
-#: Statistics of a flow that grow with every day of a quarter; shares, means and medians do not.
-ACCUMULATING = (count, total, recorded_total, recorded_count, index, index_without_largest, index_against_past)

@@ -72,6 +72,7 @@ class Code(Enum):
     NO_WIN_IN_YEAR_BEFORE = "no deal won in the four quarters before"
     NOT_A_PARTNER_THEN = "no months of membership in the quarter"
     TOO_LITTLE_TO_EXPECT = "too little is recorded to say what was to be expected"
+    NOT_TO_BE_SEPARATED = "cannot be separated from its region, season or product: too few others sell there"
     NONE = "{rows:none}"
     NONE_IN_QUARTER = "{rows:none_in_quarter}"
     # why there is no value: the book does not say
@@ -96,6 +97,7 @@ class Code(Enum):
     RIVALS_NOT_RECORDED = "competitors are not recorded in this book"
     FEW_TYPICAL = f"fewer than {FEW} partners won a deal in the four quarters before: there is no typical partner"
     PARTNERS_ONLY = "made for one partner beside a typical one: for partners only"
+    JUDGED_BY_OTHERS = "made for a partner or rep judged by the others: for all together it would be 1"
     YEAR_BEFORE_NOT_RECORDED = "fewer than four quarters before this one are recorded"
     # what else must be known to read a value
     SOME_WITHOUT_AMOUNT = "{blank} of {n} have no amount"

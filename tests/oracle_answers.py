@@ -19,7 +19,7 @@ NOUGHT = {
     "conflicts",
 }
 # An index against the typical partner, or one's own past, is a partner's.
-PARTNERS_ONLY = {"quality_score", "score_without_largest", "own_past"}
+PARTNERS_ONLY = {"quality_score", "score_without_largest", "own_past", "observed_to_expected"}
 
 WINS = "EXISTS (FROM deals WHERE status = 'won')"
 PRICES = "EXISTS (FROM deals WHERE status = 'won' AND amount IS NOT NULL)"

@@ -283,51 +283,54 @@ CONFLICTS = f"SELECT quarter, {GROUP}, count(*)::DOUBLE AS value, count(*) AS n 
 
 
 def observed_to_expected(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
-    """Wins of the quarter over those expected by a logistic model of the year's decisions.
+    """Wins of four quarters over those expected by a logistic model of all others' decisions in them.
 
-    The network's decisions of the four quarters; main effects of month, region, product, size band (where all have an
+    Nobody's where fewer than thirty of them, as if all were like its own, make the expectation.
+
+    Main effects of month, region, product, size band (where all have an
     amount) and media type, each where there are two kinds; a ridge of one half on each effect, none on the constant.
-    The kind that comes first in the alphabet is the one the others are measured against.
     """
     tables = []
-    for quarter, window, first, last in connection.execute(
-        "SELECT quarter, window_day, first_day, last_day FROM periods"
-    ).fetchall():
+    for quarter, window, last in connection.execute("SELECT quarter, window_day, last_day FROM periods").fetchall():
         year = connection.execute(
             """
-            SELECT closed_on >= ? AS now, status = 'won' AS won, partner_id, worth, month(closed_on)::VARCHAR AS month,
+            SELECT status = 'won' AS won, partner_id, worth, month(closed_on)::VARCHAR AS month,
                    coalesce(region, 'none') AS region, coalesce(product, 'none') AS product,
                    CASE WHEN channel IS NULL THEN 'none_recorded' ELSE coalesce(media, 'unmapped') END AS media
             FROM prospects LEFT JOIN channels USING (channel)
             WHERE status IN ('won', 'lost', 'abandoned') AND closed_on BETWEEN ? AND ?
             """,
-            [first, window, last],
+            [window, last],
         ).df()
         if (year["worth"] > 0).all() and len(year):
             year["size"] = np.searchsorted(np.quantile(year["worth"], [0.25, 0.5, 0.75]), year["worth"]).astype(str)
         kinds = [c for c in ("month", "region", "product", "size", "media") if c in year and year[c].nunique() > 1]
         if len(year) < 50 or not kinds:
             continue
-        effects = [year[kind] == name for kind in kinds for name in sorted(year[kind].unique())[1:]]
+        effects = [year[kind] == name for kind in kinds for name in sorted(year[kind].unique())]
         design = np.column_stack([np.ones(len(year)), *effects]).astype(float)
-        now = year.assign(chance=chances(design, year["won"].to_numpy(dtype=float)))[year["now"]]
-        for grp, part in [("all", now), *now.groupby(now["partner_id"].fillna("unassigned"))]:
-            if len(part):
-                tables.append((quarter, grp, part["won"].sum() / part["chance"].sum(), len(part)))
+        won = year["won"].to_numpy(dtype=float)
+        for grp in year["partner_id"].dropna().unique():
+            own = (year["partner_id"] == grp).to_numpy()
+            p = chances(design[~own], won[~own], design[own])
+            others = design[~own].T @ design[~own] + np.diag([0.0] + [2.5] * (design.shape[1] - 1))
+            alike = (1 / np.einsum("ij,ji->i", design[own], np.linalg.solve(others, design[own].T))).mean()
+            tables.append((quarter, grp, won[own].sum() / p.sum() if alike >= 30 else np.nan, own.sum()))
     return pd.DataFrame(tables, columns=["quarter", "grp", "value", "n"])
 
 
-def chances(design: np.ndarray, won: np.ndarray) -> np.ndarray:
-    """Fitted probabilities of a logistic model with a ridge of one half on all but the constant, by Newton's method."""
+def chances(design: np.ndarray, won: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Probabilities for the wanted rows by a logistic model of others; a ridge of one half on all but the constant."""
     ridge = np.diag([0.0] + [0.5] * (design.shape[1] - 1))
     beta = np.zeros(design.shape[1])
     for _ in range(50):
         p = 1 / (1 + np.exp(-design @ beta))
-        step = np.linalg.solve((design.T * (p * (1 - p))) @ design + ridge, design.T @ (won - p) - ridge @ beta)
+        bend = (design.T * (p * (1 - p))) @ design + ridge
+        step = np.linalg.solve(bend, design.T @ (won - p) - ridge @ beta)
         beta += step
         if np.abs(step).max() < 1e-12:
             break
-    return 1 / (1 + np.exp(-design @ beta))
+    return 1 / (1 + np.exp(-wanted @ beta))
 
 
 COMPANIONS: dict[str, str | Callable[[duckdb.DuckDBPyConnection], pd.DataFrame]] = {

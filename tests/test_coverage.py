@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from partnerkpi import statistics
+from partnerkpi import indices, statistics
 from partnerkpi.survival import median_days, won_within
 
 WORLDS = 2_000
@@ -60,7 +60,7 @@ def test_counts_sums_and_scores(pace: int, sigma: float, figure: str) -> None:
         "total": pace * np.exp(sigma**2 / 2),
         "index": 100 * pace * np.exp(sigma**2 / 4),
     }[figure]
-    share, shown = covered(getattr(statistics, figure)(rows, codes, WORLDS), truth)
+    share, shown = covered(getattr(indices, figure)(rows, codes, WORLDS), truth)
     assert shown >= WORLDS * 0.5
     assert share >= LEAST
 
@@ -175,6 +175,6 @@ def test_observed_to_expected_with_unlike_prospects(n: int, better: float) -> No
     rng = seed("standard", n, better)
     chance = rng.beta(2, 5, WORLDS * n) * 0.9
     won = rng.random(WORLDS * n) < np.minimum(better * chance, 1)
-    rows = pd.DataFrame({"value": won.astype(float), "of": chance})
-    answer = statistics.standardised(rows, np.repeat(np.arange(WORLDS), n), WORLDS)
+    rows = pd.DataFrame({"value": won.astype(float), "of": chance, "error": 0.0, "alike": 1e9})
+    answer = indices.standardised(rows, np.repeat(np.arange(WORLDS), n), WORLDS)
     assert covered(answer, better)[0] >= LEAST

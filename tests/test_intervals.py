@@ -18,6 +18,7 @@ import pytest
 
 import partnerkpi as pk
 from partnerkpi.kpis import KPIS
+from partnerkpi.kpis.close_rate import observed_to_expected
 from partnerkpi.shipped import shipped
 
 Write = Callable[..., Path]
@@ -228,15 +229,27 @@ def test_histories_and_ratios_show_no_interval_below_five(figure: str, lines: Ca
     assert table.loc[(table["n"] > 60) & table["value"].notna(), "low"].notna().all()
 
 
-def test_observed_to_expected_has_wilsons_interval_of_the_rate(lines: Callable[[str], pd.DataFrame]) -> None:
-    """The rate's limits over the rate that was expected."""
-    table = lines("observed_to_expected").join(lines("close_rate")[["value", "n"]].add_suffix("_rate"))
-    table = table[(table["n"] >= 5) & (table["n"] == table["n_rate"]) & (table["value"] > 0)]
-    assert len(table) > 20
-    for value, low, high, n, p in table[["value", "low", "high", "n", "value_rate"]].to_numpy():
-        expected = p / value
-        for limit in (low * expected, high * expected):
-            assert (p - limit) ** 2 == pytest.approx(Z**2 * limit * (1 - limit) / n, abs=1e-9)
+def test_observed_to_expected_has_wilsons_interval_of_the_rate_and_the_expectations_own(
+    book: pk.Book, lines: Callable[[str], pd.DataFrame]
+) -> None:
+    """On the log scale: how far Wilson's limits are from the rate, and 1.96 relative errors of the expectation."""
+    from statsmodels.stats.proportion import proportion_confint
+
+    shown = 0
+    for (quarter, group), row in lines("observed_to_expected").dropna(subset=["low"]).iterrows():
+        rows = observed_to_expected.rows(book.where(partner_id=group), quarter).dropna(subset=["of"])
+        n, won, expected = len(rows), rows["value"].sum(), rows["of"].sum()
+        known = book.others.experience(book.quarter(quarter))
+        effective = n / (1 + known.drift / 4 * (n - 1))
+        low, high = proportion_confint(won / n * effective, effective, method="wilson")
+        error = Z * rows["error"].sum() / expected
+        assert row["value"] == pytest.approx(won / expected)
+        assert row["n"] == n >= 5
+        if won:
+            assert row["low"] == pytest.approx(won / expected * np.exp(-hypot(log(won / n / low), error)))
+            assert row["high"] == pytest.approx(won / expected * np.exp(hypot(log(high * n / won), error)))
+        shown += 1
+    assert shown > 20
 
 
 @pytest.mark.parametrize("figure", RECORDED)

@@ -182,10 +182,10 @@ def test_given_and_computed_answer_alike(sample: pk.Book, partner: str) -> None:
     for quarter in quarters:
         assert handed.typical(quarter) == computed.typical(quarter)
         assert handed.stage_shares(quarter).equals(computed.stage_shares(quarter))
-        chances = computed.chances(quarter)
-        chances = chances[chances.index.isin(own)]
-        assert handed.chances(quarter).loc[chances.index].equals(chances)
-    assert set(handed.chances(quarters[0]).index) <= own
+        expected = computed.expected(quarter)
+        assert handed.expected(quarter).equals(expected[expected.index.isin(own)])
+        assert handed.experience(quarter) == computed.experience(quarter)
+    assert set(handed.expected(quarters[0]).index) <= own
     for figure in FIGURES if partner else ():
         assert handed.peers(figure, quarters[-1], partner) == computed.peers(figure, quarters[-1], partner)
 

@@ -55,8 +55,11 @@ class Others(Protocol):
     def stage_shares(self, quarter: Quarter) -> pd.Series:
         """Of the decided deals that were ever open in a stage, the share won; by stage, empty without a history."""
 
-    def chances(self, quarter: Quarter) -> pd.Series:
-        """The probability of a win that the network gives each prospect decided in the quarter, by `prospect_id`."""
+    def expected(self, quarter: Quarter) -> pd.DataFrame:
+        """The `chance` that all others' experience gives each prospect of four quarters, and its `error`.
+
+        By `prospect_id`; see `partnerkpi.expectation`.
+        """
 
     def peers(self, figure: Figure, quarter: Quarter, partner: str) -> Spread:
         """What the partners other than this one show."""

@@ -33,10 +33,10 @@ import pandas as pd
 
 from partnerkpi.book import Book
 from partnerkpi.deals import won_in
+from partnerkpi.indices import index, index_against_past, index_without_largest
 from partnerkpi.kpi import kpi
 from partnerkpi.periods import Quarter
 from partnerkpi.recorded import NotRecorded, need_won_amounts
-from partnerkpi.statistics import index, index_against_past, index_without_largest
 from partnerkpi.wording import WON_DEALS, Code
 
 
