@@ -15,7 +15,7 @@ from partnerkpi.statistics import (
     count,
     divide,
     exact_total,
-    largest,
+    largest_of,
     product_on_log_scale,
     reasons_of,
     recorded_count,
@@ -37,7 +37,7 @@ def index(rows: pd.DataFrame, codes: Ints, groups: int, known: Experience = STEA
     n = counted(codes, groups)
     held = values_of(rows) > 0
     amount = exact_total(values_of(rows)[held], codes[held], groups)
-    w0, r0 = (largest(values_of(rows, c), codes, groups) for c in ("typical_deals", "typical_amount"))
+    w0, r0 = (largest_of(values_of(rows, c), codes, groups) for c in ("typical_deals", "typical_amount"))
     value = 100 * np.sqrt(divide(n.astype(np.float64), w0) * divide(amount, r0))
     bare = all_unknown(values_of(rows), codes, groups)
     value[bare] = np.nan

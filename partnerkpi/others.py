@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from partnerkpi.book import Book, Figure, Spread
-from partnerkpi.deals import DECIDED, won_between
+from partnerkpi.deals import DECIDED, entered_in, won_between, won_in
 from partnerkpi.expectation import NOTHING, expectation
 from partnerkpi.experience import STEADY, Experience
 from partnerkpi.network import experience_of
@@ -26,6 +26,8 @@ from partnerkpi.wording import FEW
 
 #: Fewer partners than this say nothing that could not be told of one of them.
 FEWEST_PARTNERS = FEW
+SHARED = ("per_win", "per_lead")
+NOTHING_SHARED = pd.DataFrame({name: pd.Series(dtype="float64") for name in SHARED}, index=pd.Index([], dtype="str"))
 
 
 class Computed:
@@ -37,6 +39,7 @@ class Computed:
         self.typical = cache(self._typical)
         self.experience = cache(lambda quarter: experience_of(self.whole, quarter))
         self.stage_shares = cache(self._stage_shares)
+        self.shared_spend = cache(self._shared_spend)
         self.expected = cache(lambda quarter: expectation(self.whole, quarter))
         self._values = cache(self._figures_of_partners)
 
@@ -93,6 +96,16 @@ class Computed:
             return np.nan, np.nan
         return rounded(smoothed(wins[wins > 0] / 4, 0.5)), rounded(smoothed(amount[priced] / 4, 0.5))
 
+    def _shared_spend(self, quarter: Quarter) -> pd.DataFrame:
+        """By channel, the spend of no partner in the quarter's months over the network's wins, and leads, from it."""
+        spend = self.whole.spend
+        shared = spend[spend["month"].between(quarter.start, quarter.last_day) & spend["partner_id"].isna()]
+        cost = shared.groupby(shared["channel"].astype("str"))["amount"].sum()
+        units = {"per_win": won_in(self.whole.deals, quarter), "per_lead": entered_in(self.whole.leads, quarter)}
+        counts = {name: rows["channel"].astype("str").value_counts() for name, rows in units.items()}
+        table = pd.DataFrame({name: cost[cost > 0] / n.reindex(cost.index) for name, n in counts.items()})
+        return table.astype("float64")
+
     def _stage_shares(self, quarter: Quarter) -> pd.Series:
         """Of the decided deals that were ever open in a stage, the share won; deals decided by the quarter's last day.
 
@@ -120,6 +133,7 @@ class Given:
     priced: frozenset[str]
     _typical: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     _experience: Mapping[str, Experience] = field(default_factory=dict)
+    _shared: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     _stages: Mapping[str, pd.Series] = field(default_factory=dict)
     _expected: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     _peers: Mapping[tuple[str, str], Spread] = field(default_factory=dict)
@@ -135,6 +149,10 @@ class Given:
     def stage_shares(self, quarter: Quarter) -> pd.Series:
         """By stage, the share of decided deals won."""
         return self._stages.get(quarter.label, pd.Series(dtype=np.float64))
+
+    def shared_spend(self, quarter: Quarter) -> pd.DataFrame:
+        """What a win or lead carries of shared spend; nothing for a quarter the slice was not made for."""
+        return self._shared.get(quarter.label, NOTHING_SHARED)
 
     def expected(self, quarter: Quarter) -> pd.DataFrame:
         """The chances of the partner's own prospects; none for a quarter the slice was not made for."""
@@ -198,6 +216,7 @@ def given_to(book: Book, quarters: Sequence[Quarter], figures: Sequence[Figure],
         _typical={quarter.label: others.typical(quarter) for quarter in quarters},
         _experience={quarter.label: others.experience(quarter) for quarter in quarters},
         _stages={quarter.label: others.stage_shares(quarter) for quarter in quarters},
+        _shared={q.label: others.shared_spend(q) for q in quarters},
         _expected={q.label: others.expected(q).filter(own, axis=0) for q in quarters},
         _peers={(f.name, q.label): others.peers(f, q, book.partner) for q in recent for f in figures if book.partner},
     )

@@ -24,12 +24,12 @@ from partnerkpi.book.schema import TABLES
 from partnerkpi.errors import SystemProblem, UsageError
 from partnerkpi.expectation import COLUMNS
 from partnerkpi.experience import Experience
-from partnerkpi.others import Given
+from partnerkpi.others import SHARED, Given
 
 #: The file that makes a folder a slice.
 NAME = "slice.json"
 _ACCOUNT = ("ledger", "found", "set_aside")
-_OTHERS = ("typical", "experience", "stages", "expected", "peers")
+_OTHERS = ("typical", "experience", "stages", "expected", "shared", "peers")
 _FACTS = ("name", "currency", "time_zone", "fiscal_year_starts", "money_digits")
 _DAYS = ("as_of", "extracted_on")
 _STATUSES = ("statuses", "priced")
@@ -140,19 +140,28 @@ def _frames_of(others: Given) -> dict[str, pd.DataFrame]:
         "typical": _typed(typical, {"quarter": "str", "deals": "float64", "amount": "float64"}),
         "experience": pd.DataFrame({q: _numbers(e) for q, e in others._experience.items()}, dtype="float64"),
         "stages": _typed(stages, {"quarter": "str", "stage": "str", "share": "float64"}),
-        "expected": _stacked(others._expected),
+        "expected": _stacked(others._expected, _EXPECTED),
+        "shared": _stacked(others._shared, _SHARED),
         "peers": _typed(peers, _PEERS),
     }
 
 
 _EXPECTED = {"quarter": "str", "prospect_id": "str", **dict.fromkeys(COLUMNS, "float64")}
+_SHARED = {"quarter": "str", "channel": "str", **dict.fromkeys(SHARED, "float64")}
 _PEERS = {"figure": "str", "quarter": "str", "n": "int64", **dict.fromkeys(("median", "lower", "upper"), "float64")}
 
 
-def _stacked(expected: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    tables = [rows.rename_axis("prospect_id").reset_index().assign(quarter=q) for q, rows in expected.items()]
-    whole = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
-    return whole.reindex(columns=list(_EXPECTED)).astype(_EXPECTED)
+def _stacked(tables: Mapping[str, pd.DataFrame], dtypes: Mapping[str, str]) -> pd.DataFrame:
+    """The tables of several quarters as one, with the quarter and their index as columns."""
+    key = list(dtypes)[1]
+    each = [rows.rename_axis(key).reset_index().assign(quarter=q) for q, rows in tables.items()]
+    whole = pd.concat(each, ignore_index=True) if each else pd.DataFrame()
+    return whole.reindex(columns=list(dtypes)).astype(dict(dtypes))
+
+
+def _unstacked(frame: pd.DataFrame, dtypes: Mapping[str, str]) -> dict[str, pd.DataFrame]:
+    key, *columns = list(dtypes)[1:]
+    return {str(q): rows.set_index(key)[columns] for q, rows in frame.groupby("quarter", sort=False)}
 
 
 def _numbers(known: Experience) -> list[float]:
@@ -184,10 +193,8 @@ def _others_of(frames: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
         "_typical": {quarter: (deals, amount) for quarter, deals, amount in typical},
         "_experience": {q: _experience(frames["experience"][q].tolist()) for q in frames["experience"]},
         "_stages": {quarter: pd.Series(by, dtype=np.float64) for quarter, by in by_stage.items()},
-        "_expected": {
-            str(q): rows.set_index("prospect_id")[list(COLUMNS)]
-            for q, rows in frames["expected"].groupby("quarter", sort=False)
-        },
+        "_expected": _unstacked(frames["expected"], _EXPECTED),
+        "_shared": _unstacked(frames["shared"], _SHARED),
         "_peers": {
             (figure, quarter): Spread(n, *(None if np.isnan(v) else v for v in three))
             for figure, quarter, n, *three in peers

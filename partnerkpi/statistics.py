@@ -216,17 +216,22 @@ def recorded_count(rows: pd.DataFrame, codes: Ints, groups: int, _: Experience =
     return answer(n.astype(np.float64), n, reason=IN_FULL)
 
 
-def ratio_or(otherwise: Code, less: float = 0.0, empty: Code | None = None) -> Statistic:
+def ratio_or(
+    otherwise: Code, less: float = 0.0, empty: Code | None = None, least: int = 0, largest: bool = True
+) -> Statistic:
     """The statistic Σ `value` ÷ Σ `of` − `less`; where Σ `of` is not positive, missing for the reason `otherwise`.
 
     Where Σ `value` is zero too the reason is `empty`, if one is given. Missing as well where rows are counted but none
-    of them has a value, and where rows are marked `needed` but none of them has an `of`. `n` counts the rows marked
-    `counted`, all of them without such a column.
+    of them has a value, where rows are marked `needed` but none of them has an `of`, and where fewer than `least` are
+    counted. `n` counts the rows marked `counted`, all of them without such a column. Without `largest` the largest
+    value of each group is left out.
     """
 
     def ratio(rows: pd.DataFrame, codes: Ints, groups: int, _: Experience = STEADY) -> pd.DataFrame:
         values = values_of(rows)
         top = exact_total(np.nan_to_num(values), codes, groups)
+        if not largest:
+            top = top - np.nan_to_num(largest_of(values, codes, groups))
         of = values_of(rows, "of")
         bottom = exact_total(np.nan_to_num(of), codes, groups)
         counts = rows["counted"].to_numpy(dtype=bool) if "counted" in rows else np.ones(len(rows), dtype=bool)
@@ -235,9 +240,11 @@ def ratio_or(otherwise: Code, less: float = 0.0, empty: Code | None = None) -> S
         if "needed" in rows:
             needed = rows["needed"].eq(True).to_numpy(dtype=bool)
             bare |= all_unknown(of[needed], codes[needed], groups)
-        value = np.where(bare, np.nan, divide(top, bottom) - less)
+        few = (bottom > 0) & (n < least)
+        value = np.where(bare | few, np.nan, divide(top, bottom) - less)
         undefined, nothing = np.isnan(value), (top == 0) & (bottom == 0)
         cases = [(~undefined, Code.RATIO_OF_SUMS()), (bare & (bottom > 0), Code.NONE_WITH_AMOUNT())]
+        cases.append((few, Code.TOO_FEW_FOR_RATIO()))
         reason = reasons_of([*cases, (nothing, (empty or otherwise)())], otherwise())
         return answer(value, n, reason=reason)
 
@@ -298,14 +305,14 @@ def median(rows: pd.DataFrame, codes: Ints, groups: int, known: Experience = STE
 def largest_share(rows: pd.DataFrame, codes: Ints, groups: int, _: Experience = STEADY) -> pd.DataFrame:
     """The largest value as a share of the sum."""
     values, n = values_of(rows), counted(codes, groups)
-    share_of = divide(largest(values, codes, groups), exact_total(values, codes, groups))
+    share_of = divide(largest_of(values, codes, groups), exact_total(values, codes, groups))
     return answer(share_of, n, reason=reasons_of([(n > 0, NO_INTERVAL)]))
 
 
 def mean_without_largest(rows: pd.DataFrame, codes: Ints, groups: int, _: Experience = STEADY) -> pd.DataFrame:
     """The mean of all values but the largest; missing for one row."""
     values, n = values_of(rows), counted(codes, groups)
-    rest = exact_total(values, codes, groups) - np.nan_to_num(largest(values, codes, groups))
+    rest = exact_total(values, codes, groups) - np.nan_to_num(largest_of(values, codes, groups))
     return answer(divide(rest, n - 1), n, reason=_one_only(n))
 
 
@@ -313,7 +320,7 @@ def _one_only(n: Ints) -> Any:
     return reasons_of([(n == 0, None), (n == 1, Code.ONE_DEAL_ONLY())], NO_INTERVAL)
 
 
-def largest(values: Floats, codes: Ints, groups: int) -> Floats:
+def largest_of(values: Floats, codes: Ints, groups: int) -> Floats:
     """The largest value of each group; missing without any."""
     top = np.full(groups, -np.inf)
     np.fmax.at(top, codes, values)

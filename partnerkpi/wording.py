@@ -65,6 +65,7 @@ class Code(Enum):
     NOBODY_FOLLOWED_SO_LONG = "nobody was followed for {days} days yet"
     ONE_SIDE_WITHOUT_AMOUNT = "none of the won, or none of the other decided deals has an amount"
     NO_AMOUNTS_DECIDED = "no amounts were decided"
+    TOO_FEW_FOR_RATIO = f"fewer than {FEW}: too few for a ratio"
     NO_SPEND = "no spend"
     NO_LEADS_FROM_SPEND = "no leads from channels with spend"
     NO_WINS_FROM_SPEND = "no deals won from channels with spend"

@@ -45,7 +45,7 @@ NEEDS = {
     "spend": ("EXISTS (FROM spend)",),
     "cost_per_lead": ("EXISTS (FROM leads)",),
     "cost_per_won_deal": (CHANNELS, WINS),
-    "return_on_spend": (CHANNELS, PRICES),
+    **dict.fromkeys(("return_on_spend", "return_without_largest"), (CHANNELS, PRICES)),
     **dict.fromkeys(("close_rate", "narrow", "observed_to_expected"), (LOSSES, WINS)),
     "by_amount": (LOSSES, PRICES),
     **dict.fromkeys(("cohort_90", "cohort_180", "won_within_30", "won_within_90", "won_within_180"), (WINS,)),

@@ -149,33 +149,52 @@ LEADS = f"SELECT quarter, {GROUP}, count(*)::DOUBLE AS value, count(*) AS n FROM
 SPEND = f"SELECT quarter, {GROUP}, sum(worth) AS value, count(*) AS n FROM bills {SETS}"
 
 
-def cost_per(unit: str) -> str:
-    """A partner's own spend over its own units of the channels it pays for; nobody's over the rest of nobody's."""
+def carried(unit: str) -> str:
+    """Each unit with what it carries of the spend of no partner on its channel, and the spend that nobody carries."""
     return f"""
-    WITH paid AS (SELECT * FROM bills WHERE worth > 0),
-    bought AS (
-        SELECT u.quarter, CASE WHEN own.so THEN u.partner_id END AS partner_id
-        FROM {unit} u
-        CROSS JOIN LATERAL (SELECT EXISTS (FROM paid p WHERE p.quarter = u.quarter AND p.channel = u.channel
-                                           AND p.partner_id = u.partner_id) AS so) own
-        WHERE own.so OR EXISTS (FROM paid p WHERE p.quarter = u.quarter AND p.channel = u.channel
-                                AND p.partner_id IS NULL)
+    common AS (
+        SELECT quarter, channel, sum(worth) AS worth FROM bills WHERE partner_id IS NULL AND worth > 0
+        GROUP BY quarter, channel
     ),
-    costs AS (SELECT quarter, {GROUP}, sum(worth) AS cost FROM paid {SETS}),
-    units AS (SELECT quarter, {GROUP}, count(*) AS n FROM bought {SETS})
-    SELECT quarter, grp, cost / n AS value, coalesce(n, 0) AS n FROM costs LEFT JOIN units USING (quarter, grp)
+    loads AS (
+        SELECT u.*, coalesce(c.worth / count(*) OVER (PARTITION BY u.quarter, u.channel), 0) AS load,
+               EXISTS (FROM bills b WHERE b.worth > 0 AND b.quarter = u.quarter AND b.channel = u.channel
+                       AND b.partner_id = u.partner_id) AS own
+        FROM {unit} u LEFT JOIN common c ON c.quarter = u.quarter AND c.channel = u.channel
+        WHERE u.channel IS NOT NULL
+    ),
+    spent AS (
+        SELECT quarter, partner_id, worth FROM bills b
+        WHERE partner_id IS NOT NULL
+           OR NOT EXISTS (FROM {unit} u WHERE u.quarter = b.quarter AND u.channel = b.channel)
+        UNION ALL SELECT quarter, partner_id, load FROM loads
+    ),
+    costs AS (SELECT quarter, {GROUP}, sum(worth) AS cost FROM spent {SETS})
     """
 
 
-RETURN_ON_SPEND = f"""
-WITH brought AS (
-    SELECT quarter, {GROUP}, count(*) AS n, sum(worth) AS worth FROM won_through WHERE channel IS NOT NULL {SETS}
-),
-costs AS (SELECT quarter, {GROUP}, sum(worth) AS cost FROM bills {SETS})
-SELECT quarter, grp, (CASE WHEN n IS NULL THEN 0 ELSE worth END - cost) / nullif(cost, 0) AS value,
-       coalesce(n, 0) AS n
-FROM costs LEFT JOIN brought USING (quarter, grp)
-"""
+def cost_per(unit: str) -> str:
+    """A partner's own spend and its share of everybody's, over its units of the channels with either; five at least."""
+    return f"""
+    WITH {carried(unit)},
+    units AS (SELECT quarter, {GROUP}, count(*) AS n FROM loads WHERE own OR load > 0 {SETS})
+    SELECT quarter, grp, CASE WHEN n >= 5 THEN cost / n END AS value, coalesce(n, 0) AS n
+    FROM costs LEFT JOIN units USING (quarter, grp)
+    """
+
+
+def return_on(left_out: str) -> str:
+    """The return on all spend, less what is left out of the won amount."""
+    return f"""
+    WITH {carried("won_through")},
+    brought AS (
+        SELECT quarter, {GROUP}, count(*) AS n, sum(worth) AS worth, coalesce({left_out}, 0) AS less FROM loads {SETS}
+    )
+    SELECT quarter, grp, CASE WHEN n >= 5 THEN (worth - less - cost) / nullif(cost, 0) END AS value,
+           coalesce(n, 0) AS n
+    FROM brought FULL JOIN costs USING (quarter, grp)
+    """
+
 
 NARROW = f"""
 SELECT quarter, {GROUP}, avg((status = 'won')::INT) AS value, count(*) AS n
@@ -352,7 +371,8 @@ COMPANIONS: dict[str, str | Callable[[duckdb.DuckDBPyConnection], pd.DataFrame]]
     "spend": SPEND,
     "cost_per_lead": cost_per("new_leads"),
     "cost_per_won_deal": cost_per("won_through"),
-    "return_on_spend": RETURN_ON_SPEND,
+    "return_on_spend": return_on("0"),
+    "return_without_largest": return_on("max(worth)"),
     "narrow": NARROW,
     "by_amount": BY_AMOUNT,
     "cohort_90": won_within(90, COHORT),

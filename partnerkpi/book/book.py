@@ -55,6 +55,12 @@ class Others(Protocol):
     def stage_shares(self, quarter: Quarter) -> pd.Series:
         """Of the decided deals that were ever open in a stage, the share won; by stage, empty without a history."""
 
+    def shared_spend(self, quarter: Quarter) -> pd.DataFrame:
+        """What each win (`per_win`) and each lead (`per_lead`) of a channel carries of the spend of no partner.
+
+        By channel; channels without such spend are not in it, missing is where there was no win, or no lead.
+        """
+
     def expected(self, quarter: Quarter) -> pd.DataFrame:
         """The `chance` that all others' experience gives each prospect of four quarters, and its `error`.
 
