@@ -76,14 +76,18 @@ def known_to_vendor(deals: pd.DataFrame) -> pd.Series:
     return (deals["status"] == "rejected") & (deals["reason"].fillna("").str.casefold() == "conflict")
 
 
+def lasting_open(book: Book, day: pd.Timestamp) -> pd.DataFrame:
+    """The periods of deals that are open at the end of the day, amounts in the deals' own currency."""
+    spells = book.spells
+    return spells[lasts_on(spells, day) & (spells["status"] == "open").to_numpy()]
+
+
 def open_at(book: Book, day: pd.Timestamp) -> pd.DataFrame:
     """Deals open at the end of the day, with stage, amount, owner and expected close as they stood then.
 
     `amount` is converted at the day's rate where the deal is in another currency.
     """
-    spells = book.spells
-    there = lasts_on(spells, day) & (spells["status"] == "open").to_numpy()
-    return book.in_book_currency(spells[there], day)
+    return book.in_book_currency(lasting_open(book, day), day)
 
 
 def histories(frame: pd.DataFrame, first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:

@@ -73,12 +73,22 @@ def pace_variance(counts: Floats, exposure: Floats, orders: float) -> float:
     left = np.repeat(1 - 1 / many[used], many[used])  # of each cell's freedom, the pace being estimated too
     gaps = (counts[used][cells] - e) ** 2 / left
 
-    def excess(phi: float) -> float:
-        weight = e / (orders + phi * e)
-        chance = np.sqrt(2 * float((left * weight**2).sum()))
-        return float((left * weight * (gaps / (orders * e + phi * e**2) - 1)).sum()) + chance
+    return excess_variance(gaps, orders * e, e, left)
 
-    if excess(0.0) <= 0:
+
+def excess_variance(gaps: Floats, noise: Floats, mean: Floats, left: Floats) -> float:
+    """φ where squared residuals `gaps` have the variance noise + φ·mean²; one standard deviation of chance above it.
+
+    `left` is the freedom of each. See `pace_variance`; between 0 and 4.
+    """
+
+    def excess(phi: float) -> float:
+        variance = noise + phi * mean**2
+        weight = mean**2 / variance
+        chance = np.sqrt(2 * float((left * weight**2).sum()))
+        return float((left * weight * (gaps / variance - 1)).sum()) + chance
+
+    if not len(gaps) or excess(0.0) <= 0:
         return 0.0
     if excess(_MOST) >= 0:
         return _MOST

@@ -8,6 +8,7 @@ import pandas as pd
 from partnerkpi.experience import STEADY, Experience, Ints
 from partnerkpi.intervals import Z, counted, design_effect, wilson
 from partnerkpi.statistics import (
+    IN_FULL,
     NO_INTERVAL,
     TOO_FEW,
     all_unknown,
@@ -104,6 +105,35 @@ def standardised(rows: pd.DataFrame, codes: Ints, groups: int, known: Experience
     low, high = (np.where((n >= FEW) & ~alone, end, np.nan) for end in (np.nan_to_num(ends[0]), ends[1]))
     cases = [((n == 0) & some, Code.TOO_LITTLE_TO_EXPECT()), (alone, Code.NOT_TO_BE_SEPARATED())]
     return answer(value, n, low, high, reasons_of([*cases, ((n > 0) & (n < FEW), TOO_FEW)]))
+
+
+def predicted(rows: pd.DataFrame, codes: Ints, groups: int, _: Experience = STEADY) -> pd.DataFrame:
+    """Σ `value`, chances of what is to come, with the interval in which 95 % of what comes will lie.
+
+    A prediction: the limits are those of a negative binomial count of this mean. Its squared coefficient of variation
+    is `excess` for one partner, in a group shared as their expectations are, but no less than `common`, that of all.
+    """
+    from scipy.stats import nbinom, poisson
+
+    value = np.bincount(codes, weights=values_of(rows), minlength=groups)
+    n = counted(codes, groups)
+    partner = pd.factorize(rows["partner_id"])[0] + 1
+    size = int(partner.max(initial=0)) + 1
+    pairs, place = np.unique(codes * size + partner, return_inverse=True)
+    each = np.bincount(place, weights=values_of(rows), minlength=len(pairs))
+    shared = divide(np.bincount(pairs // size, weights=each**2, minlength=groups), value**2)
+    excess, common = (float(rows[c].iloc[0]) if len(rows) else 0.0 for c in ("excess", "common"))
+    variance = np.maximum(np.maximum(excess * np.nan_to_num(shared), common), 1e-9)
+    mean = np.maximum(value, 1e-12)
+    steady = variance < 1e-6
+    low, high = (
+        np.where(steady, poisson.ppf(at, mean), nbinom.ppf(at, 1 / variance, 1 / (1 + variance * mean)))
+        for at in (0.025, 0.975)
+    )
+    there = n > 0
+    return answer(
+        value, n, np.where(there, low, np.nan), np.where(there, high, np.nan), reasons_of([(~there, IN_FULL)])
+    )
 
 
 #: Statistics of a flow whose quarters add up to one pace.

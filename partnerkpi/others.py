@@ -11,14 +11,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from math import floor, log10
+from typing import cast
 
 import numpy as np
 import pandas as pd
 
 from partnerkpi.book import Book, Figure, Spread
-from partnerkpi.deals import DECIDED, entered_in, won_between, won_in
+from partnerkpi.deals import entered_in, won_between, won_in
 from partnerkpi.expectation import NOTHING, expectation
 from partnerkpi.experience import STEADY, Experience
+from partnerkpi.forecast import UNKNOWN, Chances, chances_of, landmarks
 from partnerkpi.network import experience_of
 from partnerkpi.periods import Quarter
 from partnerkpi.statistics import exact_total
@@ -38,7 +40,7 @@ class Computed:
         self.whole = bound(self)
         self.typical = cache(self._typical)
         self.experience = cache(lambda quarter: experience_of(self.whole, quarter))
-        self.stage_shares = cache(self._stage_shares)
+        self.chances = cache(lambda quarter: chances_of(self.whole, quarter))
         self.shared_spend = cache(self._shared_spend)
         self.expected = cache(lambda quarter: expectation(self.whole, quarter))
         self._values = cache(self._figures_of_partners)
@@ -106,23 +108,6 @@ class Computed:
         table = pd.DataFrame({name: cost[cost > 0] / n.reindex(cost.index) for name, n in counts.items()})
         return table.astype("float64")
 
-    def _stage_shares(self, quarter: Quarter) -> pd.Series:
-        """Of the decided deals that were ever open in a stage, the share won; deals decided by the quarter's last day.
-
-        Indexed by stage. Empty without a history of stages.
-        """
-        book = self.whole
-        if not book.records("history.stage"):
-            return pd.Series(dtype=np.float64)
-        deals, spells = book.deals, book.spells
-        decided = deals["status"].isin(DECIDED) & (deals["closed_on"] <= quarter.last_day)
-        passed = spells[(spells["status"] == "open").to_numpy() & spells["stage"].notna().to_numpy()]
-        passed = passed[["deal_id", "stage"]].drop_duplicates()
-        won = pd.Series((deals["status"] == "won").to_numpy(), index=deals["deal_id"])[decided.to_numpy()]
-        outcome = passed["deal_id"].map(won)
-        known = outcome.notna()
-        return outcome[known].astype(float).groupby(passed.loc[known, "stage"].astype(str)).mean()
-
 
 @dataclass(frozen=True, eq=False)
 class Given:
@@ -134,7 +119,7 @@ class Given:
     _typical: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     _experience: Mapping[str, Experience] = field(default_factory=dict)
     _shared: Mapping[str, pd.DataFrame] = field(default_factory=dict)
-    _stages: Mapping[str, pd.Series] = field(default_factory=dict)
+    _chances: Mapping[str, Chances] = field(default_factory=dict)
     _expected: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     _peers: Mapping[tuple[str, str], Spread] = field(default_factory=dict)
 
@@ -146,9 +131,9 @@ class Given:
         """How much figures vary beyond chance; the textbook's for a quarter the slice was not made for."""
         return self._experience.get(quarter.label, STEADY)
 
-    def stage_shares(self, quarter: Quarter) -> pd.Series:
-        """By stage, the share of decided deals won."""
-        return self._stages.get(quarter.label, pd.Series(dtype=np.float64))
+    def chances(self, quarter: Quarter) -> Chances:
+        """The chances of open deals; none for a quarter the slice was not made for."""
+        return self._chances.get(quarter.label, UNKNOWN)
 
     def shared_spend(self, quarter: Quarter) -> pd.DataFrame:
         """What a win or lead carries of shared spend; nothing for a quarter the slice was not made for."""
@@ -208,6 +193,7 @@ def given_to(book: Book, quarters: Sequence[Quarter], figures: Sequence[Figure],
     back on, `figures` and `recent` the figures and quarters for which peers are shown.
     """
     others = book.others
+    earlier = [past for q in recent for past in landmarks(q)]
     own = pd.Index(book.prospects["prospect_id"])
     return Given(
         first_day=others.first_day,
@@ -215,7 +201,7 @@ def given_to(book: Book, quarters: Sequence[Quarter], figures: Sequence[Figure],
         priced=others.priced,
         _typical={quarter.label: others.typical(quarter) for quarter in quarters},
         _experience={quarter.label: others.experience(quarter) for quarter in quarters},
-        _stages={quarter.label: others.stage_shares(quarter) for quarter in quarters},
+        _chances={q.label: cast("Chances", others.chances(q)) for q in (*quarters, *earlier)},
         _shared={q.label: others.shared_spend(q) for q in quarters},
         _expected={q.label: others.expected(q).filter(own, axis=0) for q in quarters},
         _peers={(f.name, q.label): others.peers(f, q, book.partner) for q in recent for f in figures if book.partner},

@@ -64,6 +64,14 @@ class Quarter:
         end = start + pd.DateOffset(months=3) - pd.Timedelta(days=1)
         return Quarter(f"{year}Q{number + 1}", start, end, end, self.fiscal_year_starts)
 
+    def __add__(self, quarters: int) -> Quarter:
+        """The quarter so many later, as if complete.
+
+        >>> (quarter_of("2025Q3") + 2).end
+        Timestamp('2026-03-31 00:00:00')
+        """
+        return self - -quarters
+
     def known_on(self, day: pd.Timestamp) -> Quarter:
         """The quarter as far as it is known at the end of a day.
 

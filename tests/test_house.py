@@ -32,7 +32,7 @@ PLAN = """
     sample.time_and_chance sample.world sample.lives sample.history sample.truth sample.tables sample
     book.schema book.labels book.config book.sources book.parse book.intake book.reading book.money book.rules
     book.past book.prospects book.levels book.loading book.book book
-    deals estimate intervals statistics indices survival network expectation others slices opening
+    deals estimate intervals statistics indices survival network forecast expectation others slices opening
     recorded groups plot kpi
     KPIS kpis
     figures compare export

@@ -56,7 +56,15 @@ class Compared:
                 for label, p in zip(labels, periods, strict=True)
             ]
             ask_about(sql, days)
-            theirs = answers(sql, list(dict.fromkeys(ours.index.get_level_values("group"))))
+            seasons = pd.DataFrame(
+                [
+                    (label, number + 1, factor)
+                    for label in labels
+                    for number, factor in enumerate(book.others.experience(book.quarter(label)).season)
+                ],
+                columns=["quarter", "number", "factor"],
+            )
+            theirs = answers(sql, list(dict.fromkeys(ours.index.get_level_values("group"))), seasons)
         assert len(ours) == len(theirs)
         return ours[["value", "n", "reason"]].join(theirs.add_suffix("_sql"))
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+import numpy as np
 import pandas as pd
 
 from partnerkpi.book.levels import MEDIA, Choice, choice_of, chosen, media_of, values_of_rows
@@ -31,6 +32,25 @@ class Spread:
     upper: float | None = None
 
 
+class Chances(Protocol):
+    """The chances of open deals to be won by the end of the next two quarters; see `partnerkpi.forecast`."""
+
+    @property
+    def overall(self) -> float:
+        """That of any deal; NaN where nothing tells."""
+
+    @property
+    def excess(self) -> float:
+        """The squared coefficient of variation of what a partner's deals bring, beyond chance."""
+
+    @property
+    def common(self) -> float:
+        """The same of all deals together."""
+
+    def of(self, rows: pd.DataFrame, day: pd.Timestamp) -> np.ndarray:
+        """The chance of each open deal, given its `stage` and `created_on`."""
+
+
 class Others(Protocol):
     """What the figures of a book may know of the whole network; see `partnerkpi.others`."""
 
@@ -52,8 +72,8 @@ class Others(Protocol):
     def experience(self, quarter: Quarter) -> Experience:
         """How much figures vary beyond chance, as the network's quarters up to this one tell."""
 
-    def stage_shares(self, quarter: Quarter) -> pd.Series:
-        """Of the decided deals that were ever open in a stage, the share won; by stage, empty without a history."""
+    def chances(self, quarter: Quarter) -> Chances:
+        """The chances of open deals to be won by the end of the next two quarters, as the quarter's end knew them."""
 
     def shared_spend(self, quarter: Quarter) -> pd.DataFrame:
         """What each win (`per_win`) and each lead (`per_lead`) of a channel carries of the spend of no partner.
