@@ -107,7 +107,7 @@ ends AS (
            CAST(first_day - to_months(3 * (b.back::INT - 1)) AS DATE) - 1 AS between,
            -- the day before a quarter begins that many quarters back
            (quarter[6:]::INT - 1 - b.back::INT + 12) % 4 + 1 AS next_number
-    FROM periods p, range(0, 9) b(back)
+    FROM periods p, range(0, 10) b(back)
     WHERE until <= last_day AND b.back::INT >= 2 - (last_day - first_day + 1 = days)::INT
       AND b.back::INT < 10 - (last_day - first_day + 1 = days)::INT
 ),
