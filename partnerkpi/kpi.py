@@ -54,6 +54,7 @@ class Kpi:
     - `only_for` names the levels it is made for (`partner_id`), where it says nothing of any other group or the whole;
       `not_for` is what is said of those;
     - `entering` picks the rows by which a change is told where those of the figure overlap from quarter to quarter;
+    - one `on_cover` stands below its KPI's value on the first page;
     - one that `grows` does so with every day of the quarter, though it is no count or sum;
     - `companions` stand beside it, `stand_ins` lead in its place where the book does not record what it needs.
     """
@@ -76,6 +77,7 @@ class Kpi:
     only_for: tuple[str, ...] = ()
     not_for: Code = Code.PARTNERS_ONLY
     entering: Rule | None = field(default=None, repr=False)
+    on_cover: bool = False
     grows: bool = False
     companions: tuple[Kpi, ...] = field(default=(), repr=False)
     stand_ins: tuple[Kpi, ...] = field(default=(), repr=False)
@@ -203,6 +205,7 @@ class Kpi:
         note: Note | None = None,
         only_for: tuple[str, ...] = (),
         not_for: Code = Code.PARTNERS_ONLY,
+        on_cover: bool = False,
         grows: bool = False,
         stands_in: bool = False,
     ) -> Callable[[Rule], Kpi]:
@@ -230,6 +233,7 @@ class Kpi:
                 note=note or self.note,
                 only_for=only_for or self.only_for,
                 not_for=not_for,
+                on_cover=on_cover,
                 grows=grows,
             )
             self.companions += (figure,)

@@ -57,6 +57,7 @@ def average_deal_size(book: Book, quarter: Quarter) -> pd.DataFrame:
 @average_deal_size.companion(
     title="Median deal size",
     formula="the middle one of the won amounts",
+    on_cover=True,
     statistic=median,
 )
 def median_deal_size(book: Book, quarter: Quarter) -> pd.DataFrame:

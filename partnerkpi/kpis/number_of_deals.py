@@ -52,6 +52,7 @@ def number_of_deals(book: Book, quarter: Quarter) -> pd.DataFrame:
 @number_of_deals.companion(
     title="Won amount",
     formula="sum of the amounts of the deals won in the quarter",
+    on_cover=True,
     unit="money",
     statistic=total,
 )

@@ -201,6 +201,7 @@ def cover(book: Book, quarter: str | Quarter) -> Shown:
             "now": stands.now,
             "value": amount_text(stands.now.value, stands.now.unit),
             "beside": stands.instead or say(DIRECTION[stands.kpi.better]),
+            "more": _more(stands.kpi, book, period),
         }
         for stands in standings
     ]
@@ -217,6 +218,18 @@ def cover(book: Book, quarter: str | Quarter) -> Shown:
         html,
         "\n".join([say("Review of {quarter}", quarter=str(period)), *first, *(stands.line for stands in standings)]),
     )
+
+
+def _more(kpi: Kpi, book: Book, period: Quarter) -> list[str]:
+    """What stands below a KPI's value on the cover: `Median deal size €1,930 (€1,320 to €2,610)`."""
+    lines = []
+    for one in kpi.companions:
+        told = figure(one, book, period) if one.on_cover else None
+        if told is not None and told.value is not None:
+            value = amount_text(told.value, told.unit)
+            span = f" ({told.interval_text})" if told.interval_text else ""
+            lines.append(f"{say(one.title)} {value}{span}")
+    return lines
 
 
 def sentences(standings: Sequence[Standing]) -> list[str]:
