@@ -118,7 +118,7 @@ def tested(kpi: Kpi, book: Book, quarter: str | Quarter) -> Change:
 
 def _against_usual(kpi: Kpi, book: Book, this: Quarter) -> Change:
     now, usual = figure(kpi, book, this), usual_of(kpi, book, this)
-    label = say("usual in such a quarter")
+    label = say("the usual of such a quarter")
     if not this.complete:
         reason = Code.TO_DATE(done=this.days_so_far, days=this.days)
         return Change(now if usual.value is None else usual, now, label, Verdict.NOT_TESTED, reason=reason)
@@ -143,13 +143,19 @@ def _usual(kpi: Kpi, book: Book, this: Quarter) -> Estimate:
     unit = kpi.currency_unit(book)
     if kpi.only_for and not book.partner:
         return Estimate(None, None, None, 0, unit, kpi.counts, Code.PARTNERS_ONLY())
+    tables: list[pd.DataFrame] = []
+    for at in np.flatnonzero(weights > 0):
+        try:
+            tables.append(kpi.rule(book, past[at]))
+        except NotRecorded:
+            weights[at] = 0.0
     if (weights > 0).sum() < FEWEST_BEFORE:
         return Estimate(None, None, None, 0, unit, kpi.counts, Code.TOO_SHORT_A_PAST(n=FEWEST_BEFORE))
     try:
-        rows = pd.concat([kpi.rule(book, q) for q, weight in zip(past, weights, strict=True) if weight > 0])
         last = kpi.rule(book, this)
     except NotRecorded as missing:
         return Estimate(None, None, None, 0, unit, kpi.counts, missing.reason)
+    rows = pd.concat(tables)
     rows = rows.assign(**{name: last[name].max() for name in REFERENCES if name in last})
     shared = float((weights**2).sum() / weights.sum() ** 2)
     row = kpi.statistic(rows, np.zeros(len(rows), dtype=np.int64), 1, replace(known, pace=known.pace * shared)).iloc[0]

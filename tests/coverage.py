@@ -13,13 +13,15 @@ import argparse
 import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from worlds import MEDIAN, PACES, RATE, SPREAD, WORLDS, Truth, World, book_of_world
+from worlds import MEDIAN, PACES, RATE, SPREAD, TEXTBOOK, WORLDS, Truth, World, book_of_world
 
+from partnerkpi.compare import CLEAR, tested
 from partnerkpi.kpi import Kpi
 from partnerkpi.kpis.average_deal_size import average_deal_size, median_deal_size
 from partnerkpi.kpis.close_rate import close_rate, cohort_90, cohort_180
@@ -127,6 +129,30 @@ def table_of(found: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines).sort_values(["world", "figure", "n"], kind="stable")
 
 
+TESTED = (average_deal_size, number_of_deals, won_amount, close_rate, deal_velocity)
+
+
+def changes(world: World, seed: int) -> pd.DataFrame:
+    """One network: for each figure and partner whether a change is told, by the partner's usual number of wins."""
+    book, _ = book_of_world(world, seed)
+    lines = []
+    for place, partner in enumerate(book.partner_ids):
+        mine = book.where(partner_id=partner)
+        for figure in TESTED:
+            verdict = tested(figure, mine, "2025Q4").verdict
+            lines.append((world.name, figure.name, PACES[place], place % 3 == 0, verdict in CLEAR, str(verdict)))
+    return pd.DataFrame(lines, columns=["world", "figure", "pace", "fell", "told", "verdict"])
+
+
+def alarms(worlds: list[World], books: int, workers: int) -> pd.DataFrame:
+    """How often a change is told, by world, figure and usual number of wins: where some fall, of those that do."""
+    with ProcessPoolExecutor(workers) as pool:
+        found = [pd.concat(pool.map(partial(changes, world), range(books), chunksize=2)) for world in worlds]
+    table = pd.concat([t[t["fell"]] if w.fall else t for w, t in zip(worlds, found, strict=True)])
+    groups = table.groupby(["world", "figure", "pace"], sort=False)["told"]
+    return groups.agg(partners="size", told="mean").reset_index()
+
+
 def runs(worlds: list[World], books: int, workers: int) -> Iterator[pd.DataFrame]:
     """The table of each world, as it is done."""
     with ProcessPoolExecutor(workers) as pool:
@@ -140,9 +166,15 @@ def main() -> None:
     options.add_argument("words", nargs="*")
     options.add_argument("--books", type=int, default=2000)
     options.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    options.add_argument("--changes", action="store_true", help="how often a change is told, instead of coverage")
     options.add_argument("--out", type=Path, default=None)
     asked = options.parse_args()
     worlds = [w for w in WORLDS if not asked.words or any(word in w.name for word in asked.words)]
+    if asked.changes:
+        falls = [replace(TEXTBOOK, name=f"wins fall by {fall:.0%}", fall=fall) for fall in (0.3, 0.6)]
+        found = alarms([*worlds, *falls], asked.books, asked.workers)
+        print(found.round(3).to_string(index=False))
+        return
     tables = []
     for table in runs(worlds, asked.books, asked.workers):
         tables.append(table)

@@ -45,6 +45,7 @@ class World:
     joined: int = 0  # days before the export, of every second partner
     undecided: float = 0.0
     rate_sd: float = 0.0  # of the partner's rate from quarter to quarter
+    fall: float = 0.0  # by how much fewer wins than usual every third partner has in the last quarter
 
 
 TEXTBOOK = World("textbook")
@@ -92,7 +93,9 @@ def book_of_world(world: World, seed: int) -> tuple[Book, Truth]:
     steady = world.growth == 1
     moved = draw.gamma(1 / world.pace_cv**2, world.pace_cv**2, (partners, len(quarters))) if world.pace_cv else 1.0
     wanted = PACES[:, None] * growth * season * moved / RATE / world.order / (1 - world.undecided)
-    orders = draw.poisson(np.broadcast_to(wanted, (partners, len(quarters))))
+    wanted = np.broadcast_to(wanted, (partners, len(quarters))).copy()
+    wanted[::3, BEFORE + QUARTERS - 1] *= 1 - world.fall
+    orders = draw.poisson(wanted)
     partner, quarter = (place.repeat(orders.ravel()) for place in np.indices(orders.shape).reshape(2, -1))
     rates = np.full(orders.shape, RATE)
     if world.rate_sd:

@@ -202,6 +202,7 @@ def cover(book: Book, quarter: str | Quarter) -> Shown:
             "value": amount_text(stands.now.value, stands.now.unit),
             "beside": stands.instead or say(DIRECTION[stands.kpi.better]),
             "more": _more(stands.kpi, book, period),
+            "peers": _among(stands.peers),
         }
         for stands in standings
     ]
