@@ -126,7 +126,7 @@ def _against_usual(kpi: Kpi, book: Book, this: Quarter) -> Change:
 
 
 def usual_of(kpi: Kpi, book: Book, quarter: str | Quarter) -> Estimate:
-    """What a count or sum usually is in such a quarter: the pace of the eight quarters before, times the season.
+    """What a count or sum usually is in such a quarter: the pace of eight quarters before, times the season.
 
     Its interval is that of the pace over these quarters: each moves by itself, so that their sum moves less. Missing
     where fewer than `FEWEST_BEFORE` quarters can be looked back on.

@@ -113,6 +113,17 @@ def histories(frame: pd.DataFrame, first: pd.Timestamp, last: pd.Timestamp) -> p
     )
 
 
+def targets_ahead(book: Book, quarter: Quarter, quarters: int) -> pd.DataFrame:
+    """The targets of the quarters after this one, as `target_rows`: of those who have one for each of them.
+
+    Half of the targets would make what is expected look twice as good.
+    """
+    rows = pd.concat([target_rows(book, quarter + ahead) for ahead in range(1, quarters + 1)])
+    levels = [c.name for c in TABLES["targets"].columns if c.level]
+    told = rows.groupby(levels, dropna=False, observed=True)["of"].transform("size") >= quarters
+    return rows[told.to_numpy(dtype=bool)]
+
+
 def target_rows(book: Book, quarter: Quarter, measure: str = "won_amount") -> pd.DataFrame:
     """The quarter's targets in column `of`, none of them counted; at one level, so that nothing is added twice.
 

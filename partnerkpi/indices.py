@@ -130,10 +130,9 @@ def predicted(rows: pd.DataFrame, codes: Ints, groups: int, _: Experience = STEA
         np.where(steady, poisson.ppf(at, mean), nbinom.ppf(at, 1 / variance, 1 / (1 + variance * mean)))
         for at in (0.025, 0.975)
     )
-    there = n > 0
-    return answer(
-        value, n, np.where(there, low, np.nan), np.where(there, high, np.nan), reasons_of([(~there, IN_FULL)])
-    )
+    high = np.maximum(high, np.ceil(value))  # of less than half a deal nothing may well come, or one
+    low, high = (np.where(n > 0, limit, np.nan) for limit in (low, high))
+    return answer(value, n, low, high, reasons_of([(n == 0, IN_FULL)]))
 
 
 #: Statistics of a flow whose quarters add up to one pace.

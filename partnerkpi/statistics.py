@@ -7,7 +7,7 @@ There is no second code path for a single number: that is one group.
 
 Intervals are 95 % and estimate the long-run truth: a count or sum the pace of such a quarter, a rate the rate, a size
 the mean or the median. Where a method covers the truth in fewer than 90 of 100 simulated worlds at some count, no
-interval is shown at that count and the reason says so; `tests/coverage.py` measures it.
+interval is shown at that count and the reason says so; `tests/coverage_table.py` measures it.
 """
 
 from __future__ import annotations

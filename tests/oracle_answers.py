@@ -10,7 +10,8 @@ import duckdb
 import numpy as np
 import pandas as pd
 from oracle import HEADLINES
-from oracle_companions import CHANCES, COMPANIONS, PREPARE
+from oracle_companions import COMPANIONS, PREPARE
+from oracle_forecast import CHANCES
 
 # Where nothing happened a count and a sum are nought; every other figure is missing.
 NOUGHT = {

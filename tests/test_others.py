@@ -181,7 +181,7 @@ def test_given_and_computed_answer_alike(sample: pk.Book, partner: str) -> None:
     own = set(mine.prospects["prospect_id"])
     for quarter in quarters:
         assert handed.typical(quarter) == computed.typical(quarter)
-        assert handed.stage_shares(quarter).equals(computed.stage_shares(quarter))
+        assert handed.chances(quarter) == computed.chances(quarter)
         expected = computed.expected(quarter)
         assert handed.expected(quarter).equals(expected[expected.index.isin(own)])
         assert handed.experience(quarter) == computed.experience(quarter)
@@ -196,6 +196,6 @@ def test_of_a_quarter_it_was_not_made_for_it_knows_nothing(sample: pk.Book) -> N
     handed = given_to(mine, quarters, [number_of_deals], quarters)
     other = sample.quarter("2024Q1")
     assert np.isnan(handed.typical(other)).all()
-    assert handed.stage_shares(other).empty
+    assert np.isnan(handed.chances(other).overall)
     assert handed.peers(number_of_deals, other, "P-003") == Spread(0)
     assert handed.peers(average_deal_size, quarters[0], "P-003") == Spread(0)

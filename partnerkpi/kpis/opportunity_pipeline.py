@@ -33,8 +33,7 @@ import numpy as np
 import pandas as pd
 
 from partnerkpi.book import Book
-from partnerkpi.book.schema import TABLES
-from partnerkpi.deals import closed_in, lasting_open, open_at, target_rows, won_in
+from partnerkpi.deals import closed_in, lasting_open, open_at, target_rows, targets_ahead, won_in
 from partnerkpi.forecast import AHEAD, landmarks, won_after
 from partnerkpi.indices import predicted
 from partnerkpi.kpi import kpi, silent
@@ -143,11 +142,7 @@ def expected_wins(book: Book, quarter: Quarter) -> pd.DataFrame:
 def expected_attainment(book: Book, quarter: Quarter) -> pd.DataFrame:
     """How much of the target of the next two quarters will the deals bring that are open now?"""
     worth = weighted_pipeline.rule(book, quarter)
-    targets = pd.concat([target_rows(book, quarter + ahead) for ahead in range(1, AHEAD + 1)])
-    levels = [c.name for c in TABLES["targets"].columns if c.level]
-    both = targets.groupby(levels, dropna=False, observed=True)["of"].transform("size") >= AHEAD
-    # half of the targets would make the deals twice as much
-    return pd.concat([worth.assign(of=0.0, counted=True), targets[both.to_numpy(dtype=bool)]])
+    return pd.concat([worth.assign(of=0.0, counted=True), targets_ahead(book, quarter, AHEAD)])
 
 
 @opportunity_pipeline.companion(

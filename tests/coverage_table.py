@@ -1,7 +1,7 @@
 """How often an interval holds the truth, in worlds that have not the shape the methods assume. `make coverage`.
 
-    python tests/coverage.py                    every world, as many books as give 2,000 partners of each size
-    python tests/coverage.py --books 20 giants  fewer books, and only worlds whose name has one of these words
+    python tests/coverage_table.py                    every world, as many books as give 2,000 partners of each size
+    python tests/coverage_table.py --books 20 giants  fewer books, and only worlds whose name has one of these words
 
 Prints one line for each world, figure and size n (rows behind the figure, by class) and writes the table: coverage,
 median width (high ÷ low, of shares high − low), bias of the value (its median against the truth) and the share shown.
