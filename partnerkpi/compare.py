@@ -162,6 +162,8 @@ def _usual(kpi: Kpi, book: Book, this: Quarter) -> Estimate:
     scale = float(presence(book, [this])[0] * known.season[this.number - 1] / weights.sum())
     value, low, high = (None if pd.isna(row[c]) else float(row[c]) * scale for c in ("value", "low", "high"))
     reason = row["reason"] if isinstance(row["reason"], Remark) else None
+    if value is None and reason is None:
+        reason = Code.NONE(rows=kpi.counts)
     return Estimate(value, low, high, int(row["n"]), unit, kpi.counts, reason)
 
 

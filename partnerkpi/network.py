@@ -30,7 +30,7 @@ FEWEST_MOVES = 16
 
 
 def experience_of(book: Book, quarter: Quarter) -> Experience:
-    """See `partnerkpi.experience`: of the eight quarters that end with this one, of sizes the last four."""
+    """See `partnerkpi.experience`: of eight quarters, the last of them this one; of sizes the last four."""
     quarters = quarter.back(QUARTERS)
     deals = book.deals
     ended = deals[with_status(deals, DECIDED) & within(deals["closed_on"], quarters[0].start, quarter.last_day)]

@@ -99,7 +99,7 @@ def test_the_books_are_worth_comparing(compared: Compared) -> None:
         assert values.nunique() > 10, figure
     for book in EVERY_BOOK:
         measured = compared.both(book)["value_sql"].notna().groupby("figure").any()
-        lacking = set(measured.index[~measured])
+        lacking = set(measured.index[~measured]) - {"observed_to_expected"}  # of so few deals nobody can be told apart
         assert len(lacking) < 0.8 * len(FIGURES)
         assert bool(lacking) == (book in ("winless", "priceless", "lossless", "bare")), f"{book}: {lacking}"
 
