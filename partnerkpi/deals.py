@@ -66,6 +66,19 @@ def priced(deals: pd.DataFrame) -> pd.DataFrame:
     return deals[deals["amount"] > 0]
 
 
+def has_giant(book: Book, quarter: Quarter) -> bool:
+    """True when one won deal carries the quarter: above a third of it and at least five times the usual deal.
+
+    The usual deal is the median of the other wins of two years. For the whole network a tenth of the quarter is enough.
+    """
+    won = priced(won_between(book.deals, (quarter - 7).start, quarter.last_day))
+    now = won["amount"][won_in(won, quarter).index]
+    if len(now) == 0 or len(won) < 2:
+        return False
+    carries = now.max() > now.sum() / (3 if book.partner else 10)
+    return bool(carries and now.max() >= 5 * won["amount"].drop(now.idxmax()).median())
+
+
 def brought_by_partner(book: Book, deals: pd.DataFrame) -> pd.DataFrame:
     """Deals the partner brought; all of them where the book does not record who did."""
     return deals[deals["sourced"] == "partner"] if book.records("deals.sourced") else deals

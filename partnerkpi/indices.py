@@ -22,6 +22,7 @@ from partnerkpi.statistics import (
     recorded_count,
     recorded_total,
     total,
+    total_without_largest,
     values_of,
 )
 from partnerkpi.wording import FEW, Code
@@ -138,4 +139,13 @@ def predicted(rows: pd.DataFrame, codes: Ints, groups: int, _: Experience = STEA
 #: Statistics of a flow whose quarters add up to one pace.
 POOLED = (count, total, index)
 #: Statistics of a flow that grow with every day of a quarter; shares, means and medians do not.
-ACCUMULATING = (count, total, recorded_total, recorded_count, index, index_without_largest, index_against_past)
+ACCUMULATING = (
+    count,
+    total,
+    total_without_largest,
+    recorded_total,
+    recorded_count,
+    index,
+    index_without_largest,
+    index_against_past,
+)

@@ -37,6 +37,7 @@ Note = Callable[[Book, Quarter], Remark | None]
 Better = Literal["higher", "lower"]
 Kind = Literal["flow", "stock"]
 Span = Literal["quarter", "year"]
+OnCover = Literal["", "always", "giant"]
 
 
 def silent(book: Book, quarter: Quarter) -> None:
@@ -54,7 +55,7 @@ class Kpi:
     - `only_for` names the levels it is made for (`partner_id`), where it says nothing of any other group or the whole;
       `not_for` is what is said of those;
     - `entering` picks the rows by which a change is told where those of the figure overlap from quarter to quarter;
-    - one `on_cover` stands below its KPI's value on the first page;
+    - one `on_cover` stands below its KPI's value on the first page, always or where one giant deal carries the quarter;
     - one that `grows` does so with every day of the quarter, though it is no count or sum;
     - `companions` stand beside it, `stand_ins` lead in its place where the book does not record what it needs.
     """
@@ -77,7 +78,7 @@ class Kpi:
     only_for: tuple[str, ...] = ()
     not_for: Code = Code.PARTNERS_ONLY
     entering: Rule | None = field(default=None, repr=False)
-    on_cover: bool = False
+    on_cover: OnCover = ""
     grows: bool = False
     companions: tuple[Kpi, ...] = field(default=(), repr=False)
     stand_ins: tuple[Kpi, ...] = field(default=(), repr=False)
@@ -205,7 +206,7 @@ class Kpi:
         note: Note | None = None,
         only_for: tuple[str, ...] = (),
         not_for: Code = Code.PARTNERS_ONLY,
-        on_cover: bool = False,
+        on_cover: OnCover = "",
         grows: bool = False,
         stands_in: bool = False,
     ) -> Callable[[Rule], Kpi]:

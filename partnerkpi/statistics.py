@@ -309,6 +309,14 @@ def largest_share(rows: pd.DataFrame, codes: Ints, groups: int, _: Experience = 
     return answer(share_of, n, reason=reasons_of([(n > 0, NO_INTERVAL)]))
 
 
+def total_without_largest(rows: pd.DataFrame, codes: Ints, groups: int, _: Experience = STEADY) -> pd.DataFrame:
+    """The sum of all values but the largest; missing where there are rows but none has a value."""
+    values, n = values_of(rows), counted(codes, groups)
+    rest = exact_total(np.nan_to_num(values), codes, groups) - np.nan_to_num(largest_of(values, codes, groups))
+    bare = all_unknown(values, codes, groups)
+    return answer(np.where(bare, np.nan, rest), n, reason=reasons_of([(bare, Code.NONE_WITH_AMOUNT())], NO_INTERVAL))
+
+
 def mean_without_largest(rows: pd.DataFrame, codes: Ints, groups: int, _: Experience = STEADY) -> pd.DataFrame:
     """The mean of all values but the largest; missing for one row."""
     values, n = values_of(rows), counted(codes, groups)

@@ -96,6 +96,7 @@ class Code(Enum):
     EXPECTED_CLOSES_NOT_RECORDED = "expected close dates are not recorded in this book"
     OPEN_NOT_RECORDED = "open deals are not recorded in this book"
     OPEN_AMOUNTS_NOT_RECORDED = "open deals carry no amounts"
+    COMMISSION_NOT_RECORDED = "commission rates are not recorded in this book"
     RIVALS_NOT_RECORDED = "competitors are not recorded in this book"
     FEW_TYPICAL = f"fewer than {FEW} partners won a deal in the four quarters before: there is no typical partner"
     PARTNERS_ONLY = "made for one partner beside a typical one: for partners only"

@@ -33,7 +33,7 @@ COLUMNS = {
         "deal_id": "VARCHAR", "changed_at": "TIMESTAMP", "stage": "VARCHAR", "status": "VARCHAR", "amount": "DOUBLE",
         "expected_close_on": "DATE", "partner_id": "VARCHAR",
     },
-    "partners": {"partner_id": "VARCHAR", "joined_on": "DATE", "left_on": "DATE"},
+    "partners": {"partner_id": "VARCHAR", "joined_on": "DATE", "left_on": "DATE", "commission_rate": "DOUBLE"},
     "spend": {
         "channel": "VARCHAR", "month": "DATE", "amount": "DOUBLE", "partner_id": "VARCHAR", "currency": "VARCHAR",
     },

@@ -16,7 +16,7 @@ from oracle_forecast import CHANCES
 # Where nothing happened a count and a sum are nought; every other figure is missing.
 NOUGHT = {
     *("number_of_deals", "won_amount", "opportunity_pipeline", "open_deals", "weighted_pipeline", "overdue_deals"),
-    "expected_wins",
+    *("expected_wins", "won_amount_without_largest", "commission_earned"),
     *("lost_to_rivals", "marketing_channels", "paid", "earned", "owned", "unmapped", "none_recorded", "leads", "spend"),
     "conflicts",
 }
@@ -37,7 +37,8 @@ CLOSES = (
 # What a book must hold at all for a figure to be measured in it; without it the figure is missing, never nought.
 NEEDS = {
     **dict.fromkeys(("number_of_deals", "deals_per_active_month"), (WINS,)),
-    **dict.fromkeys(("won_amount", "attainment", "to_go_coverage"), (PRICES,)),
+    **dict.fromkeys(("won_amount", "won_amount_without_largest", "attainment", "to_go_coverage"), (PRICES,)),
+    "commission_earned": (PRICES, "EXISTS (FROM partners WHERE commission_rate IS NOT NULL)"),
     **dict.fromkeys(("weighted_pipeline", "expected_wins", "expected_attainment"), ("true",)),
     "overdue_deals": (CLOSES,),
     "lost_to_rivals": ("EXISTS (FROM deals WHERE competitor IS NOT NULL)",),

@@ -73,6 +73,16 @@ SELECT quarter, {GROUP}, (sum(worth) - max(worth)) / nullif(count(*) - 1, 0) AS 
 FROM ended WHERE status = 'won' AND worth > 0 {SETS}
 """
 
+COMMISSION_EARNED = f"""
+SELECT quarter, {GROUP}, sum(round_even(worth * commission_rate * units, 0) / units) AS value, count(*) AS n
+FROM ended LEFT JOIN partners USING (partner_id), book WHERE status = 'won'
+GROUP BY GROUPING SETS ((quarter, partner_id), (quarter))
+"""
+
+WON_WITHOUT_LARGEST = f"""
+SELECT quarter, {GROUP}, sum(worth) - max(worth) AS value, count(*) AS n FROM ended WHERE status = 'won' {SETS}
+"""
+
 WON_AMOUNT = "SELECT quarter, grp, worth AS value, n FROM won_by"
 
 ATTAINMENT = """
@@ -347,6 +357,8 @@ COMPANIONS: dict[str, str | Callable[[duckdb.DuckDBPyConnection], pd.DataFrame]]
     "largest_deal_share": LARGEST_DEAL_SHARE,
     "without_largest": WITHOUT_LARGEST,
     "won_amount": WON_AMOUNT,
+    "won_amount_without_largest": WON_WITHOUT_LARGEST,
+    "commission_earned": COMMISSION_EARNED,
     "attainment": ATTAINMENT,
     "deals_per_active_month": DEALS_PER_ACTIVE_MONTH,
     "open_deals": OPEN_DEALS,

@@ -37,7 +37,7 @@ RECORDED = (  # nothing sampled, or nothing known of how it strays
         "spend",
     ),
     *("attainment", "deals_per_active_month", "cost_per_lead", "cost_per_won_deal", "return_on_spend", "by_amount"),
-    "return_without_largest",
+    *("return_without_largest", "won_amount_without_largest", "commission_earned"),
     *("sales_velocity", "largest_deal_share", "without_largest", "own_past", "score_without_largest"),
 )
 

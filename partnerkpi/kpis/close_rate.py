@@ -102,7 +102,7 @@ def cohort_90(book: Book, quarter: Quarter) -> pd.DataFrame:
 @close_rate.companion(
     title="Won within 180 days",
     formula="win curve of the year's new prospects at 180 days, open ones counted",
-    on_cover=True,
+    on_cover="always",
     span="year",
     statistic=won_within(180),
 )

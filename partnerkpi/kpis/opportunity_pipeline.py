@@ -122,7 +122,7 @@ def weighted_pipeline(book: Book, quarter: Quarter) -> pd.DataFrame:
 @opportunity_pipeline.companion(
     title="Expected wins",
     formula="sum of the open deals' chances to be won by the end of the next two quarters, by stage and age",
-    on_cover=True,
+    on_cover="always",
     unit="deals",
     statistic=predicted,
     note=silent,

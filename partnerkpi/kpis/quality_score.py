@@ -67,6 +67,7 @@ def quality_score(book: Book, quarter: Quarter) -> pd.DataFrame:
 @quality_score.companion(
     title="Score without the largest deal",
     formula="the score with the largest deal left out",
+    on_cover="giant",
     statistic=index_without_largest,
 )
 def score_without_largest(book: Book, quarter: Quarter) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from partnerkpi import compare, figures, plot
 from partnerkpi.book import Book
 from partnerkpi.compare import CLEAR, Change, Peers, Verdict
+from partnerkpi.deals import has_giant
 from partnerkpi.estimate import Estimate
 from partnerkpi.figures import WHEN, figure
 from partnerkpi.kpi import Kpi
@@ -224,9 +225,10 @@ def cover(book: Book, quarter: str | Quarter) -> Shown:
 def _more(kpi: Kpi, book: Book, period: Quarter) -> list[str]:
     """What stands below a KPI's value on the cover: `Median deal size €1,930 (€1,320 to €2,610)`."""
     lines = []
-    for one in kpi.companions:
-        told = figure(one, book, period) if one.on_cover else None
-        if told is not None and told.value is not None:
+    carried = ("always", "giant") if has_giant(book, period) else ("always",)
+    for one in (one for one in kpi.companions if one.on_cover in carried):
+        told = figure(one, book, period)
+        if told.value is not None:
             value = amount_text(told.value, told.unit)
             span = f" ({told.interval_text})" if told.interval_text else ""
             lines.append(f"{say(one.title)} {value}{span}")
