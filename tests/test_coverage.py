@@ -8,6 +8,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from coverage_table import measured
+from worlds import TEXTBOOK
+from worlds import WORLDS as WORLDS_OF_PARTNERS
 
 from partnerkpi import indices, statistics
 from partnerkpi.survival import median_days, won_within
@@ -178,3 +181,31 @@ def test_observed_to_expected_with_unlike_prospects(n: int, better: float) -> No
     rows = pd.DataFrame({"value": won.astype(float), "of": chance, "error": 0.0, "alike": 1e9})
     answer = indices.standardised(rows, np.repeat(np.arange(WORLDS), n), WORLDS)
     assert covered(answer, better)[0] >= LEAST
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "world", ["textbook", "pace cv 0.7", "giants 3 % × 60", "6 deals a customer", "joined 150 days ago"]
+)
+def test_intervals_hold_in_worlds_the_methods_do_not_assume(world: str) -> None:
+    """A few networks of each world, all sizes of partner together; `make coverage` measures them apart."""
+    chosen = next(w for w in WORLDS_OF_PARTNERS if w.name == world)
+    found = pd.concat([measured(chosen, seed) for seed in range(5)])
+    for figure, rows in found[found["shown"]].groupby("figure"):
+        least = 0.90 - 3 * np.sqrt(0.9 * 0.1 / len(rows))
+        assert rows["holds"].mean() >= least, f"{figure}: {rows['holds'].mean():.3f} of {len(rows)}"
+
+
+def test_wide_is_not_honest() -> None:
+    """In the world that textbooks take for granted intervals are no more than 1.4 times as wide as a textbook's."""
+    from scipy.stats import chi2, t
+
+    found = pd.concat([measured(TEXTBOOK, seed) for seed in range(5)]).set_index("figure")
+    for n in (12, 20, 50):
+        counts = found.loc["number_of_deals"]
+        poisson = chi2.ppf(0.975, 2 * n + 2) / chi2.ppf(0.025, 2 * n)
+        assert np.log(counts.loc[counts["n"] == n, "width"].median()) <= 1.4 * np.log(poisson)
+        sizes = found.loc["average_deal_size"]
+        cox = 2 * t.ppf(0.975, n - 1) * np.sqrt(1 / n + 1 / (2 * (n - 1)))
+        assert np.log(sizes.loc[sizes["n"] == n, "width"].median()) <= 1.4 * cox
+        assert sizes.loc[sizes["n"] == n, "shown"].mean() >= 0.95
