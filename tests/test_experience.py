@@ -26,6 +26,13 @@ def test_how_unsteady_a_pace_is(variance: float, orders: int) -> None:
     assert found <= variance * 1.25 + 0.02
 
 
+def test_from_few_partners_a_larger_variance_is_taken() -> None:
+    """Of steady paces every second estimate would be nought by chance; one deviation above, one in six."""
+    rng = draw("few")
+    found = [pace_variance(rng.poisson(10, (3, 8)).astype(float), np.ones((3, 8)), 1) for _ in range(300)]
+    assert 0.7 < np.mean(np.array(found) > 0) < 0.95
+
+
 def test_a_pace_is_judged_beside_the_season_and_the_time_a_partner_was_there() -> None:
     rng = draw("season")
     season = np.tile([0.5, 1.5, 1.3, 0.7], 2)
