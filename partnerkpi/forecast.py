@@ -10,6 +10,7 @@ times the season of the two quarters ahead.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -78,7 +79,9 @@ def chances_of(book: Book, quarter: Quarter) -> Chances:
     """The chances as the network's past up to the quarter's last day tells them."""
     staged = book.records("history.stage")
     past = landmarks(quarter)
-    seen = pd.concat([_seen(book, one, staged=staged) for one in past], ignore_index=True)
+    # what came of a past quarter end whose two quarters are over is the same for every later quarter
+    tables = [book.once(("seen", one), partial(_seen, book, one, staged=staged)) for one in past]
+    seen = pd.concat(tables, ignore_index=True)
     few = seen["partner_id"].nunique() < FEWEST_PARTNERS or seen["landmark"].nunique() < FEWEST_LANDMARKS
     if few or len(seen) < FEWEST_DEALS or not seen["won"].any():
         return UNKNOWN

@@ -51,8 +51,8 @@ def test_a_season_is_found_and_chance_makes_none() -> None:
     found, trend = season_and_trend(rng.poisson(2000 * season * 1.05 ** np.arange(12)).astype(float), numbers)
     assert found == pytest.approx((0.5, 1.5, 1.3, 0.7), rel=0.06)
     assert trend == pytest.approx(np.log(1.05), abs=0.01)
-    flat = [season_and_trend(rng.poisson(80, 12).astype(float), numbers)[0] for _ in range(50)]
-    assert np.abs(np.log(flat)).mean() < 0.04  # the plain fit's would be twice that
+    flat = [season_and_trend(rng.poisson(80, 12).astype(float), numbers)[0] for _ in range(200)]
+    assert np.abs(np.log(flat)).mean() < 0.015  # a plain fit finds a season of 2 % in every sign of one
     assert season_and_trend(np.ones(7), np.arange(7) % 4) == (STEADY.season, 0.0)
 
 
