@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 
-.PHONY: help review test lint format notebooks lab bench mutants constraints clean
+.PHONY: help review test lint format notebooks lab bench mutants coverage constraints clean
 
 help:
 	@echo "make review      the reviews of the sample book, as pages under reports/"
@@ -14,6 +14,7 @@ help:
 	@echo "make notebooks   execute the notebooks in place on the sample book"
 	@echo "make lab         JupyterLab on the notebooks"
 	@echo "make bench       how long it takes, beside plain SQL and the papermill command"
+	@echo "make coverage    how often intervals hold the truth, in worlds the methods do not assume"
 	@echo "make mutants     put small faults into a copy, one at a time: does a test notice?"
 	@echo "make clean       remove what was made, the environment too"
 
@@ -54,6 +55,10 @@ lab: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python tests/bench.py
+
+# By hand, it takes hours; BOOKS=40 in a minute or two, ONLY="giants" the worlds with one of these words in their name.
+coverage: $(VENV)/.dev
+	$(BIN)/python tests/coverage_table.py --books $(or $(BOOKS),2000) $(ONLY)
 
 # By hand, it takes long; ONLY="money gate" tries the faults of files whose name has one of these words.
 mutants: $(VENV)/.dev

@@ -1,23 +1,33 @@
-"""Comparison: against an earlier quarter, against peers, against the target. A difference has its own interval.
+"""Comparison: against one's own past, against peers, against the target. A difference has its own interval.
 
 "Better" and "worse" come from the interval of the difference, never from two point values. It is put together from the
 two estimates' own limits (the method of variance estimates recovery, Zou & Donner 2008; for shares with Wilson's limits
-it is Newcombe's interval), so one rule serves all KPIs. Figures over four quarters share data with the quarter
-before; the interval, which takes them as independent, is then wider than it need be: it errs towards "no clear change".
+it is Newcombe's interval), so one rule serves all KPIs.
+
+What a figure is tested against is what tells most. A count or sum: the partner's usual pace of its own eight quarters
+before, moved by the season that the network shows; two quarters alone could hardly tell anything. A rate or a size: the
+same quarter a year before. A duration: the deals that entered in these four quarters beside those of the four before,
+as each was seen at its end. The quarter before is a number and no test: winter is not decline.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, unique
+from functools import partial
 from math import hypot, inf, isfinite
+
+import numpy as np
+import pandas as pd
 
 from partnerkpi.book import Book, Spread
 from partnerkpi.estimate import Estimate
 from partnerkpi.figures import figure
 from partnerkpi.kpi import Kpi
 from partnerkpi.kpis.number_of_deals import attainment
+from partnerkpi.network import presence
 from partnerkpi.periods import Quarter
+from partnerkpi.recorded import NotRecorded
 from partnerkpi.wording import Code, Remark, amount_text, say, signed_text, span_text
 
 
@@ -35,6 +45,10 @@ class Verdict(Enum):
         return say(self.value)
 
 
+#: So many quarters are looked back on for what is usual, and so many at least must be known.
+LOOKED_BACK, FEWEST_BEFORE = 8, 4
+#: What a quarter's rows are set beside; a past quarter's are set beside the same.
+REFERENCES = ("typical_deals", "typical_amount")
 #: The verdicts that say that something changed.
 CLEAR = (Verdict.BETTER, Verdict.WORSE)
 
@@ -90,8 +104,73 @@ def change(kpi: Kpi, book: Book, quarter: str | Quarter, against: str | Quarter)
     return difference(now, before, then.label, better=kpi.better)
 
 
-def difference(now: Estimate, before: Estimate, against: str, *, better: str) -> Change:
+def tested(kpi: Kpi, book: Book, quarter: str | Quarter) -> Change:
+    """How the figure changed against the past that tells most of it; see above."""
+    this = book.quarter(quarter)
+    if kpi.pooled:
+        return _against_usual(kpi, book, this)
+    if kpi.entering is not None:
+        cohort = replace(kpi, rule=kpi.entering)
+        now, then = (book.once((kpi, q, "entering"), partial(cohort, book, q)) for q in (this, this.year_before))
+        return difference(now, then, say("deals that entered the year before"), better=kpi.better)
+    return change(kpi, book, this, this.year_before)
+
+
+def _against_usual(kpi: Kpi, book: Book, this: Quarter) -> Change:
+    now, usual = figure(kpi, book, this), usual_of(kpi, book, this)
+    label = say("the usual of such a quarter")
+    if not this.complete:
+        reason = Code.TO_DATE(done=this.days_so_far, days=this.days)
+        return Change(now if usual.value is None else usual, now, label, Verdict.NOT_TESTED, reason=reason)
+    return difference(now, usual, label, better=kpi.better, counted=kpi.counted)
+
+
+def usual_of(kpi: Kpi, book: Book, quarter: str | Quarter) -> Estimate:
+    """What a count or sum usually is in such a quarter: the pace of eight quarters before, times the season.
+
+    Its interval is that of the pace over these quarters: each moves by itself, so that their sum moves less. Missing
+    where fewer than `FEWEST_BEFORE` quarters can be looked back on.
+    """
+    this = book.quarter(quarter)
+    answer: Estimate = book.once((kpi, this, "usual"), lambda: _usual(kpi, book, this))
+    return answer
+
+
+def _usual(kpi: Kpi, book: Book, this: Quarter) -> Estimate:
+    known = book.others.experience(this)
+    past = [this - back for back in range(LOOKED_BACK, 0, -1)]
+    weights = presence(book, past) * np.array([known.season[q.number - 1] for q in past])
+    unit = kpi.currency_unit(book)
+    if kpi.only_for and not book.partner:
+        return Estimate(None, None, None, 0, unit, kpi.counts, Code.PARTNERS_ONLY())
+    tables: list[pd.DataFrame] = []
+    for at in np.flatnonzero(weights > 0):
+        try:
+            tables.append(kpi.rule(book, past[at]))
+        except NotRecorded:
+            weights[at] = 0.0
+    if (weights > 0).sum() < FEWEST_BEFORE:
+        return Estimate(None, None, None, 0, unit, kpi.counts, Code.TOO_SHORT_A_PAST(n=FEWEST_BEFORE))
+    try:
+        last = kpi.rule(book, this)
+    except NotRecorded as missing:
+        return Estimate(None, None, None, 0, unit, kpi.counts, missing.reason)
+    rows = pd.concat(tables)
+    rows = rows.assign(**{name: last[name].max() for name in REFERENCES if name in last})
+    shared = float((weights**2).sum() / weights.sum() ** 2)
+    row = kpi.statistic(rows, np.zeros(len(rows), dtype=np.int64), 1, replace(known, pace=known.pace * shared)).iloc[0]
+    scale = float(presence(book, [this])[0] * known.season[this.number - 1] / weights.sum())
+    value, low, high = (None if pd.isna(row[c]) else float(row[c]) * scale for c in ("value", "low", "high"))
+    reason = row["reason"] if isinstance(row["reason"], Remark) else None
+    if value is None and reason is None:
+        reason = Code.NONE(rows=kpi.counts)
+    return Estimate(value, low, high, int(row["n"]), unit, kpi.counts, reason)
+
+
+def difference(now: Estimate, before: Estimate, against: str, *, better: str, counted: bool = False) -> Change:
     """The difference of two estimates of one figure.
+
+    Of fewer than five nothing is said, unless the count itself is what is `counted`: 40 wins and then 4 are no few.
 
     >>> from partnerkpi.wording import PROSPECTS
     >>> a = Estimate(0.5, 0.42, 0.58, n=150, unit="share", counts=PROSPECTS)
@@ -104,7 +183,7 @@ def difference(now: Estimate, before: Estimate, against: str, *, better: str) ->
         which = Code.MISSING_NOW(reason=now.reason) if now.value is None else then
         return Change(before, now, against, Verdict.NOT_TESTED, reason=which)
     value = now.value - before.value
-    if now.few or before.few:
+    if (now.few or before.few) and not counted:
         return Change(before, now, against, Verdict.TOO_FEW, value, reason=Code.TOO_FEW_TO_COMPARE())
     if now.low is None or before.low is None:
         reason = now.reason if now.low is None else before.reason

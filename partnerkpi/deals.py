@@ -41,6 +41,11 @@ def won_in(frame: pd.DataFrame, quarter: Quarter) -> pd.DataFrame:
     return closed_in(frame, quarter, ("won",))
 
 
+def won_between(frame: pd.DataFrame, first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:
+    """Rows won from one day to another."""
+    return frame[(within(frame["closed_on"], first, last) & with_status(frame, ("won",))).to_numpy()]
+
+
 def decided_in(frame: pd.DataFrame, quarter: Quarter) -> pd.DataFrame:
     """Rows won, lost or abandoned in the quarter."""
     return closed_in(frame, quarter, DECIDED)
@@ -61,6 +66,19 @@ def priced(deals: pd.DataFrame) -> pd.DataFrame:
     return deals[deals["amount"] > 0]
 
 
+def has_giant(book: Book, quarter: Quarter) -> bool:
+    """True when one won deal carries the quarter: above a third of it and at least five times the usual deal.
+
+    The usual deal is the median of the other wins of two years. For the whole network a tenth of the quarter is enough.
+    """
+    won = priced(won_between(book.deals, (quarter - 7).start, quarter.last_day))
+    now = won["amount"][won_in(won, quarter).index]
+    if len(now) == 0 or len(won) < 2:
+        return False
+    carries = now.max() > now.sum() / (3 if book.partner else 10)
+    return bool(carries and now.max() >= 5 * won["amount"].drop(now.idxmax()).median())
+
+
 def brought_by_partner(book: Book, deals: pd.DataFrame) -> pd.DataFrame:
     """Deals the partner brought; all of them where the book does not record who did."""
     return deals[deals["sourced"] == "partner"] if book.records("deals.sourced") else deals
@@ -71,20 +89,25 @@ def known_to_vendor(deals: pd.DataFrame) -> pd.Series:
     return (deals["status"] == "rejected") & (deals["reason"].fillna("").str.casefold() == "conflict")
 
 
+def lasting_open(book: Book, day: pd.Timestamp) -> pd.DataFrame:
+    """The periods of deals that are open at the end of the day, amounts in the deals' own currency."""
+    spells = book.spells
+    return spells[lasts_on(spells, day) & (spells["status"] == "open").to_numpy()]
+
+
 def open_at(book: Book, day: pd.Timestamp) -> pd.DataFrame:
     """Deals open at the end of the day, with stage, amount, owner and expected close as they stood then.
 
     `amount` is converted at the day's rate where the deal is in another currency.
     """
-    spells = book.spells
-    there = lasts_on(spells, day) & (spells["status"] == "open").to_numpy()
-    return book.in_book_currency(spells[there], day)
+    return book.in_book_currency(lasting_open(book, day), day)
 
 
 def histories(frame: pd.DataFrame, first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:
     """Rows open at some time from `first` to `last`, with `entry` and `exit` age in days and `outcome` by then.
 
-    Left out are rows that ended before they began. `outcome` is `won`, `other` or `open` (still open on `last`).
+    Left out are rows that ended before they began. `outcome` is `won`, `other` or `open` (still open on `last`);
+    `reach` is the age a row has on `last`, or would have had: so long it could have been followed.
     """
     created, closed = frame["created_on"].to_numpy(), frame["closed_on"].to_numpy()
     begin, end = first.to_datetime64(), last.to_datetime64()
@@ -96,10 +119,22 @@ def histories(frame: pd.DataFrame, first: pd.Timestamp, last: pd.Timestamp) -> p
     return rows.assign(
         entry=(np.maximum(created, begin) - created) // day,
         exit=(np.where(ended, closed, end) - created) // day,
+        reach=(end - created) // day,
         outcome=pd.Categorical.from_codes(
             np.select([won, ended], [0, 1], 2).astype(np.int64), pd.Index(["won", "other", "open"])
         ),
     )
+
+
+def targets_ahead(book: Book, quarter: Quarter, quarters: int) -> pd.DataFrame:
+    """The targets of the quarters after this one, as `target_rows`: of those who have one for each of them.
+
+    Half of the targets would make what is expected look twice as good.
+    """
+    rows = pd.concat([target_rows(book, quarter + ahead) for ahead in range(1, quarters + 1)])
+    levels = [c.name for c in TABLES["targets"].columns if c.level]
+    told = rows.groupby(levels, dropna=False, observed=True)["of"].transform("size") >= quarters
+    return rows[told.to_numpy(dtype=bool)]
 
 
 def target_rows(book: Book, quarter: Quarter, measure: str = "won_amount") -> pd.DataFrame:

@@ -12,7 +12,7 @@ import pandas as pd
 from partnerkpi.book import MEDIA, Book
 from partnerkpi.book.schema import TABLES, levels, telling_levels
 from partnerkpi.errors import UsageError, nearest
-from partnerkpi.statistics import Ints
+from partnerkpi.experience import Ints
 from partnerkpi.wording import say
 
 

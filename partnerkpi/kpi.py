@@ -21,10 +21,12 @@ from partnerkpi.book import Book
 from partnerkpi.book.schema import evidence as evidence_columns
 from partnerkpi.errors import UsageError
 from partnerkpi.estimate import Estimate
+from partnerkpi.experience import Experience
 from partnerkpi.groups import ALL, Groups, Key, groups_of
+from partnerkpi.indices import ACCUMULATING, POOLED
 from partnerkpi.periods import Quarter
 from partnerkpi.recorded import NotRecorded
-from partnerkpi.statistics import ACCUMULATING, Statistic
+from partnerkpi.statistics import Statistic, count
 from partnerkpi.wording import Code, Noun, Remark, amount_text, say
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ Note = Callable[[Book, Quarter], Remark | None]
 Better = Literal["higher", "lower"]
 Kind = Literal["flow", "stock"]
 Span = Literal["quarter", "year"]
+OnCover = Literal["", "always", "giant"]
 
 
 def silent(book: Book, quarter: Quarter) -> None:
@@ -50,6 +53,9 @@ class Kpi:
     - a `flow` is counted over a quarter, or over the year that ends with it (`span`); a `stock` on its last day;
     - `rule` picks the rows; `note` says what else must be known to read the figure in this book and quarter;
     - `only_for` names the levels it is made for (`partner_id`), where it says nothing of any other group or the whole;
+      `not_for` is what is said of those;
+    - `entering` picks the rows by which a change is told where those of the figure overlap from quarter to quarter;
+    - one `on_cover` stands below its KPI's value on the first page, always or where one giant deal carries the quarter;
     - one that `grows` does so with every day of the quarter, though it is no count or sum;
     - `companions` stand beside it, `stand_ins` lead in its place where the book does not record what it needs.
     """
@@ -70,6 +76,9 @@ class Kpi:
     rule: Rule = field(repr=False)
     note: Note | None = field(default=None, repr=False)
     only_for: tuple[str, ...] = ()
+    not_for: Code = Code.PARTNERS_ONLY
+    entering: Rule | None = field(default=None, repr=False)
+    on_cover: OnCover = ""
     grows: bool = False
     companions: tuple[Kpi, ...] = field(default=(), repr=False)
     stand_ins: tuple[Kpi, ...] = field(default=(), repr=False)
@@ -195,6 +204,9 @@ class Kpi:
         kind: Kind | None = None,
         span: Span | None = None,
         note: Note | None = None,
+        only_for: tuple[str, ...] = (),
+        not_for: Code = Code.PARTNERS_ONLY,
+        on_cover: OnCover = "",
         grows: bool = False,
         stands_in: bool = False,
     ) -> Callable[[Rule], Kpi]:
@@ -220,7 +232,9 @@ class Kpi:
                 statistic=statistic or self.statistic,
                 rule=rule,
                 note=note or self.note,
-                only_for=self.only_for,
+                only_for=only_for or self.only_for,
+                not_for=not_for,
+                on_cover=on_cover,
                 grows=grows,
             )
             self.companions += (figure,)
@@ -239,6 +253,16 @@ class Kpi:
         """True when the figure grows with every day of the quarter, so that a running quarter is not yet comparable."""
         return self.kind == "flow" and (self.grows or self.statistic in ACCUMULATING)
 
+    @property
+    def pooled(self) -> bool:
+        """True for a count or sum whose quarters are of one pace, so that several tell of it together."""
+        return self.kind == "flow" and self.statistic in POOLED
+
+    @property
+    def counted(self) -> bool:
+        """True where the count of rows is the figure itself."""
+        return self.statistic is count
+
     def _table(self, book: Book, quarter: Quarter, groups: Groups | None) -> pd.DataFrame:
         """The figure for each group, and for `ALL` in the last row. Without groups only that row."""
         labels: tuple[str | Key, ...] = (*(groups.labels if groups else ()), ALL)
@@ -252,32 +276,34 @@ class Kpi:
             table["reason"] = pd.Series([reason] * len(labels), dtype=object)
             table["note"] = pd.Series([None] * len(labels), dtype=object)
         else:
-            table = self._measured(rows, groups)
+            table = self._measured(rows, groups, book.others.experience(quarter))
             if self.only_for:
                 alone = any(c.column in self.only_for and len(c.values) == 1 and not c.opposite for c in book.choices)
                 listed = groups is not None and groups.column in self.only_for
                 others = np.array([not alone and (not listed or isinstance(label, Key)) for label in labels])
                 table.loc[others, ["value", "low", "high"]] = np.nan
-                table["reason"] = table["reason"].mask(others, Code.PARTNERS_ONLY())
+                table["reason"] = table["reason"].mask(others, self.not_for())
             note = self.note(book, quarter) if self.note else None
             table["note"] = table["note"].where(table["note"].notna() | table["value"].isna(), note)
         table.insert(0, "group", pd.Series(labels, dtype=object))
         table.insert(5, "unit", self.currency_unit(book))
         return table
 
-    def _measured(self, rows: pd.DataFrame, groups: Groups | None) -> pd.DataFrame:
-        table = self.statistic(rows, np.zeros(len(rows), dtype=np.int64), 1)
+    def _measured(self, rows: pd.DataFrame, groups: Groups | None, known: Experience) -> pd.DataFrame:
+        table = self.statistic(rows, np.zeros(len(rows), dtype=np.int64), 1, known)
         codes = np.zeros(len(rows), dtype=np.int64)
         if groups:
             codes = groups.codes(rows)
             grouped = np.ones(len(rows), dtype=bool)
             if "whole" in rows:  # without a group these rows are of the whole, and of no group
                 grouped = ~(rows["whole"].eq(True) & (codes == len(groups.labels) - 1)).to_numpy(dtype=bool)
-            parts = self.statistic(rows[grouped], codes[grouped], len(groups.labels))
+            parts = self.statistic(rows[grouped], codes[grouped], len(groups.labels), known)
             table = pd.concat([parts, table], ignore_index=True)
         nothing = (Code.NONE_IN_QUARTER if self.kind == "flow" else Code.NONE)(rows=self.counts)
         table["reason"] = table["reason"].where(table["reason"].notna() | table["value"].notna(), nothing)
         notes = np.full(len(table), None, dtype=object)
+        if "note" in table:
+            notes[:] = table["note"]
         if "remark" in rows and (noted := np.flatnonzero(rows["remark"].notna())).size:
             notes[codes[noted]] = notes[-1] = rows["remark"].iloc[noted[0]]
         return table.assign(note=pd.Series(notes, dtype=object))
@@ -332,6 +358,7 @@ def kpi(
     statistic: Statistic,
     note: Note | None = None,
     only_for: tuple[str, ...] = (),
+    entering: Rule | None = None,
 ) -> Callable[[Rule], Kpi]:
     """Declare a KPI: the decorated function picks the rows and writes `value`; no fact that describes it has a default.
 
@@ -359,6 +386,7 @@ def kpi(
             rule=rule,
             note=note,
             only_for=only_for,
+            entering=entering,
         )
 
     return declare

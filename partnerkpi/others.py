@@ -11,22 +11,25 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from math import floor, log10
+from typing import cast
 
 import numpy as np
 import pandas as pd
 
 from partnerkpi.book import Book, Figure, Spread
-from partnerkpi.deals import DECIDED, decided_in, won_in
+from partnerkpi.deals import entered_in, won_between, won_in
+from partnerkpi.expectation import NOTHING, expectation
+from partnerkpi.experience import STEADY, Experience
+from partnerkpi.forecast import UNKNOWN, Chances, chances_of, landmarks
+from partnerkpi.network import experience_of
 from partnerkpi.periods import Quarter
 from partnerkpi.statistics import exact_total
 from partnerkpi.wording import FEW
 
 #: Fewer partners than this say nothing that could not be told of one of them.
 FEWEST_PARTNERS = FEW
-#: A fitted chance needs at least so many decided prospects behind it.
-FEWEST_DECIDED = 50
-ADJUSTED_FOR = ("month", "region", "product", "size", "channel")
-_NO_CHANCES = pd.Series(dtype=np.float64)
+SHARED = ("per_win", "per_lead")
+NOTHING_SHARED = pd.DataFrame({name: pd.Series(dtype="float64") for name in SHARED}, index=pd.Index([], dtype="str"))
 
 
 class Computed:
@@ -36,8 +39,10 @@ class Computed:
         """`bound` makes the whole book that has these as its `others`."""
         self.whole = bound(self)
         self.typical = cache(self._typical)
-        self.stage_shares = cache(self._stage_shares)
-        self.chances = cache(self._chances)
+        self.experience = cache(lambda quarter: experience_of(self.whole, quarter))
+        self.chances = cache(lambda quarter: chances_of(self.whole, quarter))
+        self.shared_spend = cache(self._shared_spend)
+        self.expected = cache(lambda quarter: expectation(self.whole, quarter))
         self._values = cache(self._figures_of_partners)
 
     @cached_property
@@ -75,12 +80,13 @@ class Computed:
         return table[[isinstance(group, str) for group in table["group"]]].set_index("group")["value"]
 
     def _typical(self, quarter: Quarter) -> tuple[float, float]:
-        """Deals and amount of the typical partner: medians over the partners with at least one win in the quarter.
+        """Deals and amount of the typical partner's quarter: medians over the partners with a win in the year before.
 
-        NaN for fewer than five such partners, the amount also for fewer than five whose wins carry one. Deals without
-        a partner belong to nobody's typical quarter.
+        Of each partner the mean of the four quarters before this one, which no deal of this one can move. NaN for fewer
+        than five such partners, the amount also for fewer than five whose wins carry one. Deals without a partner
+        belong to nobody's typical quarter.
         """
-        won = won_in(self.whole.deals, quarter)
+        won = won_between(self.whole.deals, quarter.year_before.start, quarter.before.end)
         won = won[won["partner_id"].notna()]
         codes = won["partner_id"].cat.codes.to_numpy(dtype=np.int64)
         size = len(won["partner_id"].cat.categories)
@@ -88,61 +94,19 @@ class Computed:
         wins = np.bincount(codes, minlength=size)
         priced = np.bincount(codes[~np.isnan(amounts)], minlength=size) > 0
         amount = exact_total(np.nan_to_num(amounts), codes, size)
-        if (wins > 0).sum() < FEWEST_PARTNERS or priced.sum() < FEWEST_PARTNERS:
+        if priced.sum() < FEWEST_PARTNERS:  # who has a priced win has a win
             return np.nan, np.nan
-        return rounded(smoothed(wins[wins > 0], 0.5)), rounded(smoothed(amount[priced], 0.5))
+        return rounded(smoothed(wins[wins > 0] / 4, 0.5)), rounded(smoothed(amount[priced] / 4, 0.5))
 
-    def _stage_shares(self, quarter: Quarter) -> pd.Series:
-        """Of the decided deals that were ever open in a stage, the share won; deals decided by the quarter's last day.
-
-        Indexed by stage. Empty without a history of stages.
-        """
-        book = self.whole
-        if not book.records("history.stage"):
-            return pd.Series(dtype=np.float64)
-        deals, spells = book.deals, book.spells
-        decided = deals["status"].isin(DECIDED) & (deals["closed_on"] <= quarter.last_day)
-        passed = spells[(spells["status"] == "open").to_numpy() & spells["stage"].notna().to_numpy()]
-        passed = passed[["deal_id", "stage"]].drop_duplicates()
-        won = pd.Series((deals["status"] == "won").to_numpy(), index=deals["deal_id"])[decided.to_numpy()]
-        outcome = passed["deal_id"].map(won)
-        known = outcome.notna()
-        return outcome[known].astype(float).groupby(passed.loc[known, "stage"].astype(str)).mean()
-
-    def _chances(self, quarter: Quarter) -> pd.Series:
-        """The probability of a win that the network's experience gives each prospect decided in the quarter.
-
-        Indexed by `prospect_id`. A logistic model with a weak ridge, fitted to the prospects decided in the four
-        quarters that end with this one, on those of season (calendar month of the decision), region, product, size
-        band and channel that the book records. Empty when it records none of them or decided too few.
-        """
-        prospects = self.whole.prospects
-        first, last = quarter.year
-        fit_on = prospects[prospects["status"].isin(DECIDED) & prospects["closed_on"].between(first, last)]
-        cells = pd.DataFrame(index=fit_on.index)
-        for name in ADJUSTED_FOR:
-            column = self._covariate(fit_on, name)
-            if column is not None and column.nunique() > 1:
-                cells[name] = column
-        if cells.empty or len(cells.columns) == 0 or len(cells) < FEWEST_DECIDED:
-            return _NO_CHANCES
-        won = (fit_on["status"] == "won").to_numpy(dtype=np.float64)
-        chance = _fitted_chance(cells, won)
-        now = fit_on["closed_on"].ge(quarter.start).to_numpy()
-        return pd.Series(chance[now], index=fit_on.loc[now, "prospect_id"].to_numpy())
-
-    def _covariate(self, rows: pd.DataFrame, name: str) -> pd.Series | None:
-        if name == "month":
-            return rows["closed_on"].dt.month.astype(str)
-        if name == "size":  # only where all have one: a lead that came to nothing never had an amount to be judged by
-            if not rows["amount"].gt(0).all():
-                return None
-            return pd.qcut(rows["amount"], 4, labels=False, duplicates="drop").astype(str)
-        if not rows[name].notna().any():
-            return None
-        if name == "channel":
-            return self.whole.media(rows[name]).astype(str)
-        return rows[name].astype(object).fillna("none").astype(str)
+    def _shared_spend(self, quarter: Quarter) -> pd.DataFrame:
+        """By channel, the spend of no partner in the quarter's months over the network's wins, and leads, from it."""
+        spend = self.whole.spend
+        shared = spend[spend["month"].between(quarter.start, quarter.last_day) & spend["partner_id"].isna()]
+        cost = shared.groupby(shared["channel"].astype("str"))["amount"].sum()
+        units = {"per_win": won_in(self.whole.deals, quarter), "per_lead": entered_in(self.whole.leads, quarter)}
+        counts = {name: rows["channel"].astype("str").value_counts() for name, rows in units.items()}
+        table = pd.DataFrame({name: cost[cost > 0] / n.reindex(cost.index) for name, n in counts.items()})
+        return table.astype("float64")
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,21 +117,31 @@ class Given:
     statuses: frozenset[str]
     priced: frozenset[str]
     _typical: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    _stages: Mapping[str, pd.Series] = field(default_factory=dict)
-    _chances: pd.Series = field(default_factory=lambda: _NO_CHANCES)
+    _experience: Mapping[str, Experience] = field(default_factory=dict)
+    _shared: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    _chances: Mapping[str, Chances] = field(default_factory=dict)
+    _expected: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     _peers: Mapping[tuple[str, str], Spread] = field(default_factory=dict)
 
     def typical(self, quarter: Quarter) -> tuple[float, float]:
         """Deals and amount of the typical partner; NaN for a quarter the slice was not made for."""
         return self._typical.get(quarter.label, (np.nan, np.nan))
 
-    def stage_shares(self, quarter: Quarter) -> pd.Series:
-        """By stage, the share of decided deals won."""
-        return self._stages.get(quarter.label, pd.Series(dtype=np.float64))
+    def experience(self, quarter: Quarter) -> Experience:
+        """How much figures vary beyond chance; the textbook's for a quarter the slice was not made for."""
+        return self._experience.get(quarter.label, STEADY)
 
-    def chances(self, quarter: Quarter) -> pd.Series:
-        """The chance of each of the partner's own prospects, whatever quarter it was decided in."""
-        return self._chances
+    def chances(self, quarter: Quarter) -> Chances:
+        """The chances of open deals; none for a quarter the slice was not made for."""
+        return self._chances.get(quarter.label, UNKNOWN)
+
+    def shared_spend(self, quarter: Quarter) -> pd.DataFrame:
+        """What a win or lead carries of shared spend; nothing for a quarter the slice was not made for."""
+        return self._shared.get(quarter.label, NOTHING_SHARED)
+
+    def expected(self, quarter: Quarter) -> pd.DataFrame:
+        """The chances of the partner's own prospects; none for a quarter the slice was not made for."""
+        return self._expected.get(quarter.label, NOTHING)
 
     def peers(self, figure: Figure, quarter: Quarter, partner: str) -> Spread:
         """What the others show; nobody for a figure or quarter the slice was not made for."""
@@ -219,44 +193,16 @@ def given_to(book: Book, quarters: Sequence[Quarter], figures: Sequence[Figure],
     back on, `figures` and `recent` the figures and quarters for which peers are shown.
     """
     others = book.others
-    chances = [others.chances(quarter) for quarter in quarters]
-    every = pd.concat(chances) if chances else _NO_CHANCES
+    earlier = [past for q in recent for past in landmarks(q)]
+    own = pd.Index(book.prospects["prospect_id"])
     return Given(
         first_day=others.first_day,
         statuses=others.statuses,
         priced=others.priced,
         _typical={quarter.label: others.typical(quarter) for quarter in quarters},
-        _stages={quarter.label: others.stage_shares(quarter) for quarter in quarters},
-        _chances=every[every.index.isin(book.prospects["prospect_id"])],
+        _experience={quarter.label: others.experience(quarter) for quarter in quarters},
+        _chances={q.label: cast("Chances", others.chances(q)) for q in (*quarters, *earlier)},
+        _shared={q.label: others.shared_spend(q) for q in quarters},
+        _expected={q.label: others.expected(q).filter(own, axis=0) for q in quarters},
         _peers={(f.name, q.label): others.peers(f, q, book.partner) for q in recent for f in figures if book.partner},
     )
-
-
-def _fitted_chance(cells: pd.DataFrame, won: np.ndarray) -> np.ndarray:
-    """Fitted win probability per row of a main-effects logistic model; a small ridge keeps empty cells finite.
-
-    Rows with equal covariates are one binomial cell, so the cost does not grow with the number of prospects.
-    """
-    from scipy.optimize import minimize
-
-    code = cells.groupby(list(cells.columns), sort=True, observed=True).ngroup().to_numpy()
-    trials = np.bincount(code).astype(np.float64)
-    wins = np.bincount(code, weights=won)
-    first = np.unique(code, return_index=True)[1]
-    dummies = pd.get_dummies(cells.iloc[first], drop_first=True, dtype=np.float64).to_numpy()
-    design = np.column_stack([np.ones(len(first)), dummies])
-    ridge = np.r_[0.0, np.full(design.shape[1] - 1, 0.5)]
-
-    def loss(beta: np.ndarray) -> tuple[float, np.ndarray]:
-        eta = design @ beta
-        value = np.sum(trials * np.logaddexp(0, eta) - wins * eta) + 0.5 * np.sum(ridge * beta**2)
-        return float(value), design.T @ (trials / (1 + np.exp(-eta)) - wins) + ridge * beta
-
-    best = minimize(loss, np.zeros(design.shape[1]), jac=True, method="L-BFGS-B", options={"ftol": 1e-13, "gtol": 1e-8})
-    return np.asarray((1 / (1 + np.exp(-(design @ best.x))))[code])
-
-
-def decided_with_chance(book: Book, quarter: Quarter) -> pd.DataFrame:
-    """The prospects decided in the quarter that have an expected chance, in column `expected`."""
-    rows = decided_in(book.prospects, quarter)
-    return rows.assign(expected=rows["prospect_id"].map(book.others.chances(quarter))).dropna(subset=["expected"])

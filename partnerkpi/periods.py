@@ -34,6 +34,11 @@ class Quarter:
     fiscal_year_starts: int = 1
 
     @property
+    def number(self) -> int:
+        """Which quarter of the fiscal year it is, 1 to 4."""
+        return int(self.label[5])
+
+    @property
     def complete(self) -> bool:
         """True when the quarter has ended by the as-of day."""
         return self.last_day == self.end
@@ -58,6 +63,14 @@ class Quarter:
         start = self.start - pd.DateOffset(months=3 * quarters)
         end = start + pd.DateOffset(months=3) - pd.Timedelta(days=1)
         return Quarter(f"{year}Q{number + 1}", start, end, end, self.fiscal_year_starts)
+
+    def __add__(self, quarters: int) -> Quarter:
+        """The quarter so many later, as if complete.
+
+        >>> (quarter_of("2025Q3") + 2).end
+        Timestamp('2026-03-31 00:00:00')
+        """
+        return self - -quarters
 
     def known_on(self, day: pd.Timestamp) -> Quarter:
         """The quarter as far as it is known at the end of a day.

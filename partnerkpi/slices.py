@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import fields
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +22,15 @@ from partnerkpi.book.levels import Choice
 from partnerkpi.book.loading import day_of
 from partnerkpi.book.schema import TABLES
 from partnerkpi.errors import SystemProblem, UsageError
-from partnerkpi.others import Given
+from partnerkpi.expectation import COLUMNS
+from partnerkpi.experience import Experience
+from partnerkpi.forecast import Chances
+from partnerkpi.others import SHARED, Given
 
 #: The file that makes a folder a slice.
 NAME = "slice.json"
 _ACCOUNT = ("ledger", "found", "set_aside")
-_OTHERS = ("typical", "stages", "chances", "peers")
+_OTHERS = ("typical", "experience", "chances", "expected", "shared", "peers")
 _FACTS = ("name", "currency", "time_zone", "fiscal_year_starts", "money_digits")
 _DAYS = ("as_of", "extracted_on")
 _STATUSES = ("statuses", "priced")
@@ -130,18 +135,66 @@ def _frame(folder: Path, name: str) -> pd.DataFrame:
 
 def _frames_of(others: Given) -> dict[str, pd.DataFrame]:
     typical = [(quarter, *pair) for quarter, pair in others._typical.items()]
-    stages = [(quarter, stage, share) for quarter, by in others._stages.items() for stage, share in by.items()]
+    chances = [line for quarter, known in others._chances.items() for line in _lines(quarter, known)]
     peers = [(*key, s.n, s.median, s.lower, s.upper) for key, s in others._peers.items()]
     return {
         "typical": _typed(typical, {"quarter": "str", "deals": "float64", "amount": "float64"}),
-        "stages": _typed(stages, {"quarter": "str", "stage": "str", "share": "float64"}),
-        "chances": others._chances.rename_axis("prospect_id").rename("chance").reset_index().astype(_CHANCES),
+        "experience": pd.DataFrame({q: _numbers(e) for q, e in others._experience.items()}, dtype="float64"),
+        "chances": _typed(chances, _CHANCES),
+        "expected": _stacked(others._expected, _EXPECTED),
+        "shared": _stacked(others._shared, _SHARED),
         "peers": _typed(peers, _PEERS),
     }
 
 
-_CHANCES = {"prospect_id": "str", "chance": "float64"}
+_EXPECTED = {"quarter": "str", "prospect_id": "str", **dict.fromkeys(COLUMNS, "float64")}
+_SHARED = {"quarter": "str", "channel": "str", **dict.fromkeys(SHARED, "float64")}
+_OF_ALL = ("overall", "season", "excess", "common")
+_CHANCES = {"quarter": "str", "stage": "str", "age": "int64", "chance": "float64"}
 _PEERS = {"figure": "str", "quarter": "str", "n": "int64", **dict.fromkeys(("median", "lower", "upper"), "float64")}
+
+
+def _stacked(tables: Mapping[str, pd.DataFrame], dtypes: Mapping[str, str]) -> pd.DataFrame:
+    """The tables of several quarters as one, with the quarter and their index as columns."""
+    key = list(dtypes)[1]
+    each = [rows.rename_axis(key).reset_index().assign(quarter=q) for q, rows in tables.items()]
+    whole = pd.concat(each, ignore_index=True) if each else pd.DataFrame()
+    return whole.reindex(columns=list(dtypes)).astype(dict(dtypes))
+
+
+def _unstacked(frame: pd.DataFrame, dtypes: Mapping[str, str]) -> dict[str, pd.DataFrame]:
+    key, *columns = list(dtypes)[1:]
+    return {str(q): rows.set_index(key)[columns] for q, rows in frame.groupby("quarter", sort=False)}
+
+
+def _lines(quarter: str, known: Chances) -> list[tuple[Any, ...]]:
+    """The chances as lines: those of a stage and age, of a stage whatever the age (−1), and what holds for all."""
+    cells = [(quarter, *cell, chance) for cell, chance in zip(known.table.index, known.table, strict=True)]
+    stages = [(quarter, stage, -1, chance) for stage, chance in known.by_stage.items()]
+    rest = [(quarter, "", -2 - place, getattr(known, name)) for place, name in enumerate(_OF_ALL)]
+    return [*cells, *stages, *rest]
+
+
+def _chances(lines: pd.DataFrame) -> Chances:
+    by = lines.set_index(["stage", "age"])["chance"]
+    age = lines["age"].to_numpy()
+    of_stage = lines[age == -1].set_index("stage")["chance"]
+    rest = {name: float(by[("", -2 - place)]) for place, name in enumerate(_OF_ALL)}
+    return Chances(by[age >= 0], of_stage, **rest)
+
+
+def _numbers(known: Experience) -> list[float]:
+    """All its numbers in the order of its fields, the season's four among them."""
+    values = [getattr(known, one.name) for one in fields(Experience)]
+    return [number for value in values for number in (value if isinstance(value, tuple) else (value,))]
+
+
+def _experience(numbers: list[float]) -> Experience:
+    left = iter(numbers)
+    values: dict[str, Any] = {}
+    for one in fields(Experience):
+        values[one.name] = tuple(islice(left, 4)) if one.name == "season" else next(left)
+    return Experience(**values)
 
 
 def _typed(rows: list[tuple[Any, ...]], dtypes: Mapping[str, str]) -> pd.DataFrame:
@@ -149,16 +202,13 @@ def _typed(rows: list[tuple[Any, ...]], dtypes: Mapping[str, str]) -> pd.DataFra
 
 
 def _others_of(frames: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
-    typical, stages, peers = (
-        frames[name].itertuples(index=False, name=None) for name in ("typical", "stages", "peers")
-    )
-    by_stage: dict[str, dict[str, float]] = {}
-    for quarter, stage, share in stages:
-        by_stage.setdefault(quarter, {})[stage] = share
+    typical, peers = (frames[name].itertuples(index=False, name=None) for name in ("typical", "peers"))
     return {
         "_typical": {quarter: (deals, amount) for quarter, deals, amount in typical},
-        "_stages": {quarter: pd.Series(by, dtype=np.float64) for quarter, by in by_stage.items()},
-        "_chances": frames["chances"].set_index("prospect_id")["chance"],
+        "_experience": {q: _experience(frames["experience"][q].tolist()) for q in frames["experience"]},
+        "_chances": {str(q): _chances(rows) for q, rows in frames["chances"].groupby("quarter", sort=False)},
+        "_expected": _unstacked(frames["expected"], _EXPECTED),
+        "_shared": _unstacked(frames["shared"], _SHARED),
         "_peers": {
             (figure, quarter): Spread(n, *(None if np.isnan(v) else v for v in three))
             for figure, quarter, n, *three in peers

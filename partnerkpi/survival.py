@@ -10,25 +10,24 @@ hazards by the delta method, and the interval of the median inverts a test at ea
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
+from partnerkpi.experience import STEADY, Experience, Floats, Ints
+from partnerkpi.intervals import Z, design_effect, wilson
 from partnerkpi.statistics import (
     NO_INTERVAL,
     TOO_FEW,
-    Floats,
-    Ints,
     Statistic,
-    Z,
     answer,
     exact_total,
     reasons_of,
-    wilson,
 )
 from partnerkpi.wording import FEW, Code
 
+HORIZON = 365  # days of age: how long a deal takes is told of those won by then
 CELLS = 4_000_000  # ages × groups worked on at once: bounds the memory
 TINY = 1e-12
 
@@ -91,25 +90,48 @@ def _variance_parts(c: Curve) -> tuple[Floats, Floats, Floats, Floats]:
     return inverse, odds, c.win * c.before, c.win * (1 - c.win) * c.before**2
 
 
-def median_days(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.DataFrame:
-    """Median days to a win: the first age at which the win curve reaches half of its height.
+def horizons(rows: pd.DataFrame, codes: Ints, groups: int) -> Ints:
+    """The age up to which each group's win curve is told: `HORIZON`, or as long as its deals have been followed."""
+    return np.minimum(longest(rows, codes, groups), HORIZON)
 
-    Missing without a win, and "not reached" while a deal is likelier to be still open at the end of the curve than to
-    be won. The interval holds the ages at which half the height is not refused at 5 %; an upper limit that the
-    curve never reaches is missing.
+
+def _up_to(c: Curve, horizon: Ints) -> Curve:
+    """The curves with nothing after the horizon: no risk, no win, no other end.
+
+    Where everybody has left before it while a deal could still be open, the horizon is the last age anyone reached.
     """
+    ages = np.arange(c.won.shape[1])
+    inside = ages <= horizon[:, None]
+    at_risk, win, end = (np.where(inside, x, 0.0) for x in (c.at_risk, c.win, c.end))
+    before = np.concatenate([np.ones((len(win), 1)), np.cumprod(1 - end, axis=1)[:, :-1]], axis=1)
+    return replace(c, at_risk=at_risk, win=win, end=end, before=before, won=np.cumsum(before * win, axis=1))
+
+
+def median_days(rows: pd.DataFrame, codes: Ints, groups: int, known: Experience = STEADY) -> pd.DataFrame:
+    """Median days to a win: the first age at which the win curve reaches half of its height at the horizon.
+
+    The horizon is `HORIZON` days of age, or the longest a deal of the group can have been followed, and the note names
+    it. Missing without a win, and where nobody was followed at some age up to the median: the risk set does not hold.
+    The interval holds the ages at which half the height is not refused at 5 %, wins of one
+    customer counted as what they are worth; an upper limit that the curve never reaches is missing.
+    """
+    horizon = horizons(rows, codes, groups)
+    effect = design_effect(rows, codes, groups, known.like_outcomes)
     parts = []
-    for _, c in win_curves(rows, codes, groups):
+    for part, whole in win_curves(rows, codes, groups):
+        horizon[part] = np.where(whole.still_open > TINY, np.minimum(horizon[part], whole.last), horizon[part])
+        c = _up_to(whole, horizon[part])
         height = c.height
         lead = c.won - height[:, None] / 2  # ψ(t): zero where the curve is at half its height
-        se = np.sqrt(_variance_of_lead(c, lead))
-        median = np.argmax(lead >= -TINY, axis=1).astype(np.float64)
+        se = np.sqrt(_variance_of_lead(c, lead) * effect[part][:, None])
+        middle = np.argmax(lead >= -TINY, axis=1)
         low = np.argmax(lead + Z * se >= -TINY, axis=1).astype(np.float64)
         surely_over = lead - Z * se > TINY
         high = np.where(surely_over.any(axis=1), np.argmax(surely_over, axis=1), np.nan)
-        none, unreached = height <= TINY, c.still_open > height + TINY
-        median[none | unreached] = np.nan
-        reason = reasons_of([(none, Code.NO_DEAL_WON_IN_WINDOW()), (unreached, Code.NOT_REACHED())])
+        least = np.minimum.accumulate(c.at_risk, axis=1)[np.arange(len(middle)), middle]
+        none, broken = height <= TINY, least < 1
+        median = np.where(none | broken, np.nan, middle)
+        reason = reasons_of([(none, Code.NO_DEAL_WON_IN_WINDOW()), (broken, Code.NOBODY_AT_RISK())])
         parts.append((median, np.minimum(low, median), high, reason))
     median, low, high, reason = (np.concatenate(p) for p in zip(*parts, strict=True))
     wins = np.bincount(codes[(rows["outcome"] == "won").to_numpy()], minlength=groups)
@@ -119,7 +141,9 @@ def median_days(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.DataFrame:
     low[few | equal], high[few | equal] = np.nan, np.nan
     cases = [(few, Code.FEWER_THAN_FEW_WON()), (equal, Code.EQUAL_DURATIONS())]
     reason = reasons_of([*cases, (there & np.isnan(high), Code.UPPER_LIMIT_NOT_REACHED())], reason)
-    return answer(median, np.bincount(codes, minlength=groups).astype(np.int64), low, high, reason)
+    table = answer(median, np.bincount(codes, minlength=groups).astype(np.int64), low, high, reason)
+    notes = [Code.WITHIN_HORIZON(n=int(h)) if h >= HORIZON else Code.FOLLOWED_SO_FAR(n=int(h)) for h in horizon]
+    return table.assign(note=pd.Series(notes, dtype=object).where(there, None))
 
 
 def _variance_of_lead(c: Curve, lead: Floats) -> Floats:
@@ -147,7 +171,7 @@ def won_within(days: int) -> Statistic:
     Interval: Wilson's with the effective sample size F(1 − F) ÷ Var(F). Missing where nobody was followed that long.
     """
 
-    def won_by_age(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.DataFrame:
+    def won_by_age(rows: pd.DataFrame, codes: Ints, groups: int, known: Experience = STEADY) -> pd.DataFrame:
         value, effective = np.full(groups, np.nan), np.zeros(groups)
         for part, c in win_curves(rows, codes, groups):
             at = min(days, c.won.shape[1] - 1)
@@ -157,12 +181,14 @@ def won_within(days: int) -> Statistic:
             parts = np.zeros((len(f), days + 1))  # as many for every book: a sum of floats depends on its length
             parts[:, : at + 1] = inverse * (odds * gap**2 - 2 * ps * gap + pss)
             variance = parts.sum(axis=1)
-            followed = (c.last >= days) | ((c.last >= 0) & (c.still_open <= TINY))
             at_stake = np.maximum(c.at_risk[:, : at + 1].max(axis=1), 1)
             size = np.divide(f * (1 - f), variance, out=at_stake.copy(), where=variance > TINY)
-            value[part] = np.where(followed, f, np.nan)
+            value[part] = np.where(c.last >= 0, f, np.nan)
             effective[part] = np.minimum(size, at_stake)
+        value[longest(rows, codes, groups) < days] = np.nan
         n = np.bincount(codes, minlength=groups).astype(np.int64)
+        # a year's prospects are decided in about four quarters, each of which moves by itself
+        effective /= design_effect(rows, codes, groups, known.like_outcomes, known.drift / 4)
         low, high = wilson(np.nan_to_num(value) * effective, effective)
         shown = (n >= FEW) & ~np.isnan(value)
         unseen = (n > 0) & np.isnan(value)
@@ -172,7 +198,14 @@ def won_within(days: int) -> Statistic:
     return won_by_age
 
 
-def money_per_day(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.DataFrame:
+def longest(rows: pd.DataFrame, codes: Ints, groups: int) -> Ints:
+    """The most days anyone of each group can have been followed; −1 without anyone."""
+    most = np.full(groups, -1)
+    np.maximum.at(most, codes, rows["reach"].to_numpy(dtype=np.int64))
+    return most
+
+
+def money_per_day(rows: pd.DataFrame, codes: Ints, groups: int, _known: Experience = STEADY) -> pd.DataFrame:
     """Sales velocity: entries per day × probability of a win × average deal size, in money per day.
 
     `rows` has, beside `entry`, `exit` and `outcome`, `entered` (true for deals created in the window), `value` (the

@@ -33,7 +33,7 @@ COLUMNS = {
         "deal_id": "VARCHAR", "changed_at": "TIMESTAMP", "stage": "VARCHAR", "status": "VARCHAR", "amount": "DOUBLE",
         "expected_close_on": "DATE", "partner_id": "VARCHAR",
     },
-    "partners": {"partner_id": "VARCHAR", "joined_on": "DATE", "left_on": "DATE"},
+    "partners": {"partner_id": "VARCHAR", "joined_on": "DATE", "left_on": "DATE", "commission_rate": "DOUBLE"},
     "spend": {
         "channel": "VARCHAR", "month": "DATE", "amount": "DOUBLE", "partner_id": "VARCHAR", "currency": "VARCHAR",
     },
@@ -218,32 +218,61 @@ SELECT p.quarter, unnest([coalesce(d.partner_id, 'unassigned'), 'all']) AS grp,
        greatest(p.window_day - d.created_on, 0) AS enters,
        least(coalesce(d.closed_on, p.last_day), p.last_day) - d.created_on AS leaves,
        coalesce(d.closed_on <= p.last_day, false) AND d.status = 'won' AS won,
-       coalesce(d.closed_on <= p.last_day, false) AND d.status <> 'won' AS otherwise
+       coalesce(d.closed_on <= p.last_day, false) AND d.status <> 'won' AS otherwise, p.last_day - d.created_on AS reach
 FROM deals d JOIN periods p
   ON d.created_on <= p.last_day AND (d.closed_on IS NULL OR d.closed_on >= p.window_day)
 WHERE d.closed_on IS NULL OR d.closed_on >= d.created_on
 """
 
+# Half of the height at 365 days of age, or at the longest anyone can have been followed; nobody's where nobody
+# was followed at an age up to it. Between the ages at which anything happens nobody leaves: those before tell of all.
 DEAL_VELOCITY = f"""
-WITH lives AS ({LIVES}), {CURVES}
-SELECT quarter, grp, CASE WHEN height > 0 AND open_at_last <= height + 1e-12
-                     -- 1e-12: half is half, though two roads of adding it up differ in the last bit
-                     THEN min(age) FILTER (win_curve >= height / 2 - 1e-12)::DOUBLE END AS value, n
-FROM curve JOIN ends USING (quarter, grp)
-GROUP BY quarter, grp, height, open_at_last, n
+WITH lives AS ({LIVES}), {CURVES},
+longest AS (
+    SELECT quarter, grp, least(max(reach), 365) AS horizon, count(*) AS n FROM lives GROUP BY ALL
+),
+heights AS (
+    SELECT quarter, grp, n, max(win_curve) FILTER (age <= horizon) AS height
+    FROM curve JOIN longest USING (quarter, grp) GROUP BY ALL
+),
+middle AS (
+    -- 1e-12: half is half, though two roads of adding it up differ in the last bit
+    SELECT quarter, grp, any_value(n) AS n,
+           CASE WHEN any_value(height) > 0 THEN min(age) FILTER (win_curve >= height / 2 - 1e-12) END AS age
+    FROM curve JOIN heights USING (quarter, grp) GROUP BY ALL
+)
+SELECT quarter, grp, m.n, CASE WHEN m.age IS NOT NULL AND (
+           SELECT min(watched) FROM (
+               -- at every age up to the median, also those at which nothing happens
+               SELECT count(*) FILTER (l.enters <= a.age AND l.leaves >= a.age) AS watched
+               FROM range(0, m.age + 1) a(age), lives l WHERE l.quarter = m.quarter AND l.grp = m.grp GROUP BY a.age
+           )) >= 1 THEN m.age::DOUBLE END AS value
+FROM middle m
 """
 
-# The typical partner: three (of an even number four) middle values' mean, two digits; nobody's below five partners.
+# The typical partner by the four quarters before: three (of an even number four) middle values' mean, two digits;
+# nobody's below five partners.
 TYPICAL = f"""
 brought AS (
     SELECT quarter, {GROUP}, count(*) AS deals, sum(worth) AS amount, count(worth) AS priced, max(worth) AS largest
     FROM closed WHERE status = 'won' {SETS}
 ),
+usual AS (
+    SELECT p.quarter, partner_id, count(*) / 4 AS deals, sum(worth) / 4 AS amount
+    FROM valued v JOIN periods p
+      ON v.status = 'won' AND v.closed_on >= first_day - INTERVAL 12 MONTH AND v.closed_on < first_day
+    WHERE partner_id IS NOT NULL GROUP BY p.quarter, partner_id
+),
+recorded AS (
+    SELECT quarter FROM periods
+    WHERE first_day - INTERVAL 9 MONTH > (SELECT min(created_on) FROM (SELECT created_on FROM deals
+                                          UNION ALL SELECT created_on FROM leads))
+),
 ranked AS (
     SELECT quarter, deals, amount, row_number() OVER (PARTITION BY quarter ORDER BY deals) AS by_deals,
            row_number() OVER (PARTITION BY quarter ORDER BY amount) AS by_amount,
            count(*) OVER (PARTITION BY quarter) AS partners, count(amount) OVER (PARTITION BY quarter) AS priced
-    FROM brought WHERE grp NOT IN ('all', 'unassigned')
+    FROM usual JOIN recorded USING (quarter)
 ),
 middle AS (
     SELECT quarter,

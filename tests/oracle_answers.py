@@ -11,15 +11,17 @@ import numpy as np
 import pandas as pd
 from oracle import HEADLINES
 from oracle_companions import COMPANIONS, PREPARE
+from oracle_forecast import CHANCES
 
 # Where nothing happened a count and a sum are nought; every other figure is missing.
 NOUGHT = {
     *("number_of_deals", "won_amount", "opportunity_pipeline", "open_deals", "weighted_pipeline", "overdue_deals"),
+    *("expected_wins", "won_amount_without_largest", "commission_earned"),
     *("lost_to_rivals", "marketing_channels", "paid", "earned", "owned", "unmapped", "none_recorded", "leads", "spend"),
     "conflicts",
 }
 # An index against the typical partner, or one's own past, is a partner's.
-PARTNERS_ONLY = {"quality_score", "score_without_largest", "own_past"}
+PARTNERS_ONLY = {"quality_score", "score_without_largest", "own_past", "observed_to_expected"}
 
 WINS = "EXISTS (FROM deals WHERE status = 'won')"
 PRICES = "EXISTS (FROM deals WHERE status = 'won' AND amount IS NOT NULL)"
@@ -35,8 +37,9 @@ CLOSES = (
 # What a book must hold at all for a figure to be measured in it; without it the figure is missing, never nought.
 NEEDS = {
     **dict.fromkeys(("number_of_deals", "deals_per_active_month"), (WINS,)),
-    **dict.fromkeys(("won_amount", "attainment", "to_go_coverage"), (PRICES,)),
-    "weighted_pipeline": ("EXISTS (FROM history WHERE stage IS NOT NULL)",),
+    **dict.fromkeys(("won_amount", "won_amount_without_largest", "attainment", "to_go_coverage"), (PRICES,)),
+    "commission_earned": (PRICES, "EXISTS (FROM partners WHERE commission_rate IS NOT NULL)"),
+    **dict.fromkeys(("weighted_pipeline", "expected_wins", "expected_attainment"), ("true",)),
     "overdue_deals": (CLOSES,),
     "lost_to_rivals": ("EXISTS (FROM deals WHERE competitor IS NOT NULL)",),
     **dict.fromkeys(("marketing_channels", "paid", "earned", "owned"), (CHANNELS, MAP, PRICES)),
@@ -45,7 +48,7 @@ NEEDS = {
     "spend": ("EXISTS (FROM spend)",),
     "cost_per_lead": ("EXISTS (FROM leads)",),
     "cost_per_won_deal": (CHANNELS, WINS),
-    "return_on_spend": (CHANNELS, PRICES),
+    **dict.fromkeys(("return_on_spend", "return_without_largest"), (CHANNELS, PRICES)),
     **dict.fromkeys(("close_rate", "narrow", "observed_to_expected"), (LOSSES, WINS)),
     "by_amount": (LOSSES, PRICES),
     **dict.fromkeys(("cohort_90", "cohort_180", "won_within_30", "won_within_90", "won_within_180"), (WINS,)),
@@ -54,12 +57,14 @@ NEEDS = {
 }
 
 
-def answers(connection: duckdb.DuckDBPyConnection, groups: list[str]) -> pd.DataFrame:
+def answers(connection: duckdb.DuckDBPyConnection, groups: list[str], seasons: pd.DataFrame) -> pd.DataFrame:
     """Every headline and companion for every group and quarter: `value` and `n`, by figure, quarter and group.
 
-    `n` is missing where the definitions leave it open: where the book does not hold what the figure needs.
+    `seasons` are the factors of each `quarter` for the quarters of the year (`number`, `factor`), a fit of its own. `n`
+    is missing where the definitions leave it open: where the book does not hold what the figure needs.
     """
     connection.execute(PREPARE)
+    connection.register("seasons", seasons)
     quarters = connection.execute("SELECT quarter FROM periods ORDER BY first_day").df()["quarter"]
     cells = pd.MultiIndex.from_product([quarters, groups], names=["quarter", "group"])
     begun = cells.get_level_values("quarter").isin(connection.execute(BEGUN).df()["quarter"])
@@ -74,6 +79,9 @@ def answers(connection: duckdb.DuckDBPyConnection, groups: list[str]) -> pd.Data
             assert set(lines.index) <= set(cells), f"{figure} speaks of a group the package does not know"
             table.loc[:, :] = [0.0 if figure in NOUGHT else np.nan, 0]
             table.loc[lines.index] = lines
+        if figure in ("weighted_pipeline", "expected_wins"):
+            foreseen = connection.execute(f"WITH {CHANCES} SELECT quarter FROM everybody").df()["quarter"]
+            table.loc[~cells.get_level_values("quarter").isin(foreseen)] = [np.nan, 0]
         if figure in PARTNERS_ONLY:
             table.loc[network] = np.nan
         table.loc[~begun] = [np.nan, 0]

@@ -12,9 +12,13 @@ import duckdb
 import numpy as np
 import pandas as pd
 from oracle import CURVES, GROUP, LIVES, SETS, TYPICAL
+from oracle_forecast import EXPECTED_ATTAINMENT, EXPECTED_WINS, WEIGHTED_PIPELINE
 
 # Views shared by several companions, and the two that are asked often, as tables.
 PREPARE = f"""
+CREATE OR REPLACE MACRO age_class(days) AS CASE WHEN days < 30 THEN 0 WHEN days < 60 THEN 30 WHEN days < 90 THEN 60
+    WHEN days < 180 THEN 90 WHEN days < 365 THEN 180 ELSE 365 END;
+CREATE OR REPLACE TABLE lasting AS SELECT * FROM states;
 CREATE OR REPLACE TABLE standing AS SELECT * FROM stood;
 CREATE OR REPLACE TABLE ended AS SELECT * FROM closed;
 CREATE OR REPLACE TABLE decided AS
@@ -69,6 +73,16 @@ SELECT quarter, {GROUP}, (sum(worth) - max(worth)) / nullif(count(*) - 1, 0) AS 
 FROM ended WHERE status = 'won' AND worth > 0 {SETS}
 """
 
+COMMISSION_EARNED = f"""
+SELECT quarter, {GROUP}, sum(round_even(worth * commission_rate * units, 0) / units) AS value, count(*) AS n
+FROM ended LEFT JOIN partners USING (partner_id), book WHERE status = 'won'
+GROUP BY GROUPING SETS ((quarter, partner_id), (quarter))
+"""
+
+WON_WITHOUT_LARGEST = f"""
+SELECT quarter, {GROUP}, sum(worth) - max(worth) AS value, count(*) AS n FROM ended WHERE status = 'won' {SETS}
+"""
+
 WON_AMOUNT = "SELECT quarter, grp, worth AS value, n FROM won_by"
 
 ATTAINMENT = """
@@ -94,20 +108,6 @@ FROM won_by FULL JOIN active USING (quarter, grp)
 """
 
 OPEN_DEALS = "SELECT quarter, grp, n::DOUBLE AS value, n FROM open_by"
-
-# A stage's chance: of the deals decided by the quarter's end that were ever open in it, the share won.
-WEIGHTED_PIPELINE = f"""
-WITH passed AS (SELECT DISTINCT deal_id, stage FROM states WHERE status = 'open' AND stage IS NOT NULL),
-chances AS (
-    SELECT p.quarter, passed.stage, avg((d.status = 'won')::INT) AS chance
-    FROM passed JOIN deals d USING (deal_id)
-    JOIN periods p ON d.status IN ('won', 'lost', 'abandoned') AND d.closed_on <= p.last_day
-    GROUP BY ALL
-)
-SELECT s.quarter, {GROUP}, sum(round_even(worth * coalesce(chance, 0) * units, 0) / units) AS value, count(*) AS n
-FROM standing s LEFT JOIN chances c ON c.quarter = s.quarter AND c.stage = s.stage, book
-GROUP BY GROUPING SETS ((s.quarter, partner_id), (s.quarter))
-"""
 
 PIPELINE_AGE = f"SELECT quarter, {GROUP}, median(age) AS value, count(*) AS n FROM standing {SETS}"
 
@@ -149,33 +149,52 @@ LEADS = f"SELECT quarter, {GROUP}, count(*)::DOUBLE AS value, count(*) AS n FROM
 SPEND = f"SELECT quarter, {GROUP}, sum(worth) AS value, count(*) AS n FROM bills {SETS}"
 
 
-def cost_per(unit: str) -> str:
-    """A partner's own spend over its own units of the channels it pays for; nobody's over the rest of nobody's."""
+def carried(unit: str) -> str:
+    """Each unit with what it carries of the spend of no partner on its channel, and the spend that nobody carries."""
     return f"""
-    WITH paid AS (SELECT * FROM bills WHERE worth > 0),
-    bought AS (
-        SELECT u.quarter, CASE WHEN own.so THEN u.partner_id END AS partner_id
-        FROM {unit} u
-        CROSS JOIN LATERAL (SELECT EXISTS (FROM paid p WHERE p.quarter = u.quarter AND p.channel = u.channel
-                                           AND p.partner_id = u.partner_id) AS so) own
-        WHERE own.so OR EXISTS (FROM paid p WHERE p.quarter = u.quarter AND p.channel = u.channel
-                                AND p.partner_id IS NULL)
+    common AS (
+        SELECT quarter, channel, sum(worth) AS worth FROM bills WHERE partner_id IS NULL AND worth > 0
+        GROUP BY quarter, channel
     ),
-    costs AS (SELECT quarter, {GROUP}, sum(worth) AS cost FROM paid {SETS}),
-    units AS (SELECT quarter, {GROUP}, count(*) AS n FROM bought {SETS})
-    SELECT quarter, grp, cost / n AS value, coalesce(n, 0) AS n FROM costs LEFT JOIN units USING (quarter, grp)
+    loads AS (
+        SELECT u.*, coalesce(c.worth / count(*) OVER (PARTITION BY u.quarter, u.channel), 0) AS load,
+               EXISTS (FROM bills b WHERE b.worth > 0 AND b.quarter = u.quarter AND b.channel = u.channel
+                       AND b.partner_id = u.partner_id) AS own
+        FROM {unit} u LEFT JOIN common c ON c.quarter = u.quarter AND c.channel = u.channel
+        WHERE u.channel IS NOT NULL
+    ),
+    spent AS (
+        SELECT quarter, partner_id, worth FROM bills b
+        WHERE partner_id IS NOT NULL
+           OR NOT EXISTS (FROM {unit} u WHERE u.quarter = b.quarter AND u.channel = b.channel)
+        UNION ALL SELECT quarter, partner_id, load FROM loads
+    ),
+    costs AS (SELECT quarter, {GROUP}, sum(worth) AS cost FROM spent {SETS})
     """
 
 
-RETURN_ON_SPEND = f"""
-WITH brought AS (
-    SELECT quarter, {GROUP}, count(*) AS n, sum(worth) AS worth FROM won_through WHERE channel IS NOT NULL {SETS}
-),
-costs AS (SELECT quarter, {GROUP}, sum(worth) AS cost FROM bills {SETS})
-SELECT quarter, grp, (CASE WHEN n IS NULL THEN 0 ELSE worth END - cost) / nullif(cost, 0) AS value,
-       coalesce(n, 0) AS n
-FROM costs LEFT JOIN brought USING (quarter, grp)
-"""
+def cost_per(unit: str) -> str:
+    """A partner's own spend and its share of everybody's, over its units of the channels with either; five at least."""
+    return f"""
+    WITH {carried(unit)},
+    units AS (SELECT quarter, {GROUP}, count(*) AS n FROM loads WHERE own OR load > 0 {SETS})
+    SELECT quarter, grp, CASE WHEN n >= 5 THEN cost / n END AS value, coalesce(n, 0) AS n
+    FROM costs LEFT JOIN units USING (quarter, grp)
+    """
+
+
+def return_on(left_out: str) -> str:
+    """The return on all spend, less what is left out of the won amount."""
+    return f"""
+    WITH {carried("won_through")},
+    brought AS (
+        SELECT quarter, {GROUP}, count(*) AS n, sum(worth) AS worth, coalesce({left_out}, 0) AS less FROM loads {SETS}
+    )
+    SELECT quarter, grp, CASE WHEN n >= 5 THEN (worth - less - cost) / nullif(cost, 0) END AS value,
+           coalesce(n, 0) AS n
+    FROM brought FULL JOIN costs USING (quarter, grp)
+    """
+
 
 NARROW = f"""
 SELECT quarter, {GROUP}, avg((status = 'won')::INT) AS value, count(*) AS n
@@ -199,19 +218,19 @@ COHORT = """
 SELECT p.quarter, unnest([coalesce(partner_id, 'unassigned'), 'all']) AS grp, 0 AS enters,
        least(coalesce(closed_on, last_day), last_day) - created_on AS leaves,
        coalesce(closed_on <= last_day, false) AND status = 'won' AS won,
-       coalesce(closed_on <= last_day, false) AND status <> 'won' AS otherwise
+       coalesce(closed_on <= last_day, false) AND status <> 'won' AS otherwise, last_day - created_on AS reach
 FROM prospects JOIN periods p ON created_on BETWEEN window_day AND last_day
 WHERE closed_on IS NULL OR closed_on >= created_on
 """
 
 
 def won_within(days: int, lives: str) -> str:
-    """The win curve at one age: known where somebody was followed so long, or nobody is left to be followed."""
+    """The win curve at one age: known where somebody could be followed so long."""
     return f"""
-    WITH lives AS ({lives}), {CURVES}
-    SELECT quarter, grp, CASE WHEN oldest >= {days} OR open_at_last <= 1e-12
+    WITH lives AS ({lives}), {CURVES}, longest AS (SELECT quarter, grp, max(reach) AS reach FROM lives GROUP BY ALL)
+    SELECT quarter, grp, CASE WHEN reach >= {days}
                          THEN coalesce(max(win_curve) FILTER (age <= {days}), 0) END AS value, n
-    FROM curve JOIN ends USING (quarter, grp) GROUP BY quarter, grp, oldest, open_at_last, n
+    FROM curve JOIN ends USING (quarter, grp) JOIN longest USING (quarter, grp) GROUP BY quarter, grp, reach, n
     """
 
 
@@ -244,9 +263,13 @@ FROM brought b JOIN typical t USING (quarter) WHERE grp NOT IN ('all', 'unassign
 # 100 is the average of the four quarters before, of which the first must not lie before the book's records.
 OWN_PAST = """
 WITH before AS (
+    -- of a quarter still running as many days of the earlier ones
     SELECT p.quarter, partner_id, count(*) AS deals, sum(worth) AS amount
-    FROM valued v JOIN periods p
-      ON v.status = 'won' AND v.closed_on >= first_day - INTERVAL 12 MONTH AND v.closed_on < first_day
+    FROM periods p, range(1, 5) b(back), valued v
+    WHERE v.status = 'won' AND v.closed_on >= first_day - to_months(3 * back::INT)
+      AND v.closed_on < first_day - to_months(3 * (back::INT - 1))
+      AND (last_day - first_day + 1 = days
+           OR v.closed_on <= first_day - to_months(3 * back::INT) + to_days((last_day - first_day)::INT))
     GROUP BY p.quarter, partner_id
 ),
 recorded AS (
@@ -279,62 +302,69 @@ CONFLICTS = f"SELECT quarter, {GROUP}, count(*)::DOUBLE AS value, count(*) AS n 
 
 
 def observed_to_expected(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
-    """Wins of the quarter over those expected by a logistic model of the year's decisions.
+    """Wins of four quarters over those expected by a logistic model of all others' decisions in them.
 
-    The network's decisions of the four quarters; main effects of month, region, product, size band (where all have an
+    Nobody's where fewer than thirty of them, as if all were like its own, make the expectation.
+
+    Main effects of month, region, product, size band (where all have an
     amount) and media type, each where there are two kinds; a ridge of one half on each effect, none on the constant.
-    The kind that comes first in the alphabet is the one the others are measured against.
     """
     tables = []
-    for quarter, window, first, last in connection.execute(
-        "SELECT quarter, window_day, first_day, last_day FROM periods"
-    ).fetchall():
+    for quarter, window, last in connection.execute("SELECT quarter, window_day, last_day FROM periods").fetchall():
         year = connection.execute(
             """
-            SELECT closed_on >= ? AS now, status = 'won' AS won, partner_id, worth, month(closed_on)::VARCHAR AS month,
+            SELECT status = 'won' AS won, partner_id, worth, month(closed_on)::VARCHAR AS month,
                    coalesce(region, 'none') AS region, coalesce(product, 'none') AS product,
                    CASE WHEN channel IS NULL THEN 'none_recorded' ELSE coalesce(media, 'unmapped') END AS media
             FROM prospects LEFT JOIN channels USING (channel)
             WHERE status IN ('won', 'lost', 'abandoned') AND closed_on BETWEEN ? AND ?
             """,
-            [first, window, last],
+            [window, last],
         ).df()
         if (year["worth"] > 0).all() and len(year):
             year["size"] = np.searchsorted(np.quantile(year["worth"], [0.25, 0.5, 0.75]), year["worth"]).astype(str)
         kinds = [c for c in ("month", "region", "product", "size", "media") if c in year and year[c].nunique() > 1]
         if len(year) < 50 or not kinds:
             continue
-        effects = [year[kind] == name for kind in kinds for name in sorted(year[kind].unique())[1:]]
+        effects = [year[kind] == name for kind in kinds for name in sorted(year[kind].unique())]
         design = np.column_stack([np.ones(len(year)), *effects]).astype(float)
-        now = year.assign(chance=chances(design, year["won"].to_numpy(dtype=float)))[year["now"]]
-        for grp, part in [("all", now), *now.groupby(now["partner_id"].fillna("unassigned"))]:
-            if len(part):
-                tables.append((quarter, grp, part["won"].sum() / part["chance"].sum(), len(part)))
+        won = year["won"].to_numpy(dtype=float)
+        for grp in year["partner_id"].dropna().unique():
+            own = (year["partner_id"] == grp).to_numpy()
+            p = chances(design[~own], won[~own], design[own])
+            others = design[~own].T @ design[~own] + np.diag([0.0] + [2.5] * (design.shape[1] - 1))
+            alike = (1 / np.einsum("ij,ji->i", design[own], np.linalg.solve(others, design[own].T))).mean()
+            tables.append((quarter, grp, won[own].sum() / p.sum() if alike >= 30 else np.nan, own.sum()))
     return pd.DataFrame(tables, columns=["quarter", "grp", "value", "n"])
 
 
-def chances(design: np.ndarray, won: np.ndarray) -> np.ndarray:
-    """Fitted probabilities of a logistic model with a ridge of one half on all but the constant, by Newton's method."""
+def chances(design: np.ndarray, won: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Probabilities for the wanted rows by a logistic model of others; a ridge of one half on all but the constant."""
     ridge = np.diag([0.0] + [0.5] * (design.shape[1] - 1))
     beta = np.zeros(design.shape[1])
     for _ in range(50):
         p = 1 / (1 + np.exp(-design @ beta))
-        step = np.linalg.solve((design.T * (p * (1 - p))) @ design + ridge, design.T @ (won - p) - ridge @ beta)
+        bend = (design.T * (p * (1 - p))) @ design + ridge
+        step = np.linalg.solve(bend, design.T @ (won - p) - ridge @ beta)
         beta += step
         if np.abs(step).max() < 1e-12:
             break
-    return 1 / (1 + np.exp(-design @ beta))
+    return 1 / (1 + np.exp(-wanted @ beta))
 
 
 COMPANIONS: dict[str, str | Callable[[duckdb.DuckDBPyConnection], pd.DataFrame]] = {
     "median_deal_size": MEDIAN_DEAL_SIZE,
     "largest_deal_share": LARGEST_DEAL_SHARE,
     "without_largest": WITHOUT_LARGEST,
+    "commission_earned": COMMISSION_EARNED,
     "won_amount": WON_AMOUNT,
+    "won_amount_without_largest": WON_WITHOUT_LARGEST,
     "attainment": ATTAINMENT,
     "deals_per_active_month": DEALS_PER_ACTIVE_MONTH,
     "open_deals": OPEN_DEALS,
     "weighted_pipeline": WEIGHTED_PIPELINE,
+    "expected_wins": EXPECTED_WINS,
+    "expected_attainment": EXPECTED_ATTAINMENT,
     "pipeline_age": PIPELINE_AGE,
     "overdue_deals": OVERDUE_DEALS,
     "coverage": COVERAGE,
@@ -345,7 +375,8 @@ COMPANIONS: dict[str, str | Callable[[duckdb.DuckDBPyConnection], pd.DataFrame]]
     "spend": SPEND,
     "cost_per_lead": cost_per("new_leads"),
     "cost_per_won_deal": cost_per("won_through"),
-    "return_on_spend": RETURN_ON_SPEND,
+    "return_on_spend": return_on("0"),
+    "return_without_largest": return_on("max(worth)"),
     "narrow": NARROW,
     "by_amount": BY_AMOUNT,
     "cohort_90": won_within(90, COHORT),

@@ -50,7 +50,8 @@ def tidy(notebook: nbformat.NotebookNode) -> None:
 
 def main(names: list[str]) -> None:
     """Refresh the notebooks named, or all of them."""
-    for path in [Path(name) for name in names] or sorted(NOTEBOOKS.glob("*.ipynb")):
+    every = [*sorted(NOTEBOOKS.glob("*.ipynb")), *sorted(NOTEBOOKS.glob("intervals/*.ipynb"))]
+    for path in [Path(name) for name in names] or every:
         print(path.name, flush=True)
         refresh(path)
 

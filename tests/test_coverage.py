@@ -8,8 +8,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from coverage_table import measured
+from worlds import TEXTBOOK
+from worlds import WORLDS as WORLDS_OF_PARTNERS
 
-from partnerkpi import statistics
+from partnerkpi import indices, statistics
 from partnerkpi.survival import median_days, won_within
 
 WORLDS = 2_000
@@ -60,7 +63,7 @@ def test_counts_sums_and_scores(pace: int, sigma: float, figure: str) -> None:
         "total": pace * np.exp(sigma**2 / 2),
         "index": 100 * pace * np.exp(sigma**2 / 4),
     }[figure]
-    share, shown = covered(getattr(statistics, figure)(rows, codes, WORLDS), truth)
+    share, shown = covered(getattr(indices, figure)(rows, codes, WORLDS), truth)
     assert shown >= WORLDS * 0.5
     assert share >= LEAST
 
@@ -102,6 +105,7 @@ def histories(n: int, worlds: int) -> tuple[pd.DataFrame, np.ndarray]:
         {
             "entry": np.maximum(created, begin) - created,
             "exit": np.where(ended, closed, end) - created,
+            "reach": end - created,
             "outcome": np.where(ended, np.where(win, "won", "other"), "open"),
         }
     )
@@ -147,7 +151,7 @@ def test_the_win_curve_without_rivals_is_kaplan_meiers() -> None:
     rng = seed("kaplan")
     exits = rng.integers(1, 120, 300)
     still = rng.random(300) < 0.4
-    rows = pd.DataFrame({"entry": 0, "exit": exits, "outcome": np.where(still, "open", "won")})
+    rows = pd.DataFrame({"entry": 0, "exit": exits, "reach": 120, "outcome": np.where(still, "open", "won")})
     survival = ecdf(CensoredData.right_censored(exits, still)).sf
     for days in (10, 45, 90, 110):
         ours = won_within(days)(rows, np.zeros(300, dtype=int), 1)["value"].iloc[0]
@@ -160,7 +164,7 @@ def test_the_win_curve_with_rivals_is_statsmodels() -> None:
     rng = seed("rivals")
     exits = rng.integers(1, 120, 400)
     how = rng.choice(["won", "other", "open"], 400, p=[0.3, 0.4, 0.3])
-    rows = pd.DataFrame({"entry": 0, "exit": exits, "outcome": how})
+    rows = pd.DataFrame({"entry": 0, "exit": exits, "reach": 120, "outcome": how})
     theirs = CumIncidenceRight(exits.astype(float), np.select([how == "won", how == "other"], [1, 2], 0))
     ours = won_within(60)(rows, np.zeros(400, dtype=int), 1).iloc[0]
     at = np.searchsorted(theirs.times, 60, side="right") - 1
@@ -174,6 +178,34 @@ def test_observed_to_expected_with_unlike_prospects(n: int, better: float) -> No
     rng = seed("standard", n, better)
     chance = rng.beta(2, 5, WORLDS * n) * 0.9
     won = rng.random(WORLDS * n) < np.minimum(better * chance, 1)
-    rows = pd.DataFrame({"value": won.astype(float), "of": chance})
-    answer = statistics.standardised(rows, np.repeat(np.arange(WORLDS), n), WORLDS)
+    rows = pd.DataFrame({"value": won.astype(float), "of": chance, "error": 0.0, "alike": 1e9})
+    answer = indices.standardised(rows, np.repeat(np.arange(WORLDS), n), WORLDS)
     assert covered(answer, better)[0] >= LEAST
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "world", ["textbook", "pace cv 0.7", "giants 3 % × 60", "6 deals a customer", "joined 150 days ago"]
+)
+def test_intervals_hold_in_worlds_the_methods_do_not_assume(world: str) -> None:
+    """A few networks of each world, all sizes of partner together; `make coverage` measures them apart."""
+    chosen = next(w for w in WORLDS_OF_PARTNERS if w.name == world)
+    found = pd.concat([measured(chosen, seed) for seed in range(5)])
+    for figure, rows in found[found["shown"]].groupby("figure"):
+        least = 0.90 - 3 * np.sqrt(0.9 * 0.1 / len(rows))
+        assert rows["holds"].mean() >= least, f"{figure}: {rows['holds'].mean():.3f} of {len(rows)}"
+
+
+def test_wide_is_not_honest() -> None:
+    """In the world that textbooks take for granted intervals are no more than 1.4 times as wide as a textbook's."""
+    from scipy.stats import chi2, t
+
+    found = pd.concat([measured(TEXTBOOK, seed) for seed in range(5)]).set_index("figure")
+    for n in (12, 20, 50):
+        counts = found.loc["number_of_deals"]
+        poisson = chi2.ppf(0.975, 2 * n + 2) / chi2.ppf(0.025, 2 * n)
+        assert np.log(counts.loc[counts["n"] == n, "width"].median()) <= 1.4 * np.log(poisson)
+        sizes = found.loc["average_deal_size"]
+        cox = 2 * t.ppf(0.975, n - 1) * np.sqrt(1 / n + 1 / (2 * (n - 1)))
+        assert np.log(sizes.loc[sizes["n"] == n, "width"].median()) <= 1.4 * cox
+        assert sizes.loc[sizes["n"] == n, "shown"].mean() >= 0.95

@@ -110,8 +110,9 @@ def test_how_far_others_were_followed_changes_nothing() -> None:
     random = np.random.default_rng([ord(letter) for letter in "alone"])
     groups, size = 100, 60
     outcomes = random.choice(["won", "other", "open"], groups * size)
-    rows = pd.DataFrame({"entry": 0, "exit": random.integers(1, 150, groups * size), "outcome": outcomes})
-    long = pd.DataFrame({"entry": [0], "exit": [700], "outcome": ["open"]})
+    ages = random.integers(1, 150, groups * size)
+    rows = pd.DataFrame({"entry": 0, "exit": ages, "reach": 200, "outcome": outcomes})
+    long = pd.DataFrame({"entry": [0], "exit": [700], "reach": [700], "outcome": ["open"]})
     codes = np.repeat(np.arange(groups + 1), [size] * groups + [1])
     beside = won_within(180)(pd.concat([rows, long]), codes, groups + 1).iloc[:groups]
     alone = [won_within(180)(rows[codes[:-1] == group], np.zeros(size, dtype=np.int64), 1) for group in range(groups)]

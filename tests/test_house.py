@@ -28,11 +28,11 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # The plan of the house: a module imports only from those before it, inside rooms too; a room's own name is its door.
 PLAN = """
-    startup errors shipped wording periods
+    startup errors shipped wording periods experience
     sample.time_and_chance sample.world sample.lives sample.history sample.truth sample.tables sample
     book.schema book.labels book.config book.sources book.parse book.intake book.reading book.money book.rules
     book.past book.prospects book.levels book.loading book.book book
-    deals estimate statistics survival others slices opening
+    deals estimate intervals statistics indices survival network forecast expectation others slices opening
     recorded groups plot kpi
     KPIS kpis
     figures compare export

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from math import sqrt
+from math import hypot, log, sqrt
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import partnerkpi as pk
+from partnerkpi.kpis import KPIS
+from partnerkpi.kpis.close_rate import observed_to_expected
 from partnerkpi.shipped import shipped
 
 Write = Callable[..., Path]
@@ -34,6 +37,7 @@ RECORDED = (  # nothing sampled, or nothing known of how it strays
         "spend",
     ),
     *("attainment", "deals_per_active_month", "cost_per_lead", "cost_per_won_deal", "return_on_spend", "by_amount"),
+    *("return_without_largest", "won_amount_without_largest", "commission_earned"),
     *("sales_velocity", "largest_deal_share", "without_largest", "own_past", "score_without_largest"),
 )
 
@@ -61,12 +65,22 @@ def hidden(table: pd.DataFrame) -> bool:
 
 
 @pytest.mark.parametrize("figure", SHARES)
-def test_shares_have_wilsons_interval_from_two_rows_on(figure: str, lines: Callable[[str], pd.DataFrame]) -> None:
+def test_shares_have_wilsons_interval_from_two_rows_on(
+    figure: str, book: pk.Book, lines: Callable[[str], pd.DataFrame]
+) -> None:
+    """Of as many rows as those of one partner's quarter are worth, alike as they are."""
     table = lines(figure).dropna(subset=["value"])
     assert hidden(table[table["n"] == 1])
     table = table[table["n"] > 1]
     assert len(table) > 30
-    for p, low, high, n in table[["value", "low", "high", "n"]].to_numpy():
+    for (quarter, group), row in table.iterrows():
+        p, low, high, n = (row[name] for name in ("value", "low", "high", "n"))
+        known = book.others.experience(book.quarter(quarter))
+        assert known.like_outcomes == 0  # customers of this book hardly ever come twice
+        counts = table.loc[quarter, "n"].drop("all") if group == "all" else pd.Series([n])
+        if group == "all" and counts.sum() != n:
+            counts = pd.concat([counts, pd.Series([1.0])])  # groups of one were left out above
+        n /= 1 + known.drift * ((counts**2).sum() / n - 1)
         # Wilson's limits are the rates from which p lies just 1.96 standard errors away.
         for limit in (low, high):
             assert (p - limit) ** 2 == pytest.approx(Z**2 * limit * (1 - limit) / n, abs=1e-12)
@@ -74,16 +88,34 @@ def test_shares_have_wilsons_interval_from_two_rows_on(figure: str, lines: Calla
         assert low < high
 
 
-@pytest.mark.parametrize("figure", COUNTS)
-def test_counts_have_the_exact_poisson_interval(figure: str, lines: Callable[[str], pd.DataFrame]) -> None:
-    """Garwood's limits: the paces at which so many, or so few, happen once in forty times."""
-    from scipy.stats import poisson
+def unsteadiness(book: pk.Book, quarter: str, sellers: list[str]) -> float:
+    """The squared coefficient of variation of a pace shared by the sellers of these rows: that of one times Σp²."""
+    n = len(sellers)
+    pairs = sum(sellers.count(seller) * (sellers.count(seller) - 1) for seller in set(sellers))
+    return book.others.experience(book.quarter(quarter)).pace * (pairs / (n * (n - 1)) if n > 1 else 1.0)
 
+
+@pytest.mark.parametrize("figure", COUNTS)
+def test_counts_have_the_exact_interval_of_an_unsteady_pace(
+    figure: str, book: pk.Book, lines: Callable[[str], pd.DataFrame]
+) -> None:
+    """The paces at which so many, or so few, happen once in forty times, by scipy's negative binomial."""
+    from scipy.stats import nbinom, poisson
+
+    kpi = next(f for k in KPIS for f in (k, *k.companions) if f.name == figure)
     table = lines(figure).dropna(subset=["value"])
     assert len(table) > 30
-    for value, low, high in table[["value", "low", "high"]].to_numpy():
-        assert poisson.cdf(value, high) == pytest.approx(0.025, abs=1e-9)
-        assert low == 0 if value == 0 else poisson.sf(value - 1, low) == pytest.approx(0.025, abs=1e-9)
+    for (quarter, group), row in table.iterrows():
+        rows = kpi.rows(book, quarter)
+        sellers = rows["partner_id"].astype(object).fillna("unassigned")
+        variance = unsteadiness(book, quarter, list(sellers if group == "all" else sellers[sellers == group]))
+
+        def pace(mean: float, variance: float = variance) -> Any:
+            return nbinom(1 / variance, 1 / (1 + variance * mean)) if variance > 1e-6 else poisson(mean)
+
+        value, low, high = row["value"], row["low"], row["high"]
+        assert pace(high).cdf(value) == pytest.approx(0.025, abs=1e-9)
+        assert low == 0 if value == 0 else pace(low).sf(value - 1) == pytest.approx(0.025, abs=1e-9)
 
 
 def won_amounts(book: pk.Book, quarter: str, group: str) -> np.ndarray:
@@ -104,12 +136,18 @@ def log_variance(amounts: np.ndarray) -> float:
     return max(logs / n + logs**2 / (2 * (n - 1)), amounts.var(ddof=1) / amounts.mean() ** 2 / n)
 
 
+def half_of_mean(amounts: np.ndarray, spread: float) -> float:
+    """Half the width on the log scale: by the group's own sizes with Student's t, or the network's, the larger."""
+    from scipy.stats import t
+
+    n = len(amounts)
+    return max(t.ppf(0.975, n - 1) * sqrt(log_variance(amounts)), Z * sqrt(log(1 + spread / n)))
+
+
 @pytest.mark.parametrize("figure", ["average_deal_size", "won_amount", "quality_score"])
 def test_means_sums_and_scores_have_their_interval_on_the_log_scale(
     figure: str, book: pk.Book, lines: Callable[[str], pd.DataFrame]
 ) -> None:
-    from scipy.stats import t
-
     shown = 0
     for (quarter, group), row in lines(figure).iterrows():
         amounts = won_amounts(book, quarter, group)
@@ -118,14 +156,17 @@ def test_means_sums_and_scores_have_their_interval_on_the_log_scale(
             assert np.isnan(row["high"])
             assert row["reason"] or np.isnan(row["value"])
             continue
-        variance, n = log_variance(amounts), len(amounts)
-        half = {
-            "average_deal_size": t.ppf(0.975, n - 1) * sqrt(variance),
-            "won_amount": Z * sqrt(1 / n + variance),
-            "quality_score": Z * sqrt(1 / row["n"] + variance / 4),
+        known = book.others.experience(book.quarter(quarter))
+        size, n = half_of_mean(amounts, known.spread), len(amounts)
+        deals = lines("number_of_deals").loc[quarter, group]  # every win of this book has an amount
+        down, up = log(n / deals["low"]), log(deals["high"] / n)
+        low, high = {
+            "average_deal_size": (size, size),
+            "won_amount": (hypot(down, size), hypot(up, size)),
+            "quality_score": (hypot(down, size / 2), hypot(up, size / 2)),
         }[figure]
-        assert row["low"] == pytest.approx(row["value"] * np.exp(-half), rel=1e-9)
-        assert row["high"] == pytest.approx(row["value"] * np.exp(half), rel=1e-9)
+        assert row["low"] == pytest.approx(row["value"] * np.exp(-low), rel=1e-9)
+        assert row["high"] == pytest.approx(row["value"] * np.exp(high), rel=1e-9)
         shown += 1
     assert shown >= 15
 
@@ -189,15 +230,27 @@ def test_histories_and_ratios_show_no_interval_below_five(figure: str, lines: Ca
     assert table.loc[(table["n"] > 60) & table["value"].notna(), "low"].notna().all()
 
 
-def test_observed_to_expected_has_wilsons_interval_of_the_rate(lines: Callable[[str], pd.DataFrame]) -> None:
-    """The rate's limits over the rate that was expected."""
-    table = lines("observed_to_expected").join(lines("close_rate")[["value", "n"]].add_suffix("_rate"))
-    table = table[(table["n"] >= 5) & (table["n"] == table["n_rate"]) & (table["value"] > 0)]
-    assert len(table) > 20
-    for value, low, high, n, p in table[["value", "low", "high", "n", "value_rate"]].to_numpy():
-        expected = p / value
-        for limit in (low * expected, high * expected):
-            assert (p - limit) ** 2 == pytest.approx(Z**2 * limit * (1 - limit) / n, abs=1e-9)
+def test_observed_to_expected_has_wilsons_interval_of_the_rate_and_the_expectations_own(
+    book: pk.Book, lines: Callable[[str], pd.DataFrame]
+) -> None:
+    """On the log scale: how far Wilson's limits are from the rate, and 1.96 relative errors of the expectation."""
+    from statsmodels.stats.proportion import proportion_confint
+
+    shown = 0
+    for (quarter, group), row in lines("observed_to_expected").dropna(subset=["low"]).iterrows():
+        rows = observed_to_expected.rows(book.where(partner_id=group), quarter).dropna(subset=["of"])
+        n, won, expected = len(rows), rows["value"].sum(), rows["of"].sum()
+        known = book.others.experience(book.quarter(quarter))
+        effective = n / (1 + known.drift / 4 * (n - 1))
+        low, high = proportion_confint(won / n * effective, effective, method="wilson")
+        error = Z * rows["error"].sum() / expected
+        assert row["value"] == pytest.approx(won / expected)
+        assert row["n"] == n >= 5
+        if won:
+            assert row["low"] == pytest.approx(won / expected * np.exp(-hypot(log(won / n / low), error)))
+            assert row["high"] == pytest.approx(won / expected * np.exp(hypot(log(high * n / won), error)))
+        shown += 1
+    assert shown > 20
 
 
 @pytest.mark.parametrize("figure", RECORDED)

@@ -19,18 +19,19 @@ import partnerkpi as pk
 from partnerkpi import cli, compare, figures, show
 from partnerkpi.batch.plan import PARAMETERS, Chapter, planned
 from partnerkpi.deals import priced, won_in
+from partnerkpi.experience import STEADY, Experience, Ints
 from partnerkpi.kpi import kpi
 from partnerkpi.periods import Quarter
 from partnerkpi.recorded import need_won_amounts
 from partnerkpi.show.html import end_figures
-from partnerkpi.statistics import Ints, answer, values_of
+from partnerkpi.statistics import answer, values_of
 from partnerkpi.wording import PRICED_DEALS, Code
 
 QUARTER = "2025Q4"
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def largest(rows: pd.DataFrame, codes: Ints, groups: int) -> pd.DataFrame:
+def largest(rows: pd.DataFrame, codes: Ints, groups: int, _: Experience = STEADY) -> pd.DataFrame:
     """The largest value of each group."""
     held = pd.Series(values_of(rows)).groupby(codes).max().reindex(range(groups))
     return answer(held.to_numpy(), np.bincount(codes, minlength=groups), reason=Code.NO_INTERVAL())

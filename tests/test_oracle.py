@@ -56,7 +56,15 @@ class Compared:
                 for label, p in zip(labels, periods, strict=True)
             ]
             ask_about(sql, days)
-            theirs = answers(sql, list(dict.fromkeys(ours.index.get_level_values("group"))))
+            seasons = pd.DataFrame(
+                [
+                    (label, number + 1, factor)
+                    for label in labels
+                    for number, factor in enumerate(book.others.experience(book.quarter(label)).season)
+                ],
+                columns=["quarter", "number", "factor"],
+            )
+            theirs = answers(sql, list(dict.fromkeys(ours.index.get_level_values("group"))), seasons)
         assert len(ours) == len(theirs)
         return ours[["value", "n", "reason"]].join(theirs.add_suffix("_sql"))
 
@@ -83,15 +91,19 @@ def test_sql_knows_every_figure() -> None:
     assert set(NEEDS) | NOUGHT | PARTNERS_ONLY <= set(FIGURES)
 
 
+#: Of so few deals nobody can be told from its region; none of these partners has a commission.
+NEVER_IN_ODD_BOOKS = {"observed_to_expected", "commission_earned"}
+
+
 def test_the_books_are_worth_comparing(compared: Compared) -> None:
     """Each figure is measured in many cells and differs between them; each book lacks what it is to lack."""
     for figure in FIGURES:
         values = pd.concat([compared.both(book).loc[figure]["value_sql"] for book in ("sample", "vanilla", "sparse")])
-        assert values.notna().sum() > 90, figure
+        assert values.notna().sum() > 40, figure
         assert values.nunique() > 10, figure
     for book in EVERY_BOOK:
         measured = compared.both(book)["value_sql"].notna().groupby("figure").any()
-        lacking = set(measured.index[~measured])
+        lacking = set(measured.index[~measured]) - NEVER_IN_ODD_BOOKS
         assert len(lacking) < 0.8 * len(FIGURES)
         assert bool(lacking) == (book in ("winless", "priceless", "lossless", "bare")), f"{book}: {lacking}"
 

@@ -24,11 +24,15 @@ def sample() -> pk.Book:
     return pk.open_book()
 
 
-def book_of_wins(*amounts: list[int]) -> pk.Book:
-    """One partner for each list, with a deal won for each amount; `A` is the first."""
+DAYS = ("2025-10-06", "2025-07-06", "2025-04-06", "2025-01-06", "2024-10-06")
+
+
+def book_of_wins(*amounts: list[int], quarters: int = 1) -> pk.Book:
+    """One partner for each list, with a deal won for each amount in each of the quarters; `A` is the first."""
     lines = ["deal_id,created_on,status,closed_on,amount,partner_id"]
     for partner, own in zip("ABCDEFGHIJ", amounts, strict=False):
-        lines += [f"{partner}{i},2025-10-01,won,2025-10-06,{amount},{partner}" for i, amount in enumerate(own)]
+        for i, amount in enumerate(own):
+            lines += [f"{partner}{i}/{q},2024-10-01,won,{DAYS[q]},{amount},{partner}" for q in range(quarters)]
     return pk.book_of(as_of="2025-12-31", deals="\n".join(lines) + "\n")
 
 
@@ -128,13 +132,16 @@ def test_who_has_no_figure_is_no_peer() -> None:
 
 
 def test_a_typical_partner_wants_five_with_a_win() -> None:
-    four = book_of_wins([100], [110, 120], [130] * 3, [140] * 4)
+    four = book_of_wins([100], [110, 120], [130] * 3, [140] * 4, quarters=5)
     assert all(np.isnan(four.others.typical(four.quarter(QUARTER))))
     score = quality_score(four.for_partner("A"), QUARTER)
     assert (score.value, score.reason) == (None, Code.FEW_TYPICAL())
-    five = book_of_wins([100], [110, 120], [130] * 3, [140] * 4, [150] * 5)
+    five = book_of_wins([100], [110, 120], [130] * 3, [140] * 4, [150] * 5, quarters=5)
     # deals 1 to 5: the mean of 2, 3, 4; amounts 100, 230, 390, 560, 750: the mean of 230, 390, 560 is 393.3
     assert five.others.typical(five.quarter(QUARTER)) == (3.0, 390.0)
+    # what is won in the quarter itself moves nothing
+    assert five.without(closed_on=("2025-10-01", None)).others.typical(five.quarter(QUARTER)) == (3.0, 390.0)
+    assert all(np.isnan(book_of_wins(*[[100]] * 9).others.typical(five.quarter(QUARTER))))
 
 
 # On the sample book
@@ -174,11 +181,11 @@ def test_given_and_computed_answer_alike(sample: pk.Book, partner: str) -> None:
     own = set(mine.prospects["prospect_id"])
     for quarter in quarters:
         assert handed.typical(quarter) == computed.typical(quarter)
-        assert handed.stage_shares(quarter).equals(computed.stage_shares(quarter))
-        chances = computed.chances(quarter)
-        chances = chances[chances.index.isin(own)]
-        assert handed.chances(quarter).loc[chances.index].equals(chances)
-    assert set(handed.chances(quarters[0]).index) <= own
+        assert handed.chances(quarter) == computed.chances(quarter)
+        expected = computed.expected(quarter)
+        assert handed.expected(quarter).equals(expected[expected.index.isin(own)])
+        assert handed.experience(quarter) == computed.experience(quarter)
+    assert set(handed.expected(quarters[0]).index) <= own
     for figure in FIGURES if partner else ():
         assert handed.peers(figure, quarters[-1], partner) == computed.peers(figure, quarters[-1], partner)
 
@@ -189,6 +196,6 @@ def test_of_a_quarter_it_was_not_made_for_it_knows_nothing(sample: pk.Book) -> N
     handed = given_to(mine, quarters, [number_of_deals], quarters)
     other = sample.quarter("2024Q1")
     assert np.isnan(handed.typical(other)).all()
-    assert handed.stage_shares(other).empty
+    assert np.isnan(handed.chances(other).overall)
     assert handed.peers(number_of_deals, other, "P-003") == Spread(0)
     assert handed.peers(average_deal_size, quarters[0], "P-003") == Spread(0)

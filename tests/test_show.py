@@ -170,7 +170,7 @@ def fake(before: tuple[float, int], now: tuple[float, int], verdict: Verdict) ->
 
 def test_sentences_speak_of_clear_changes_only() -> None:
     worse = sentences([fake((0.55, 40), (0.45, 40), Verdict.WORSE)])[0]
-    assert worse == "A smaller share of the prospects bought, clearly: 55 % in 2025Q3, 45 % now."
+    assert worse == "A smaller share of the prospects bought, clearly: 45 % now; 2025Q3: 55 %."
     assert sentences([fake((0.5, 40), (0.5, 40), Verdict.NO_CLEAR_CHANGE)])[0].startswith("Nothing to act on")
     assert "peers" in sentences([fake((0.3, 40), (0.3, 40), Verdict.NO_CLEAR_CHANGE)])[0]
 

@@ -349,5 +349,5 @@ def check_style(text: str, reading: Reading, drawing: bool = False) -> None:
     for match in _STYLE.finditer(_OWN_URL.sub("none", text) if drawing else text):
         call, rule = match["call"], match["rule"]
         is_known = (call and call.lower() in STYLE_FUNCTIONS) or (rule and rule.lower() in STYLE_RULES)
-        if match["sign"] or not is_known:
+        if not is_known:  # a sign is neither call nor rule
             reading.refuse(f"a style with {match[0]!r}")

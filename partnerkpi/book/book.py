@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+import numpy as np
 import pandas as pd
 
 from partnerkpi.book.levels import MEDIA, Choice, choice_of, chosen, media_of, values_of_rows
@@ -14,6 +15,7 @@ from partnerkpi.book.money import converted
 from partnerkpi.book.reading import Reading
 from partnerkpi.book.schema import TABLES
 from partnerkpi.errors import UsageError, nearest
+from partnerkpi.experience import Experience
 from partnerkpi.periods import Quarter, last_complete, quarter_of
 
 
@@ -28,6 +30,25 @@ class Spread:
     median: float | None = None
     lower: float | None = None
     upper: float | None = None
+
+
+class Chances(Protocol):
+    """The chances of open deals to be won by the end of the next two quarters; see `partnerkpi.forecast`."""
+
+    @property
+    def overall(self) -> float:
+        """That of any deal; NaN where nothing tells."""
+
+    @property
+    def excess(self) -> float:
+        """The squared coefficient of variation of what a partner's deals bring, beyond chance."""
+
+    @property
+    def common(self) -> float:
+        """The same of all deals together."""
+
+    def of(self, rows: pd.DataFrame, day: pd.Timestamp) -> np.ndarray:
+        """The chance of each open deal, given its `stage` and `created_on`."""
 
 
 class Others(Protocol):
@@ -48,11 +69,23 @@ class Others(Protocol):
     def typical(self, quarter: Quarter) -> tuple[float, float]:
         """Deals and amount of the typical partner of the quarter; NaN where there is none."""
 
-    def stage_shares(self, quarter: Quarter) -> pd.Series:
-        """Of the decided deals that were ever open in a stage, the share won; by stage, empty without a history."""
+    def experience(self, quarter: Quarter) -> Experience:
+        """How much figures vary beyond chance, as the network's quarters up to this one tell."""
 
-    def chances(self, quarter: Quarter) -> pd.Series:
-        """The probability of a win that the network gives each prospect decided in the quarter, by `prospect_id`."""
+    def chances(self, quarter: Quarter) -> Chances:
+        """The chances of open deals to be won by the end of the next two quarters, as the quarter's end knew them."""
+
+    def shared_spend(self, quarter: Quarter) -> pd.DataFrame:
+        """What each win (`per_win`) and each lead (`per_lead`) of a channel carries of the spend of no partner.
+
+        By channel; channels without such spend are not in it, missing is where there was no win, or no lead.
+        """
+
+    def expected(self, quarter: Quarter) -> pd.DataFrame:
+        """The `chance` that all others' experience gives each prospect of four quarters, and its `error`.
+
+        By `prospect_id`; see `partnerkpi.expectation`.
+        """
 
     def peers(self, figure: Figure, quarter: Quarter, partner: str) -> Spread:
         """What the partners other than this one show."""

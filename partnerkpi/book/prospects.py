@@ -12,13 +12,13 @@ from partnerkpi.book.schema import TABLES
 def prospects_of(deals: pd.DataFrame, leads: pd.DataFrame) -> pd.DataFrame:
     """Deals without a lead, then all leads.
 
-    A lead with a deal shares that deal's outcome (`status`, `closed_on`, `amount`, `rep`, `unit`) and its partner; of
-    several deals the first win counts, else one still open, else the last to close. `created_on`, `channel`, `region`
-    and `product` are the lead's own, the last three the deal's where the lead has none.
+    A lead with a deal shares that deal's outcome (`status`, `closed_on`, `amount`, `customer`, `rep`, `unit`) and its
+    partner; of several deals the first win counts, else one still open, else the last to close. `created_on`,
+    `channel`, `region` and `product` are the lead's own, the last three the deal's where the lead has none.
 
     Returns:
         `prospect_id` ("D:…" or "L:…"), `kind` (deal, lead), `deal_id`, `lead_id`, `created_on`, `closed_on`,
-        `amount` (book currency), `status`, `partner_id`, and every other level of leads and deals.
+        `amount` (book currency), `customer`, `status`, `partner_id`, and every other level of leads and deals.
     """
     lead_of = pd.Index(leads["lead_id"]).get_indexer(pd.Index(deals["lead_id"]))
     lead_of[deals["lead_id"].isna().to_numpy()] = -1
@@ -38,6 +38,7 @@ def prospects_of(deals: pd.DataFrame, leads: pd.DataFrame) -> pd.DataFrame:
             "amount": _taken(deals["amount"], deal).astype("float64"),
         }
     )
+    frame["customer"] = _taken(deals["customer"], deal)
     for name in ("status", "partner_id"):
         frame[name] = _label(deals[name], deal, leads[name], lead)
     for name in (c.name for c in TABLES["deals"].columns if c.level and c.name != "partner_id"):

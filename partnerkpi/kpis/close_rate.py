@@ -5,9 +5,10 @@ lost or abandoned: an open prospect is neither won nor lost yet, and a rejected 
 Wilson's. A book that never records a loss has no close rate (everything it decided was won), nor has one that never
 records a win: the headline is missing, and where losses are missing the cohort rate, which needs none, leads.
 
-Season, place and product move the rate, so observed ÷ expected stands beside it: the wins against those that the
-whole network's experience gives the same months, regions, products, sizes and channels, as far as the book records
-them.
+Season, place and product move the rate, so observed ÷ expected stands beside it: the wins of four quarters against
+those that all others' experience gives the same months, regions, products, sizes and channels, as far as the book
+records them. Who is judged has no part in the expectation; a partner that is alone in its region cannot be told from
+it.
 
 >>> from partnerkpi.opening import book_of
 >>> book = book_of(deals="deal_id,created_on,status,closed_on\n"
@@ -21,11 +22,12 @@ import numpy as np
 import pandas as pd
 
 from partnerkpi.book import Book
-from partnerkpi.deals import closed_in, decided_in, histories
+from partnerkpi.deals import DECIDED, closed_in, decided_in, histories, with_status, within
+from partnerkpi.indices import standardised
 from partnerkpi.kpi import kpi
 from partnerkpi.periods import Quarter
 from partnerkpi.recorded import NotRecorded, need_losses, need_wins, need_won_amounts
-from partnerkpi.statistics import share, share_by_amount, standardised
+from partnerkpi.statistics import share, share_by_amount
 from partnerkpi.survival import won_within
 from partnerkpi.wording import PROSPECTS, Code
 
@@ -100,6 +102,7 @@ def cohort_90(book: Book, quarter: Quarter) -> pd.DataFrame:
 @close_rate.companion(
     title="Won within 180 days",
     formula="win curve of the year's new prospects at 180 days, open ones counted",
+    on_cover="always",
     span="year",
     statistic=won_within(180),
 )
@@ -110,12 +113,21 @@ def cohort_180(book: Book, quarter: Quarter) -> pd.DataFrame:
 
 @close_rate.companion(
     title="Observed ÷ expected",
-    formula="wins ÷ the wins expected for the same months, regions, products and channels",
+    formula="wins of four quarters ÷ those others would have had in the same months, regions, products, channels",
     unit="ratio",
+    span="year",
     statistic=standardised,
+    only_for=("partner_id", "rep"),
+    not_for=Code.JUDGED_BY_OTHERS,
 )
 def observed_to_expected(book: Book, quarter: Quarter) -> pd.DataFrame:
-    """Given where and when these prospects were decided, are there more wins than the network would have?"""
-    decided = decided_prospects(book, quarter)
-    expected = decided["prospect_id"].map(book.others.chances(quarter))
-    return decided.assign(value=(decided["status"] == "won").astype(np.float64), of=expected, counted=expected.notna())
+    """Given where and when these prospects were decided, are there more wins than others would have had?"""
+    need_losses(book)
+    first, last = quarter.year
+    prospects = book.prospects
+    decided = prospects[(within(prospects["closed_on"], first, last) & with_status(prospects, DECIDED)).to_numpy()]
+    expected = book.others.expected(quarter).reindex(decided["prospect_id"])
+    of = expected["chance"].to_numpy()
+    won = (decided["status"] == "won").astype(np.float64)
+    sure = {name: expected[name].to_numpy() for name in ("error", "alike")}
+    return decided.assign(value=won, of=of, **sure, counted=~np.isnan(of))

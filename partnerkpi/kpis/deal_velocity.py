@@ -4,11 +4,13 @@ A deal still open has already taken its age, and says so; leaving it out makes a
 are followed through the four quarters that end with this one: each enters at the age it had when that year began, and
 leaves when it is won, ends otherwise, or the quarter ends. Losses, abandonments and rejections are rivals of a win,
 not deals that would have been won later (Aalen–Johansen). The median is the age at which the win curve reaches half
-of its height.
+of its height at a fixed horizon: 365 days of age, or as long as any deal has been followed, which the note then says.
+So half of the wins that come within the horizon have come by the median; what comes later cannot be known yet.
 
-"Not reached" is an answer: while a deal is likelier to be still open at the end of the curve than to be won, nobody
-knows its height. The naive median, over the deals that happened to be won in the quarter, is what a CRM shows; it
-stands beside it.
+The median is missing where no deal was followed at some age up to it; the share won within 90 days tells more then.
+The naive median, over the deals that happened to be won in the quarter, is what a CRM shows; it stands beside it. A
+change is told of the deals that entered in these four quarters beside those that entered in the four before, each as
+they were seen at the end.
 
 Days are counted from creation to closing; deals that closed before they were created are left out.
 
@@ -16,8 +18,11 @@ Days are counted from creation to closing; deals that closed before they were cr
 >>> book = book_of(deals="deal_id,created_on,status,closed_on\n"
 ...                      "D1,2025-10-01,won,2025-10-11\nD2,2025-10-01,won,2025-10-31\n"
 ...                      "D3,2025-10-01,lost,2025-11-15\nD4,2025-10-01,won,2025-12-10\n", as_of="2025-12-31")
->>> print(deal_velocity(book, "2025Q4"))
-30 days (4 deals; fewer than 5 won: no interval)
+>>> velocity = deal_velocity(book, "2025Q4")
+>>> velocity.value, str(velocity.reason)
+(30.0, 'fewer than 5 won: no interval')
+>>> print(velocity.note)
+of wins within 91 days of entry, as long as any deal is followed so far: longer ones cannot be known yet
 """
 
 import numpy as np
@@ -41,9 +46,15 @@ def followed(book: Book, quarter: Quarter) -> pd.DataFrame:
     return rows.assign(value=rows["exit"].astype(np.float64))
 
 
+def entered(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """The deals that entered in the four quarters that end with this one, followed to its last day."""
+    rows = followed(book, quarter)
+    return rows[(rows["created_on"] >= quarter.year[0]).to_numpy()]
+
+
 @kpi(
     title="Deal velocity",
-    formula="age at which the win curve reaches half of its height, open deals counted",
+    formula="age at which the win curve reaches half of its height at 365 days, open deals counted",
     unit="days",
     counts=DEALS,
     better="lower",
@@ -52,6 +63,7 @@ def followed(book: Book, quarter: Quarter) -> pd.DataFrame:
     rose="Deals take longer",
     fell="Deals are won faster",
     statistic=median_days,
+    entering=entered,
 )
 def deal_velocity(book: Book, quarter: Quarter) -> pd.DataFrame:
     """How long does it take to win a deal?"""

@@ -7,8 +7,9 @@ said to have come through marketing: the figure is missing then.
 
 Spend is that of the months of the quarter. The cost of a lead or a win is the spend divided by the leads that entered,
 or the deals won, from the channels with spend. The return is (won amount of the deals that have a channel − all spend)
-÷ all spend, that on channels which brought nothing included. A cost or a return without spend is missing, neither free
-nor infinite.
+÷ all spend, that on channels which brought nothing included. Spend of no partner is shared by the wins of its channel
+(of leads, by the leads), whoever's they are. A cost or a return without spend is missing, neither free nor infinite,
+and so is one of fewer than five; the return without the largest deal stands beside it.
 
 >>> from partnerkpi.opening import book_of
 >>> book = book_of(deals="deal_id,created_on,status,closed_on,amount,channel\n"
@@ -22,8 +23,8 @@ nor infinite.
 €600 (2 won deals; fewer than 5: no interval)
 >>> print(paid(book, "2025Q4"))
 €200 (1 won deal; fewer than 5: no interval)
->>> print(return_on_spend(book, "2025Q4"))  # (600 − 200) ÷ 200
-200 % (2 won deals; a ratio of recorded sums: no interval)
+>>> print(return_on_spend(book, "2025Q4"))  # of two deals
+— (fewer than 5: too few for a ratio)
 """
 
 import numpy as np
@@ -35,7 +36,7 @@ from partnerkpi.kpi import kpi
 from partnerkpi.periods import Quarter
 from partnerkpi.recorded import NotRecorded, need_wins, need_won_amounts
 from partnerkpi.statistics import count, ratio_or, recorded_total, total
-from partnerkpi.wording import LEADS, SPEND_ENTRIES, WON_DEALS, Code
+from partnerkpi.wording import FEW, LEADS, SPEND_ENTRIES, WON_DEALS, Code
 
 MARKETING = ("paid", "earned", "owned")
 
@@ -140,24 +141,33 @@ def spend(book: Book, quarter: Quarter) -> pd.DataFrame:
     return spend_rows(book, quarter)
 
 
-def _spend_per(book: Book, quarter: Quarter, units: pd.DataFrame) -> pd.DataFrame:
-    """Spend as value over one `of` for each unit it paid for, counting the units; nothing else enters on either side.
+def _costs(book: Book, quarter: Quarter, units: pd.DataFrame, of: str) -> pd.DataFrame:
+    """The spend as `cost`: rows of spend, and what each unit carries of the spend that is shared; units are `counted`.
 
-    Spend of a partner on a channel paid for that partner's units from the channel. Spend of no partner paid for the
-    others from its channel: these rows belong to no partner either, so that every partner's cost is its own.
+    Spend of a partner is its own. Spend of no partner is shared by the units of its channel, the network's all alike;
+    that of a channel without any belongs to nobody.
     """
     cost = spend_rows(book, quarter)
-    cost = cost[cost["value"] > 0]
-    shared = cost["partner_id"].isna()
-    own = _pair(units).isin(set(_pair(cost[~shared]))).to_numpy()
-    common = ~own & units["channel"].astype(object).isin(set(cost.loc[shared, "channel"])).to_numpy()
-    nobody = pd.Series(pd.NA, index=units.index[common], dtype="str")
-    bought = pd.concat([units[own], units[common].assign(partner_id=nobody)])
-    return pd.concat([cost.assign(of=0.0, counted=False), bought.assign(value=0.0, of=1.0, counted=True)])
+    each = book.others.shared_spend(quarter)[of].dropna()
+    kept = cost["partner_id"].notna() | ~cost["channel"].astype("str").isin(each.index)
+    carried = units["channel"].astype(object).map(each).astype(np.float64).fillna(0.0)
+    own = cost[kept.to_numpy()]
+    return pd.concat(
+        [own.assign(cost=own["value"].fillna(0.0), counted=False), units.assign(cost=carried, counted=True)]
+    )
+
+
+def _cost_per(book: Book, quarter: Quarter, units: pd.DataFrame, of: str) -> pd.DataFrame:
+    """Spend as value over one `of` for each unit of a channel on which its partner, or everybody, spent."""
+    rows = _costs(book, quarter, units, of)
+    paid_for = set(_pair(rows[~rows["counted"] & (rows["cost"] > 0)]).dropna())
+    bought = ~rows["counted"] | (rows["cost"] > 0) | _pair(rows).isin(paid_for)
+    rows = rows[bought.to_numpy()]
+    return rows.assign(value=rows["cost"], of=rows["counted"].astype(np.float64))
 
 
 def _pair(rows: pd.DataFrame) -> pd.Series:
-    """Partner and channel of each row as one key."""
+    """Partner and channel of each row as one key; missing where either is."""
     return rows["partner_id"].astype("str") + "\n" + rows["channel"].astype("str")
 
 
@@ -166,36 +176,44 @@ def _pair(rows: pd.DataFrame) -> pd.Series:
     formula="spend ÷ leads from the channels with spend",
     counts=LEADS,
     better="lower",
-    statistic=ratio_or(Code.NO_LEADS_FROM_SPEND, empty=Code.NO_SPEND),
+    statistic=ratio_or(Code.NO_LEADS_FROM_SPEND, empty=Code.NO_SPEND, least=FEW),
 )
 def cost_per_lead(book: Book, quarter: Quarter) -> pd.DataFrame:
     """What does a lead cost?"""
-    return _spend_per(book, quarter, leads.rule(book, quarter))
+    return _cost_per(book, quarter, leads.rule(book, quarter), "per_lead")
 
 
 @marketing_channels.companion(
     title="Cost per won deal",
     formula="spend ÷ won deals from the channels with spend",
     better="lower",
-    statistic=ratio_or(Code.NO_WINS_FROM_SPEND, empty=Code.NO_SPEND),
+    statistic=ratio_or(Code.NO_WINS_FROM_SPEND, empty=Code.NO_SPEND, least=FEW),
 )
 def cost_per_won_deal(book: Book, quarter: Quarter) -> pd.DataFrame:
     """What does a won deal cost in marketing?"""
-    return _spend_per(book, quarter, won_with_media(book, quarter))
+    return _cost_per(book, quarter, won_with_media(book, quarter), "per_win")
 
 
 @marketing_channels.companion(
     title="Return on spend",
     formula="(won amount of the deals that have a channel − all spend) ÷ all spend",
     unit="share",
-    statistic=ratio_or(Code.NO_SPEND, less=1.0),
+    statistic=ratio_or(Code.NO_SPEND, less=1.0, least=FEW),
 )
 def return_on_spend(book: Book, quarter: Quarter) -> pd.DataFrame:
     """What does each unit of money spent bring back, beyond itself?"""
     won = won_with_media(book, quarter)
     need_won_amounts(book)
-    cost = spend_rows(book, quarter)
-    won = won[won["channel"].notna()]
-    return pd.concat(
-        [won.assign(of=0.0, counted=True), cost.assign(value=0.0, of=np.nan_to_num(cost["value"]), counted=False)]
-    )
+    rows = _costs(book, quarter, won[won["channel"].notna()], "per_win")
+    return rows.assign(value=rows["value"].where(rows["counted"], 0.0), of=rows["cost"])
+
+
+@marketing_channels.companion(
+    title="Return without the largest deal",
+    formula="the return with the largest of these deals left out",
+    unit="share",
+    statistic=ratio_or(Code.NO_SPEND, less=1.0, least=FEW, largest=False),
+)
+def return_without_largest(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """What would the return be without the largest deal?"""
+    return return_on_spend.rule(book, quarter)

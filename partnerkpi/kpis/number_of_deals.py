@@ -27,7 +27,7 @@ from partnerkpi.deals import target_rows, won_in
 from partnerkpi.kpi import kpi
 from partnerkpi.periods import Quarter
 from partnerkpi.recorded import need_wins, need_won_amounts
-from partnerkpi.statistics import count, ratio_or, total
+from partnerkpi.statistics import count, ratio_or, total, total_without_largest
 from partnerkpi.wording import WON_DEALS, Code
 
 
@@ -52,6 +52,7 @@ def number_of_deals(book: Book, quarter: Quarter) -> pd.DataFrame:
 @number_of_deals.companion(
     title="Won amount",
     formula="sum of the amounts of the deals won in the quarter",
+    on_cover="always",
     unit="money",
     statistic=total,
 )
@@ -60,6 +61,18 @@ def won_amount(book: Book, quarter: Quarter) -> pd.DataFrame:
     need_won_amounts(book)
     won = won_in(book.deals, quarter)
     return won.assign(value=won["amount"])
+
+
+@number_of_deals.companion(
+    title="Won amount without the largest deal",
+    formula="won amount − largest won amount",
+    unit="money",
+    on_cover="giant",
+    statistic=total_without_largest,
+)
+def won_amount_without_largest(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """How much did they bring without the largest deal?"""
+    return won_amount.rule(book, quarter)
 
 
 @number_of_deals.companion(

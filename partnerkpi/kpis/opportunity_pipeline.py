@@ -7,8 +7,10 @@ deals table holds. Open deals without an amount are counted but add nothing, and
 has one, the figure is missing, as it is in a book that never records an open deal. There is no interval: nothing is
 sampled.
 
-Beside it stand the count, the pipeline weighted by each stage's own record of wins, its age, what is overdue, what
-rivals took, and how often the pipeline covers the target: all of it, and what is still to go.
+Beside it stand the count; what the open deals are expected to bring by the end of the next two quarters, each weighted
+by its chance at its stage and age in the network's own past, in money and in wins with an interval (see
+`partnerkpi.forecast`; `backtest` says what came of earlier forecasts); the pipeline's age, what is overdue, what rivals
+took, and how often the pipeline covers the target: all of it, and what is still to go.
 
 >>> from partnerkpi.opening import book_of
 >>> deals = ("deal_id,created_on,status,closed_on,amount\n"
@@ -31,7 +33,9 @@ import numpy as np
 import pandas as pd
 
 from partnerkpi.book import Book
-from partnerkpi.deals import closed_in, open_at, target_rows, won_in
+from partnerkpi.deals import closed_in, lasting_open, open_at, target_rows, targets_ahead, won_in
+from partnerkpi.forecast import AHEAD, landmarks, won_after
+from partnerkpi.indices import predicted
 from partnerkpi.kpi import kpi, silent
 from partnerkpi.periods import Quarter
 from partnerkpi.recorded import NotRecorded, need_won_amounts
@@ -95,20 +99,50 @@ def open_deals(book: Book, quarter: Quarter) -> pd.DataFrame:
     return open_deals_at_end(book, quarter)
 
 
+def with_chances(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """The deals open at the quarter's end, each with its `chance` to be won by the end of the next two quarters."""
+    deals = open_deals_at_end(book, quarter)
+    known = book.others.chances(quarter)
+    if np.isnan(known.overall):
+        raise NotRecorded(Code.TOO_LITTLE_TO_FORECAST())
+    return deals.assign(chance=known.of(deals, quarter.last_day), excess=known.excess, common=known.common)
+
+
 @opportunity_pipeline.companion(
     title="Weighted pipeline",
-    formula="sum of open amounts × the share of deals won that were ever in that stage",
+    formula="sum of open amounts × the chance to be won by the end of the next two quarters, by stage and age",
     statistic=recorded_total,
 )
 def weighted_pipeline(book: Book, quarter: Quarter) -> pd.DataFrame:
-    """What is the pipeline worth, stage by stage, by the network's own record?"""
-    if not book.records("history.stage"):
-        raise NotRecorded(Code.STAGES_NOT_RECORDED())
-    shares = book.others.stage_shares(quarter)
-    deals = open_deals_at_end(book, quarter)
-    chance = deals["stage"].astype(object).map(shares).astype(np.float64)
-    worth = (deals["value"] * chance.fillna(0.0)).round(book.money_digits)
-    return deals.assign(win_share=chance, value=worth)
+    """What will the open deals bring by the end of the next two quarters, by the network's own record?"""
+    deals = with_chances(book, quarter)
+    return deals.assign(value=(deals["amount"] * deals["chance"]).round(book.money_digits))
+
+
+@opportunity_pipeline.companion(
+    title="Expected wins",
+    formula="sum of the open deals' chances to be won by the end of the next two quarters, by stage and age",
+    on_cover="always",
+    unit="deals",
+    statistic=predicted,
+    note=silent,
+)
+def expected_wins(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """How many of the open deals will be won by the end of the next two quarters?"""
+    deals = with_chances(book, quarter)
+    return deals.assign(value=deals["chance"])
+
+
+@opportunity_pipeline.companion(
+    title="Expected share of the target",
+    formula="weighted pipeline ÷ target of the next two quarters",
+    unit="share",
+    statistic=ratio_or(Code.NO_TARGET_AHEAD),
+)
+def expected_attainment(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """How much of the target of the next two quarters will the deals bring that are open now?"""
+    worth = weighted_pipeline.rule(book, quarter)
+    return pd.concat([worth.assign(of=0.0, counted=True), targets_ahead(book, quarter, AHEAD)])
 
 
 @opportunity_pipeline.companion(
@@ -187,3 +221,19 @@ def lost_to_rivals(book: Book, quarter: Quarter) -> pd.DataFrame:
     lost = closed_in(book.deals, quarter, ("lost",))
     lost = lost[lost["competitor"].notna()]
     return lost.assign(value=lost["amount"])
+
+
+def backtest(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """What was expected at each past quarter end whose two quarters are over, and what came: oldest first, up to eight.
+
+    Each forecast is made of what was known on its day, none of it in hindsight. Columns: `quarter`, `open_deals`,
+    `expected`, `low`, `high` (wins by the end of the two quarters after), `came`, and whether it came `inside`. Empty
+    where nothing could be forecast.
+    """
+    lines = []
+    for past in landmarks(quarter):
+        told = expected_wins(book, past)
+        if told.value is not None and told.low is not None and told.high is not None:
+            came = int(won_after(book, lasting_open(book, past.end), past).sum())
+            lines.append((past.label, told.n, told.value, told.low, told.high, came, told.low <= came <= told.high))
+    return pd.DataFrame(lines, columns=["quarter", "open_deals", "expected", "low", "high", "came", "inside"])

@@ -5,13 +5,14 @@ Outside text is escaped in one place, the templates of this room; notebooks hold
 
 from partnerkpi.show.cards import companions, cover, definition, headline, trend
 from partnerkpi.show.html import END, End, Shown, end, picture
-from partnerkpi.show.tables import about, breakdown, media, prepare, rows, scores, what_if
+from partnerkpi.show.tables import about, backtest, breakdown, media, prepare, rows, scores, what_if
 
 __all__ = [
     "END",
     "End",
     "Shown",
     "about",
+    "backtest",
     "breakdown",
     "companions",
     "cover",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from partnerkpi import compare, figures, plot
 from partnerkpi.book import Book
 from partnerkpi.compare import CLEAR, Change, Peers, Verdict
+from partnerkpi.deals import has_giant
 from partnerkpi.estimate import Estimate
 from partnerkpi.figures import WHEN, figure
 from partnerkpi.kpi import Kpi
@@ -97,7 +98,7 @@ class Standing:
     instead: str
     now: Estimate
     before: Change
-    year_before: Change
+    change: Change
     peers: Peers
     comparisons: tuple[Comparison, ...] = ()
 
@@ -201,6 +202,8 @@ def cover(book: Book, quarter: str | Quarter) -> Shown:
             "now": stands.now,
             "value": amount_text(stands.now.value, stands.now.unit),
             "beside": stands.instead or say(DIRECTION[stands.kpi.better]),
+            "more": _more(stands.kpi, book, period),
+            "peers": _among(stands.peers),
         }
         for stands in standings
     ]
@@ -219,12 +222,25 @@ def cover(book: Book, quarter: str | Quarter) -> Shown:
     )
 
 
+def _more(kpi: Kpi, book: Book, period: Quarter) -> list[str]:
+    """What stands below a KPI's value on the cover: `Median deal size €1,930 (€1,320 to €2,610)`."""
+    lines = []
+    carried = ("always", "giant") if has_giant(book, period) else ("always",)
+    for one in (one for one in kpi.companions if one.on_cover in carried):
+        told = figure(one, book, period)
+        if told.value is not None:
+            value = amount_text(told.value, told.unit)
+            span = f" ({told.interval_text})" if told.interval_text else ""
+            lines.append(f"{say(one.title)} {value}{span}")
+    return lines
+
+
 def sentences(standings: Sequence[Standing]) -> list[str]:
     """What to look at first, in words: clear changes, figures outside the peers' middle half, figures that are missing.
 
     Nothing is said of figures with fewer than five rows.
     """
-    clear = [_changed_sentence(s) for verdict in reversed(CLEAR) for s in standings if s.before.verdict is verdict]
+    clear = [_changed_sentence(s) for verdict in reversed(CLEAR) for s in standings if s.change.verdict is verdict]
     below, above = (
         [say(s.kpi.title) for s in standings if s.beyond_peers and s.figure.better == better]
         for better in ("higher", "lower")
@@ -240,7 +256,7 @@ def sentences(standings: Sequence[Standing]) -> list[str]:
         )
     measured = any(s.now.value is not None and not s.now.few for s in standings)
     if not clear:
-        nothing = say("Nothing to act on: no clear change from the quarter before, nothing clearly behind the peers.")
+        nothing = say("Nothing to act on: no clear change from its own past, nothing clearly behind the peers.")
         clear.append(nothing if measured else say("Too little happened this quarter to say anything of it."))
     missing = [say(s.kpi.title) for s in standings if s.now.value is None]
     if missing:
@@ -252,12 +268,12 @@ def sentences(standings: Sequence[Standing]) -> list[str]:
 
 
 def _changed_sentence(stands: Standing) -> str:
-    """One figure that clearly changed, in the KPI's own words: `Deals became larger, clearly: €4 in 2025Q3, €6 now.`"""
-    change = stands.before
+    """One figure that clearly changed, in the KPI's own words: `Deals became larger, clearly: €6 now; 2024Q4: €4.`"""
+    change = stands.change
     risen = change.value is not None and change.value > 0
     before, now = (amount_text(e.value, e.unit) for e in (change.before, change.now))
     return say(
-        "{what}, clearly: {before} in {quarter}, {now} now.",
+        "{what}, clearly: {now} now; {quarter}: {before}.",
         what=say(stands.figure.rose if risen else stands.figure.fell),
         before=before,
         quarter=change.against,
@@ -275,18 +291,32 @@ def standing(kpi: Kpi, book: Book, period: Quarter) -> Standing:
         instead = say("{reason}; in its place: {figure}", reason=reason, figure=say(leads.title))
     before = compare.change(leads, book, period, against=period.before)
     year_before = compare.change(leads, book, period, against=period.year_before)
+    change = compare.tested(leads, book, period)
     peers = compare.peers(leads, book, period)
-    lines = [
-        _changed(say("Quarter before, {quarter}", quarter=before.against), before),
-        _changed(say("A year before, {quarter}", quarter=year_before.against), year_before),
-    ]
+    lines = _past(before, year_before, change)
     if book.partner:
         lines.append(_among(peers))
     if kpi is number_of_deals:
         lines.append(_against_target(compare.target(book, period)))
     if kpi is quality_score and now.value is not None:
         lines.append(_pair(book, period))
-    return Standing(kpi, leads, instead, now, before, year_before, peers, tuple(lines))
+    return Standing(kpi, leads, instead, now, before, change, peers, tuple(lines))
+
+
+def _past(before: Change, year_before: Change, change: Change) -> list[Comparison]:
+    """The year before, which leads; what the figure was tested against, if that is another; the quarter before."""
+    label = say("A year before, {quarter}", quarter=year_before.against)
+    lines = [_changed(label, change if change.against == year_before.against else year_before)]
+    if change.against != year_before.against:
+        lines = [replace(lines[0], note=_number(year_before), verdict="")]
+        lines.append(_changed(change.against[:1].upper() + change.against[1:], change))
+    quarter = _changed(say("Quarter before, {quarter}", quarter=before.against), before)
+    return [*lines, replace(quarter, note=_number(before), verdict="")]
+
+
+def _number(change: Change) -> str:
+    """What is said of a past value that is shown and not tested."""
+    return change.change_text if change.value is not None else _said_of(change)
 
 
 def _changed(label: str, change: Change) -> Comparison:

@@ -18,6 +18,7 @@ from partnerkpi.figures import MEDIA_FIGURES, figure, media_table, scorecard
 from partnerkpi.groups import UNASSIGNED, Key, group_text
 from partnerkpi.kpi import Kpi
 from partnerkpi.kpis import KPIS
+from partnerkpi.kpis.opportunity_pipeline import backtest as forecasts_before
 from partnerkpi.periods import Quarter
 from partnerkpi.show.html import Shown, clean, outside, render
 from partnerkpi.wording import FEW, MISSING, ROWS, amount_text, languages, number_text, say, speak
@@ -126,6 +127,34 @@ def media(book: Book, quarter: str | Quarter, by: str, caption: str) -> Shown:
         "return_on_spend": say("return"),
     }
     return rows(table, caption, limit=100, units=units | counted, titles=titles)
+
+
+def backtest(book: Book, quarter: str | Quarter) -> Shown:
+    """What was expected of the open deals at past quarter ends, and what came."""
+    table = forecasts_before(book, book.quarter(quarter))
+    expected = [
+        say("{low} to {high}", low=number_text(int(low)), high=number_text(int(high)))
+        for low, high in zip(table["low"], table["high"], strict=True)
+    ]
+    shown = pd.DataFrame(
+        {
+            "quarter": table["quarter"],
+            "open_deals": table["open_deals"],
+            "expected": table["expected"].round(1),
+            "interval": expected,
+            "came": table["came"],
+        }
+    )
+    titles = {
+        "quarter": say("at the end of"),
+        "open_deals": say("open deals"),
+        "expected": say("wins expected within two quarters"),
+        "interval": say("95 % interval"),
+        "came": say("wins that came"),
+    }
+    inside = int(table["inside"].sum())
+    caption = say("What came of earlier forecasts: {inside} of {n} inside the interval", inside=inside, n=len(table))
+    return rows(shown, caption, titles=titles)
 
 
 def scores(book: Book, quarter: str | Quarter) -> Shown:

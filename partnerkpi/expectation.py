@@ -1,0 +1,123 @@
+"""What was to be expected: each prospect's chance of a win by the experience of everybody but its own partner.
+
+A logistic model of the wins among the prospects that were decided in four quarters, on those of season (calendar month
+of the decision), region, product, size band and media type that the book records, each with a weak ridge. Who is judged
+by an expectation has no part in it: for each partner the model is fitted again without its prospects (two Newton steps
+from the common fit, which is where the full fit ends too). The expectation's own error comes along: alone in its region
+a partner cannot be told from the region.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from partnerkpi.book import Book
+from partnerkpi.deals import DECIDED
+from partnerkpi.experience import Floats, Ints
+from partnerkpi.periods import Quarter
+
+#: A fitted chance needs at least so many decided prospects behind it.
+FEWEST_DECIDED = 50
+ADJUSTED_FOR = ("month", "region", "product", "size", "channel")
+#: The precision that each effect is given beforehand, so that all levels can have one and none is the reference: weak,
+#: and an effect nobody tells of is none.
+RIDGE = 0.5
+USUAL = 0.2  # the variance of an outcome, about
+STEPS = 4
+COLUMNS = ("chance", "error", "alike")
+NOTHING = pd.DataFrame({name: pd.Series(dtype=np.float64) for name in COLUMNS})
+CHUNK = 64  # partners fitted at once: bounds the memory
+
+
+def expectation(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """The chance of each prospect decided in the four quarters that end with this one, and how sure it is.
+
+    Indexed by `prospect_id`. `error` is one standard error of the chance, the same luck for all prospects alike, so
+    that the errors of a partner's prospects add up. `alike` is of how many prospects of others the chance is made, as
+    if all of them were equal to this one; no outcome enters in it. Empty where the book records nothing to adjust for
+    or decided too few.
+    """
+    prospects = book.prospects
+    first, last = quarter.year
+    rows = prospects[prospects["status"].isin(DECIDED) & prospects["closed_on"].between(first, last)]
+    cells = pd.DataFrame(index=rows.index)
+    for name in ADJUSTED_FOR:
+        column = _covariate(book, rows, name)
+        if column is not None and column.nunique() > 1:
+            cells[name] = column
+    if len(cells.columns) == 0 or len(cells) < FEWEST_DECIDED:
+        return NOTHING
+    cell = cells.groupby(list(cells.columns), sort=True, observed=True).ngroup().to_numpy()
+    of_cell = np.unique(cell, return_index=True)[1]
+    dummies = pd.get_dummies(cells.iloc[of_cell], dtype=np.float64).to_numpy()
+    design = np.column_stack([np.ones(len(of_cell)), dummies])
+    won = (rows["status"] == "won").to_numpy(dtype=np.float64)
+    columns = _left_out(design, cell, rows["partner_id"].cat.codes.to_numpy(dtype=np.int64) + 1, won)
+    return pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)), index=rows["prospect_id"].to_numpy())
+
+
+def _covariate(book: Book, rows: pd.DataFrame, name: str) -> pd.Series | None:
+    if name == "month":
+        return rows["closed_on"].dt.month.astype(str)
+    if name == "size":  # only where all have one: a lead that came to nothing never had an amount to be judged by
+        if not rows["amount"].gt(0).all():
+            return None
+        return pd.qcut(rows["amount"], 4, labels=False, duplicates="drop").astype(str)
+    if not rows[name].notna().any():
+        return None
+    if name == "channel":
+        return book.media(rows[name]).astype(str)
+    return rows[name].astype(object).fillna("none").astype(str)
+
+
+def _left_out(design: Floats, cell: Ints, partner: Ints, won: Floats) -> tuple[Floats, Floats, Floats]:
+    """For each row the fitted chance without its partner's rows, its standard error, and how many were like it.
+
+    `design` has one line for each cell of equal covariates, so that the cost does not grow with the rows.
+    """
+    cells, effects = design.shape
+    trials, wins = np.bincount(cell, minlength=cells), np.bincount(cell, weights=won, minlength=cells)
+    ridge = np.r_[0.0, np.full(effects - 1, RIDGE)]
+    common = _common_fit(design, trials, wins, ridge)
+    names, owner = np.unique(partner, return_inverse=True)
+    products = (design[:, :, None] * design[:, None, :]).reshape(cells, -1)
+    chance, error, alike = (np.empty(len(won)) for _ in COLUMNS)
+    for begin in range(0, len(names), CHUNK):
+        here = (owner >= begin) & (owner < begin + CHUNK)
+        place = owner[here] - begin
+        size = (min(CHUNK, len(names) - begin), cells)
+        at = place * cells + cell[here]
+        n, w = (np.bincount(at, weights=x, minlength=size[0] * cells).reshape(size) for x in (None, won[here]))
+        n, w = trials - n, wins - w
+        beta = np.tile(common, (size[0], 1))
+        for _ in range(STEPS):
+            p = 1 / (1 + np.exp(-(beta @ design.T)))
+            bend = ((n * p * (1 - p)) @ products).reshape(-1, effects, effects) + np.diag(ridge)
+            slope = (w - n * p) @ design - ridge * beta
+            beta += np.linalg.solve(bend, slope[:, :, None])[:, :, 0]
+        p = 1 / (1 + np.exp(-(beta @ design.T)))
+        bend = ((n * p * (1 - p)) @ products).reshape(-1, effects, effects) + np.diag(ridge)
+        pair, back = np.unique(at, return_inverse=True)
+        of, line = pair // cells, design[pair % cells]
+        spread = _spread(bend, of, line)
+        mine = p[of, pair % cells]
+        counted = (n @ products).reshape(-1, effects, effects) + np.diag(ridge / USUAL)
+        alike[here] = (1 / _spread(counted, of, line))[back]
+        chance[here] = mine[back]
+        error[here] = (mine * (1 - mine) * np.sqrt(spread))[back]
+    return chance, error, alike
+
+
+def _spread(information: Floats, of: Ints, lines: Floats) -> Floats:
+    """x'V x of each line x, V the inverse of its partner's information."""
+    return np.asarray(np.einsum("ij,ij->i", lines, np.linalg.solve(information[of], lines[:, :, None])[:, :, 0]))
+
+
+def _common_fit(design: Floats, trials: Floats, wins: Floats, ridge: Floats) -> Floats:
+    """The model of all rows: statsmodels' regularised binomial GLM, which penalises the mean log-likelihood."""
+    from statsmodels.api import GLM
+    from statsmodels.genmod.families import Binomial
+
+    model = GLM(np.column_stack([wins, trials - wins]), design, family=Binomial())
+    return np.asarray(model.fit_regularized(alpha=ridge / len(design), L1_wt=0.0).params)

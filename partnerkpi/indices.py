@@ -1,0 +1,151 @@
+"""Statistics that set a group beside a reference: the quality score and its kin, and observed ÷ expected."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from partnerkpi.experience import STEADY, Experience, Ints
+from partnerkpi.intervals import Z, counted, design_effect, wilson
+from partnerkpi.statistics import (
+    IN_FULL,
+    NO_INTERVAL,
+    TOO_FEW,
+    all_unknown,
+    answer,
+    count,
+    divide,
+    exact_total,
+    largest_of,
+    product_on_log_scale,
+    reasons_of,
+    recorded_count,
+    recorded_total,
+    total,
+    total_without_largest,
+    values_of,
+)
+from partnerkpi.wording import FEW, Code
+
+#: An expectation made of fewer prospects of others, as if all were like one's own, cannot judge anybody.
+FEWEST_ALIKE = 30
+
+
+def index(rows: pd.DataFrame, codes: Ints, groups: int, known: Experience = STEADY) -> pd.DataFrame:
+    """100 × (W ÷ W₀)^½ × (R ÷ R₀)^½ for W rows worth R; W₀ and R₀ are the columns `typical_deals`, `typical_amount`.
+
+    Interval on the log scale: that of the pace, and half that of the mean size; the reference is fixed.
+    """
+    n = counted(codes, groups)
+    held = values_of(rows) > 0
+    amount = exact_total(values_of(rows)[held], codes[held], groups)
+    w0, r0 = (largest_of(values_of(rows, c), codes, groups) for c in ("typical_deals", "typical_amount"))
+    value = 100 * np.sqrt(divide(n.astype(np.float64), w0) * divide(amount, r0))
+    bare = all_unknown(values_of(rows), codes, groups)
+    value[bare] = np.nan
+    frame = product_on_log_scale(rows, held, codes, value, known, weight=0.5).assign(n=n)
+    frame["reason"] = frame["reason"].mask(np.isnan(value) & (n > 0), Code.TYPICAL_WITHOUT_AMOUNT())
+    frame["reason"] = frame["reason"].mask(bare, Code.NONE_WITH_AMOUNT())
+    return frame
+
+
+def index_without_largest(rows: pd.DataFrame, codes: Ints, groups: int, known: Experience = STEADY) -> pd.DataFrame:
+    """`index` with each group's largest row left out; missing for one row."""
+    values = values_of(rows)
+    order = np.lexsort((np.where(np.isnan(values), -np.inf, values), codes))
+    last_of_group = np.append(codes[order][1:] != codes[order][:-1], True) if len(order) else np.zeros(0, dtype=bool)
+    keep = order[~last_of_group]
+    frame = index(rows.iloc[keep], codes[keep], groups, known)
+    n = counted(codes, groups)
+    bare = all_unknown(values_of(rows), codes, groups)
+    value = np.where((n > 1) & ~bare, frame["value"], np.nan)
+    cases = [(n == 0, None), (n == 1, Code.ONE_DEAL_ONLY()), (np.isnan(value), Code.NONE_WITH_AMOUNT())]
+    return answer(value, n, reason=reasons_of(cases, NO_INTERVAL))
+
+
+def index_against_past(rows: pd.DataFrame, codes: Ints, groups: int, _: Experience = STEADY) -> pd.DataFrame:
+    """`index` of the rows marked `now` against a quarter of the sums over the others (four quarters before)."""
+    now = rows["now"].to_numpy(dtype=bool)
+    amount = np.nan_to_num(values_of(rows))
+    n, n_past = counted(codes[now], groups), counted(codes[~now], groups)
+    r, r_past = (exact_total(amount[part], codes[part], groups) for part in (now, ~now))
+    bare = np.logical_or(*(all_unknown(values_of(rows)[part], codes[part], groups) for part in (now, ~now)))
+    value = np.where(bare, np.nan, 100 * np.sqrt(divide(4.0 * n, n_past) * divide(4.0 * r, r_past)))
+    cases = [(n_past == 0, Code.NO_WIN_IN_YEAR_BEFORE()), (bare, Code.NONE_WITH_AMOUNT())]
+    return answer(value, n, reason=reasons_of(cases, NO_INTERVAL))
+
+
+def standardised(rows: pd.DataFrame, codes: Ints, groups: int, known: Experience = STEADY) -> pd.DataFrame:
+    """Observed ÷ expected: Σ `value` ÷ Σ `of`, `error` the standard error of each `of`, made of `alike` others.
+
+    Interval: Wilson's of the observed rate, as for a share of a year, and the expectation's own, put together on the
+    log scale (Zou & Donner 2008). Rows without an expectation (`of` missing) are not counted; where no row has one, or
+    the expectation is of too few others alike, the reason says so.
+    """
+    with_one = ~np.isnan(values_of(rows, "of"))
+    some = counted(codes, groups) > 0
+    rows, codes = rows[with_one], codes[with_one]
+    n = counted(codes, groups)
+    observed, expected, error = (
+        np.bincount(codes, weights=values_of(rows, column), minlength=groups) for column in ("value", "of", "error")
+    )
+    unsure = divide(error, expected)
+    effective = n / design_effect(rows, codes, groups, known.like_outcomes, known.drift / 4)
+    rate = divide(observed, n)
+    low, high = wilson(np.nan_to_num(rate) * effective, effective)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        down, up = (np.hypot(np.log(ratio), Z * unsure) for ratio in (rate / low, high / rate))
+        value = divide(observed, expected)
+        ends = (
+            value * np.exp(-down),
+            np.where(observed > 0, value * np.exp(up), n * high / expected * np.exp(Z * unsure)),
+        )
+    alike = divide(np.bincount(codes, weights=values_of(rows, "alike"), minlength=groups), n)
+    alone = alike < FEWEST_ALIKE
+    value = np.where(alone, np.nan, value)
+    low, high = (np.where((n >= FEW) & ~alone, end, np.nan) for end in (np.nan_to_num(ends[0]), ends[1]))
+    cases = [((n == 0) & some, Code.TOO_LITTLE_TO_EXPECT()), (alone, Code.NOT_TO_BE_SEPARATED())]
+    return answer(value, n, low, high, reasons_of([*cases, ((n > 0) & (n < FEW), TOO_FEW)]))
+
+
+def predicted(rows: pd.DataFrame, codes: Ints, groups: int, _: Experience = STEADY) -> pd.DataFrame:
+    """Σ `value`, chances of what is to come, with the interval in which 95 % of what comes will lie.
+
+    A prediction: the limits are those of a negative binomial count of this mean. Its squared coefficient of variation
+    is `excess` for one partner, in a group shared as their expectations are, but no less than `common`, that of all.
+    """
+    from scipy.stats import nbinom, poisson
+
+    value = np.bincount(codes, weights=values_of(rows), minlength=groups)
+    n = counted(codes, groups)
+    partner = pd.factorize(rows["partner_id"])[0] + 1
+    size = int(partner.max(initial=0)) + 1
+    pairs, place = np.unique(codes * size + partner, return_inverse=True)
+    each = np.bincount(place, weights=values_of(rows), minlength=len(pairs))
+    shared = divide(np.bincount(pairs // size, weights=each**2, minlength=groups), value**2)
+    excess, common = (float(rows[c].iloc[0]) if len(rows) else 0.0 for c in ("excess", "common"))
+    variance = np.maximum(np.maximum(excess * np.nan_to_num(shared), common), 1e-9)
+    mean = np.maximum(value, 1e-12)
+    steady = variance < 1e-6
+    low, high = (
+        np.where(steady, poisson.ppf(at, mean), nbinom.ppf(at, 1 / variance, 1 / (1 + variance * mean)))
+        for at in (0.025, 0.975)
+    )
+    high = np.maximum(high, np.ceil(value))  # of less than half a deal nothing may well come, or one
+    low, high = (np.where(n > 0, limit, np.nan) for limit in (low, high))
+    return answer(value, n, low, high, reasons_of([(n == 0, IN_FULL)]))
+
+
+#: Statistics of a flow whose quarters add up to one pace.
+POOLED = (count, total, index)
+#: Statistics of a flow that grow with every day of a quarter; shares, means and medians do not.
+ACCUMULATING = (
+    count,
+    total,
+    total_without_largest,
+    recorded_total,
+    recorded_count,
+    index,
+    index_without_largest,
+    index_against_past,
+)

@@ -1,0 +1,200 @@
+"""What the network's past tells of how much figures vary: from a whole book to an `Experience`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from partnerkpi.book import Book
+from partnerkpi.deals import DECIDED, with_status, within
+from partnerkpi.experience import (
+    STEADY,
+    Experience,
+    Floats,
+    Ints,
+    Season,
+    correlation_within,
+    pace_variance,
+    season_and_trend,
+    size_variation,
+    together,
+)
+from partnerkpi.periods import Quarter
+
+#: So many quarters of the past tell how much figures vary, so many at most what the season does.
+QUARTERS, SEASONS = 8, 12
+#: How far rates move from quarter to quarter is told from so many pairs of successive quarters on.
+FEWEST_MOVES = 16
+
+
+def experience_of(book: Book, quarter: Quarter) -> Experience:
+    """See `partnerkpi.experience`: of eight quarters, the last of them this one; of sizes the last four."""
+    quarters = quarter.back(QUARTERS)
+    deals = book.deals
+    ended = deals[with_status(deals, DECIDED) & within(deals["closed_on"], quarters[0].start, quarter.last_day)]
+    won = ended[(ended["status"] == "won").to_numpy()]
+    season, trend = _season_and_trend(book, quarter)
+    orders = together(np.unique(_keys(won, quarters, "partner_id", "customer"), return_counts=True)[1])
+    recent = won[(won["closed_on"] >= quarter.year[0]).to_numpy() & (won["amount"] > 0).to_numpy()]
+    sizes, sellers = recent["amount"].to_numpy(dtype=np.float64), recent["partner_id"].cat.codes.to_numpy()
+    alike, drift = _likeness_of_outcomes(ended, quarters)
+    return Experience(
+        pace=pace_variance(*_pace(book, won, quarters, season, trend), orders),
+        orders=orders,
+        season=season,
+        spread=size_variation(sizes, sellers),
+        like_sizes=_likeness_of_sizes(recent, np.log(sizes), sellers),
+        like_outcomes=alike,
+        drift=drift,
+    )
+
+
+def _season_and_trend(book: Book, quarter: Quarter) -> tuple[Season, float]:
+    """The factors of the quarters of the year on wins, and their growth, from three years at most.
+
+    The first two quarters of the records are left out: what was entered before takes time to be won.
+    """
+    first = book.others.first_day
+    settled = [q for q in quarter.back(SEASONS) if q.complete and first is not None and (q - 2).start >= first]
+    if not settled:
+        return STEADY.season, 0.0
+    won = book.deals
+    won = won[(won["status"] == "won").to_numpy()]
+    place = _place(won["closed_on"], settled)
+    totals = np.bincount(place[place >= 0], minlength=len(settled)).astype(np.float64)
+    return season_and_trend(totals, np.array([q.number - 1 for q in settled]))
+
+
+def presence(book: Book, quarters: Sequence[Quarter]) -> Floats:
+    """How much of each quarter the book's partner was there; for several partners how much of it is recorded.
+
+    What a partner enters takes time to be won: it counts from its second whole quarter on.
+    """
+    first = book.others.first_day
+    begin, end = (pd.Timestamp.min if first is None else first), pd.Timestamp.max
+    if book.partner:
+        facts = book.partners.iloc[0]
+        entered = min((f["created_on"].min() for f in _entries(book) if len(f)), default=pd.NaT)
+        joined = entered if pd.isna(facts["joined_on"]) else facts["joined_on"]
+        begin = max(begin, joined) if pd.notna(joined) else begin
+        end = end if pd.isna(facts["left_on"]) else facts["left_on"]
+    there = []
+    for q in quarters:
+        days = (min(end, q.last_day) - max(begin, q.start)).days + 1
+        there.append(max(days, 0) / q.days if begin <= q.before.start else 0.0)
+    return np.array(there)
+
+
+def _pace(
+    book: Book, won: pd.DataFrame, quarters: Sequence[Quarter], season: Season, trend: float
+) -> tuple[Floats, Floats]:
+    """Wins of each partner in each quarter, and how much of the quarter it was there, times season and trend of all.
+
+    What a partner enters takes time to be won: it counts from its second whole quarter on.
+    """
+    partners = book.partners
+    names = pd.Index(partners["partner_id"].astype("str"))
+    known = [frame.groupby("partner_id", observed=True)["created_on"].min() for frame in _entries(book)]
+    first = pd.concat(known).groupby(level=0, observed=True).min().reindex(names)
+    begin = partners["joined_on"].fillna(pd.Series(first.to_numpy(), index=partners.index))
+    if (opened := book.others.first_day) is not None:
+        begin = begin.mask(begin < opened, opened)
+    end = partners["left_on"]
+    seller = names.get_indexer(pd.Index(won["partner_id"].astype("str")))
+    place = _place(won["closed_on"], quarters)
+    mine = (seller >= 0) & (place >= 0)
+    size = (len(names), len(quarters))
+    counts = np.bincount(seller[mine] * size[1] + place[mine], minlength=size[0] * size[1]).reshape(size)
+    there = []
+    for back, q in enumerate(reversed(quarters)):
+        last = end.where(end < q.last_day, q.last_day)
+        days = (last - begin.where(begin > q.start, q.start)).dt.days + 1
+        days = days.where(begin <= q.before.start, 0)
+        usual = season[q.number - 1] * np.exp(-trend * back)
+        there.append(days.clip(lower=0).fillna(0).to_numpy(dtype=np.float64) / q.days * usual)
+    return counts.astype(np.float64), np.column_stack(there[::-1])
+
+
+def _entries(book: Book) -> tuple[pd.DataFrame, pd.DataFrame]:
+    return book.deals, book.leads
+
+
+def _place(days: pd.Series, quarters: Sequence[Quarter]) -> Ints:
+    """Which of the consecutive quarters each day falls in; −1 for none."""
+    starts = np.array([q.start.to_datetime64() for q in quarters])
+    values = days.to_numpy()
+    place = np.searchsorted(starts, values, side="right") - 1
+    return np.where(np.isnat(values) | (values > quarters[-1].last_day.to_datetime64()), -1, place)
+
+
+def _keys(rows: pd.DataFrame, quarters: Sequence[Quarter], *columns: str) -> Ints:
+    """One number for each row's quarter and columns; a row without a customer is like no other."""
+    key = _place(rows["closed_on"], quarters).astype(np.int64)
+    for column in columns:
+        label, names = pd.factorize(rows[column])
+        if column == "customer":
+            alone = label < 0
+            label = np.where(alone, len(names) + np.cumsum(alone), label)
+        key = key * (int(label.max(initial=0)) + 2) + label + 1
+    return key
+
+
+def _likeness_of_sizes(won: pd.DataFrame, logs: Floats, sellers: Ints) -> float:
+    """The correlation of the logarithms of two deals of one customer, partners' own levels taken out."""
+    if not won["customer"].notna().any():
+        return 0.0
+    place = sellers + 1
+    many = np.bincount(place)
+    rest = logs - (np.bincount(place, weights=logs) / np.maximum(many, 1))[place]
+    known = won["customer"].notna().to_numpy()
+    clusters = pd.factorize(won["customer"])[0] * (len(many) + 1) + place
+    variance = np.full(len(rest), (rest**2).sum() / max(len(rest) - (many > 0).sum(), 1))
+    return correlation_within(rest[known], variance[known], clusters[known])
+
+
+def _likeness_of_outcomes(ended: pd.DataFrame, quarters: Sequence[Quarter]) -> tuple[float, float]:
+    """How alike the outcomes of one customer's deals are, and those of one partner's quarter beyond that.
+
+    Around each partner's own rate, moved as the rate of all others is in the quarter. The second is the between-quarter
+    variance by moments: T ÷ (T − 1) Σ(Σr)² less what independent deals and customers would give.
+    """
+    if not len(ended):
+        return 0.0, 0.0
+    won = (ended["status"] == "won").to_numpy(dtype=np.float64)
+    seller = ended["partner_id"].cat.codes.to_numpy(dtype=np.int64) + 1
+    place = _place(ended["closed_on"], quarters)
+    n, sold = np.bincount(seller), np.bincount(seller, weights=won)
+    usual = np.clip(sold / np.maximum(n, 1), 0, 1)
+    rate = np.clip(usual[seller] * _others_rate(won, seller, place, len(quarters))[seller, place], 0, 1)
+    variance = usual * (1 - usual) * n / np.maximum(n - 1, 1)
+    rest = won - rate
+    known = ended["customer"].notna().to_numpy()
+    clusters = _keys(ended[known], quarters, "partner_id", "customer")
+    alike = correlation_within(rest[known], variance[seller][known], clusters)
+    together_in = _keys(ended, quarters, "partner_id")
+    _, first, quarter, sizes = np.unique(together_in, return_index=True, return_inverse=True, return_counts=True)
+    owner = seller[first]
+    spans = np.bincount(owner, minlength=len(n))
+    squares = np.bincount(owner, weights=np.bincount(quarter, weights=rest) ** 2, minlength=len(n))
+    _, of, many = np.unique(clusters, return_index=True, return_counts=True)
+    related = np.bincount(seller[known][of], weights=many * (many - 1.0), minlength=len(n)) * alike
+    pairs = np.bincount(owner, weights=sizes * (sizes - 1.0), minlength=len(n))
+    told = (spans > 1) & (n > 1)
+    if (spans - 1)[told].sum() < FEWEST_MOVES:
+        return alike, 0.0
+    over = squares * spans / np.maximum(spans - 1, 1) - (n + related) * variance
+    expected = float((pairs * variance)[told].sum())
+    return alike, float(np.clip(over[told].sum() / expected, 0, 1)) if expected > 0 else 0.0
+
+
+def _others_rate(won: Floats, seller: Ints, place: Ints, quarters: int) -> Floats:
+    """For each partner and quarter the rate of all others in it, as a multiple of theirs in all; 1 without any."""
+    size = (int(seller.max(initial=0)) + 1, quarters)
+    cell = seller * quarters + place
+    n, yes = (np.bincount(cell, weights=w, minlength=size[0] * quarters).reshape(size) for w in (None, won))
+    n, yes = n.sum(axis=0) - n, yes.sum(axis=0) - yes
+    rate = np.divide(yes, n, out=np.full(size, np.nan), where=n > 0)
+    whole = np.divide(yes.sum(axis=1), n.sum(axis=1), out=np.full(size[0], np.nan), where=n.sum(axis=1) > 0)
+    return np.nan_to_num(np.divide(rate, whole[:, None], out=np.ones(size), where=whole[:, None] > 0), nan=1.0)
