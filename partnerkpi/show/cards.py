@@ -261,7 +261,7 @@ def sentences(standings: Sequence[Standing]) -> list[str]:
     missing = [say(s.kpi.title) for s in standings if s.now.value is None]
     if missing:
         clear.append(say("Not measured this quarter, with the reason beside it: {figures}.", figures=listed(missing)))
-    few = [say(s.kpi.title) for s in standings if s.now.value is not None and 0 < s.now.n < FEW]
+    few = [say(s.kpi.title) for s in standings if s.now.value is not None and 0 < s.now.n < FEW and not s.kpi.counted]
     if few:
         clear.append(say("Fewer than {few} rows, too few to compare: {figures}.", few=FEW, figures=listed(few)))
     return clear
