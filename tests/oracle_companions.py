@@ -75,7 +75,7 @@ FROM ended WHERE status = 'won' AND worth > 0 {SETS}
 
 COMMISSION_EARNED = f"""
 SELECT quarter, {GROUP}, sum(round_even(worth * commission_rate * units, 0) / units) AS value, count(*) AS n
-FROM ended LEFT JOIN partners USING (partner_id), book WHERE status = 'won'
+FROM ended LEFT JOIN partners USING (partner_id), book WHERE status = 'won' AND partner_id IS NOT NULL
 GROUP BY GROUPING SETS ((quarter, partner_id), (quarter))
 """
 

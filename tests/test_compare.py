@@ -213,7 +213,7 @@ def running() -> pk.Book:
 GROWING = {
     *("number_of_deals", "won_amount", "attainment", "lost_to_rivals", "leads", "spend", "conflicts"),
     *("marketing_channels", "paid", "earned", "owned", "unmapped", "none_recorded"),
-    *("quality_score", "score_without_largest", "own_past"),
+    *("quality_score", "score_without_largest", "own_past", "won_amount_without_largest", "commission_earned"),
 }
 
 
