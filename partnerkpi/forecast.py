@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from partnerkpi.book import Book
-from partnerkpi.deals import lasting_open
+from partnerkpi.deals import lasting_open, with_status, within
 from partnerkpi.experience import Floats, Season, excess_variance
 from partnerkpi.periods import Quarter
 
@@ -128,10 +128,11 @@ def _seen(book: Book, past: Quarter, *, staged: bool) -> pd.DataFrame:
 def won_after(book: Book, there: pd.DataFrame, past: Quarter, ahead: int = AHEAD) -> np.ndarray:
     """True for the deals that were won by the end of the two quarters after the past one, or of as many."""
     deals = book.deals
-    until = (past + ahead).end
-    came = deals[(deals["status"] == "won").to_numpy() & (deals["closed_on"] > past.end).to_numpy()]
-    came = came[(came["closed_on"] <= until).to_numpy()]
-    return there["deal_id"].isin(came["deal_id"]).to_numpy(dtype=bool)
+    came = within(deals["closed_on"], past.end + pd.Timedelta(days=1), (past + ahead).end) & with_status(
+        deals, ("won",)
+    )
+    place = there["deal"].to_numpy()  # −1 where the deal is no longer among the book's
+    return np.append(came.to_numpy(dtype=bool), False)[place]
 
 
 def _cells(rows: pd.DataFrame, day: pd.Timestamp, *, staged: bool) -> pd.DataFrame:

@@ -47,8 +47,8 @@ def open_deals_at_end(book: Book, quarter: Quarter) -> pd.DataFrame:
     """The deals open on the quarter's last day, with their amount that day as value."""
     need_open_deals(book)
     deals = open_at(book, quarter.last_day)
-    owned = book.deals["deal_id"][book.deals["partner_id"].notna()]
-    unknown = deals["partner_id"].isna() & deals["deal_id"].isin(owned)
+    owned = np.append(book.deals["partner_id"].notna().to_numpy(), False)  # −1: no longer among the book's deals
+    unknown = deals["partner_id"].isna().to_numpy() & owned[deals["deal"].to_numpy()]
     return deals.assign(value=deals["amount"], remark=reasons_of([(unknown, Code.OWNER_NOT_KNOWN())]))
 
 
