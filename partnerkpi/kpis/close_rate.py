@@ -1,8 +1,9 @@
 r"""Of the prospects decided in the quarter, the share that was won.
 
-A prospect is a lead, or a deal that came from no lead; a lead with a deal shares the deal's outcome. Decided means won,
-lost or abandoned: an open prospect is neither won nor lost yet, and a rejected one was never a chance. The interval is
-Wilson's. A book that never records a loss has no close rate (everything it decided was won), nor has one that never
+A prospect is a lead, or a deal that came from no lead; a lead with a deal shares the deal's outcome. Decided means
+won, lost or abandoned: an open prospect is neither won nor lost yet, and a rejected one was never a chance. The
+interval is Wilson's, of as many independent prospects as those of one customer, or of one partner's quarter, are
+worth. A book that never records a loss has no close rate (everything it decided was won), nor has one that never
 records a win: the headline is missing, and where losses are missing the cohort rate, which needs none, leads.
 
 Season, place and product move the rate, so observed ÷ expected stands beside it: the wins of four quarters against

@@ -1,7 +1,8 @@
 r"""How many deals were won in the quarter.
 
-A deal counts once, on the day it closed, whatever its amount. The interval is the exact Poisson one: how far the
-count of somebody who sells at this pace strays by chance alone. Zero is a count like any other; the figure is
+A deal counts once, on the day it closed, whatever its amount. The interval is exact for a pace that moves from quarter
+to quarter as far as the network's last two years tell, season apart (negative binomial; Poisson's where it does not
+move): how far the count of somebody who sells at this pace strays. Zero is a count like any other; the figure is
 missing only where nothing could have been counted, because the book's records begin later or because it never records
 a win.
 
