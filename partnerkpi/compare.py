@@ -142,7 +142,7 @@ def _usual(kpi: Kpi, book: Book, this: Quarter) -> Estimate:
     weights = presence(book, past) * np.array([known.season[q.number - 1] for q in past])
     unit = kpi.currency_unit(book)
     if kpi.only_for and not book.partner:
-        return Estimate(None, None, None, 0, unit, kpi.counts, Code.PARTNERS_ONLY())
+        return Estimate(None, None, None, 0, unit, kpi.counts, kpi.not_for())
     tables: list[pd.DataFrame] = []
     for at in np.flatnonzero(weights > 0):
         try:

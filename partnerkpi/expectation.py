@@ -2,8 +2,8 @@
 
 A logistic model of the wins among the prospects that were decided in four quarters, on those of season (calendar month
 of the decision), region, product, size band and media type that the book records, each with a weak ridge. Who is judged
-by an expectation has no part in it: for each partner the model is fitted again without its prospects (two Newton steps
-from the common fit, which is where the full fit ends too). The expectation's own error comes along: alone in its region
+by an expectation has no part in it: for each partner the model is fitted again without its prospects (a few Newton steps
+from the common fit, which are where a fit from the start ends too). The expectation's own error comes along: alone in its region
 a partner cannot be told from the region.
 """
 
@@ -91,13 +91,13 @@ def _left_out(design: Floats, cell: Ints, partner: Ints, won: Floats) -> tuple[F
         n, w = (np.bincount(at, weights=x, minlength=size[0] * cells).reshape(size) for x in (None, won[here]))
         n, w = trials - n, wins - w
         beta = np.tile(common, (size[0], 1))
-        for _ in range(STEPS):
+        for step in range(STEPS + 1):  # the last time only to know how sure the fit is
             p = 1 / (1 + np.exp(-(beta @ design.T)))
             bend = ((n * p * (1 - p)) @ products).reshape(-1, effects, effects) + np.diag(ridge)
+            if step == STEPS:
+                break
             slope = (w - n * p) @ design - ridge * beta
             beta += np.linalg.solve(bend, slope[:, :, None])[:, :, 0]
-        p = 1 / (1 + np.exp(-(beta @ design.T)))
-        bend = ((n * p * (1 - p)) @ products).reshape(-1, effects, effects) + np.diag(ridge)
         pair, back = np.unique(at, return_inverse=True)
         of, line = pair // cells, design[pair % cells]
         spread = _spread(bend, of, line)

@@ -72,7 +72,6 @@ def pace_variance(counts: Floats, exposure: Floats, orders: float) -> float:
     e = (pace[:, None] * exposure)[used][cells]
     left = np.repeat(1 - 1 / many[used], many[used])  # of each cell's freedom, the pace being estimated too
     gaps = (counts[used][cells] - e) ** 2 / left
-
     return excess_variance(gaps, orders * e, e, left)
 
 

@@ -19,6 +19,7 @@ from partnerkpi.book import Book
 from partnerkpi.deals import lasting_open, with_status, within
 from partnerkpi.experience import Floats, Season, excess_variance
 from partnerkpi.periods import Quarter
+from partnerkpi.wording import FEW
 
 #: So many quarters a forecast looks ahead, and at so many past quarter ends it looks back.
 AHEAD, LANDMARKS = 2, 8
@@ -27,7 +28,7 @@ AGES = (0, 30, 60, 90, 180, 365)
 #: By so many deals of its parent's chance each cell is drawn towards it.
 PSEUDO_DEALS = 10.0
 #: Fewer deals than this, or partners, or past quarter ends, tell no chance.
-FEWEST_DEALS, FEWEST_PARTNERS, FEWEST_LANDMARKS = 50, 5, 4
+FEWEST_DEALS, FEWEST_PARTNERS, FEWEST_LANDMARKS = 50, FEW, 4
 #: No deal is surer than this, whatever the season.
 SUREST = 0.95
 KEYS = ("stage", "age")

@@ -96,10 +96,7 @@ def horizons(rows: pd.DataFrame, codes: Ints, groups: int) -> Ints:
 
 
 def _up_to(c: Curve, horizon: Ints) -> Curve:
-    """The curves with nothing after the horizon: no risk, no win, no other end.
-
-    Where everybody has left before it while a deal could still be open, the horizon is the last age anyone reached.
-    """
+    """The curves with nothing after the horizon: no risk, no win, no other end."""
     ages = np.arange(c.won.shape[1])
     inside = ages <= horizon[:, None]
     at_risk, win, end = (np.where(inside, x, 0.0) for x in (c.at_risk, c.win, c.end))
@@ -111,9 +108,10 @@ def median_days(rows: pd.DataFrame, codes: Ints, groups: int, known: Experience 
     """Median days to a win: the first age at which the win curve reaches half of its height at the horizon.
 
     The horizon is `HORIZON` days of age, or the longest a deal of the group can have been followed, and the note names
-    it. Missing without a win, and where nobody was followed at some age up to the median: the risk set does not hold.
-    The interval holds the ages at which half the height is not refused at 5 %, wins of one
-    customer counted as what they are worth; an upper limit that the curve never reaches is missing.
+    it; where everybody has left before it while a deal could still be open, it is the last age anyone reached. Missing
+    without a win, and where nobody was followed at some age up to the median: the risk set does not hold. The interval
+    holds the ages at which half the height is not refused at 5 %, wins of one customer counted as what they are worth;
+    an upper limit that the curve never reaches is missing.
     """
     horizon = horizons(rows, codes, groups)
     effect = design_effect(rows, codes, groups, known.like_outcomes)

@@ -4,7 +4,7 @@
     python tests/coverage_table.py --books 20 giants  fewer books, and only worlds whose name has one of these words
 
 Prints one line for each world, figure and size n (rows behind the figure, by class) and writes the table: coverage,
-median width (high ÷ low, of shares high − low), bias of the value (its median against the truth) and the share shown.
+median width (high ÷ low, of shares high − low), bias of the value (its mean against the truth) and the share shown.
 """
 
 from __future__ import annotations
