@@ -1,10 +1,10 @@
 """What was to be expected: each prospect's chance of a win by the experience of everybody but its own partner.
 
 A logistic model of the wins among the prospects that were decided in four quarters, on those of season (calendar month
-of the decision), region, product, size band and media type that the book records, each with a weak ridge. Who is judged
-by an expectation has no part in it: for each partner the model is fitted again without its prospects (a few Newton steps
-from the common fit, which are where a fit from the start ends too). The expectation's own error comes along: alone in its region
-a partner cannot be told from the region.
+of the decision), region, product, size band and media type that the book records, each with a weak ridge. Who is
+judged by an expectation has no part in it: for each partner the model is fitted again without its prospects (a few
+Newton steps from the common fit, which are where a fit from the start ends too). The expectation's own error comes
+along: alone in its region a partner cannot be told from the region.
 """
 
 from __future__ import annotations
