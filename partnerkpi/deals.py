@@ -17,6 +17,8 @@ from partnerkpi.periods import Quarter
 DECIDED = ("won", "lost", "abandoned")
 #: Statuses that end a prospect; `rejected` never became a chance to sell.
 ENDED = (*DECIDED, "rejected")
+#: Wins of so many quarters before this one tell, with its own, what a usual deal is.
+LOOKED_BACK = 7
 
 
 def within(days: pd.Series, first: pd.Timestamp, last: pd.Timestamp) -> pd.Series:
@@ -66,17 +68,23 @@ def priced(deals: pd.DataFrame) -> pd.DataFrame:
     return deals[deals["amount"] > 0]
 
 
-def has_giant(book: Book, quarter: Quarter) -> bool:
-    """True when one won deal carries the quarter: above a third of it and at least five times the usual deal.
+def giant(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """The won deal that carries the quarter, as one row; none where no deal does.
 
-    The usual deal is the median of the other wins of two years. For the whole network a tenth of the quarter is enough.
+    It is above a third of the quarter (of the network's: a tenth), and at least five times the usual deal: the median
+    of the other wins of two years, its own partner's or, where it is a tenth of the network's quarter, the network's.
     """
-    won = priced(won_between(book.deals, (quarter - 7).start, quarter.last_day))
-    now = won["amount"][won_in(won, quarter).index]
-    if len(now) == 0 or len(won) < 2:
-        return False
-    carries = now.max() > now.sum() / (3 if book.partner else 10)
-    return bool(carries and now.max() >= 5 * won["amount"].drop(now.idxmax()).median())
+    won = priced(won_between(book.deals, (quarter - LOOKED_BACK).start, quarter.last_day))
+    now = won_in(won, quarter)
+    if not len(now):
+        return now
+    largest = now.loc[[now["amount"].idxmax()]]
+    size, whole = float(largest["amount"].iloc[0]), float(now["amount"].sum())
+    usual = float(won["amount"].drop(largest.index).median())
+    network, usual_of_network = book.others.wins(quarter)
+    carries = size > whole / (3 if book.partner else 10)
+    stands_out = size >= 5 * usual or (size > network / 10 and size >= 5 * usual_of_network)
+    return largest if carries and stands_out else now.iloc[:0]
 
 
 def brought_by_partner(book: Book, deals: pd.DataFrame) -> pd.DataFrame:

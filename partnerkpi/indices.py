@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
-from partnerkpi.experience import STEADY, Experience, Ints
+from partnerkpi.experience import STEADY, Experience, Floats, Ints
 from partnerkpi.intervals import Z, counted, design_effect, wilson
 from partnerkpi.statistics import (
     IN_FULL,
     NO_INTERVAL,
     TOO_FEW,
+    Statistic,
     all_unknown,
     answer,
     count,
@@ -29,6 +32,8 @@ from partnerkpi.wording import FEW, Code
 
 #: An expectation made of fewer prospects of others, as if all were like one's own, cannot judge anybody.
 FEWEST_ALIKE = 30
+#: The columns of `ranks`.
+RANKS = ("rank", "best", "worst")
 
 
 def index(rows: pd.DataFrame, codes: Ints, groups: int, known: Experience = STEADY) -> pd.DataFrame:
@@ -108,23 +113,58 @@ def standardised(rows: pd.DataFrame, codes: Ints, groups: int, known: Experience
     return answer(value, n, low, high, reasons_of([*cases, ((n > 0) & (n < FEW), TOO_FEW)]))
 
 
+def ranked(rows: pd.DataFrame, codes: Ints, groups: int, _: Experience = STEADY) -> pd.DataFrame:
+    """The column `rank` of each group, with `best` and `worst` beside it: see `ranks`. Fewer than five have no rank."""
+    n = counted(codes, groups)
+    value, best, worst = (largest_of(values_of(rows, c), codes, groups) for c in RANKS)
+    value = np.where(n < FEW, np.nan, value)
+    ranges = np.full(groups, None, dtype=object)
+    for at in np.flatnonzero(~np.isnan(value)):
+        ranges[at] = Code.OVER_EVERY_WEIGHT(best=int(best[at]), worst=int(worst[at]))
+    cases = [(n == 0, None), (n < FEW, Code.TOO_FEW_TO_RANK()), (np.isnan(value), Code.FEW_TO_RANK())]
+    return answer(value, n, reason=reasons_of(cases, ranges))
+
+
+def ranks(deals: pd.Series, amount: pd.Series) -> pd.DataFrame:
+    """Where each stands by deals^w × amount^(1 − w): `rank` for w = ½, `best` and `worst` over w = 0, 0.01, … 1.
+
+    Both series are indexed alike, positive; 1 is the highest, and equal ones share the better rank. No reference
+    enters: what divides all alike moves no rank.
+    """
+    from scipy.stats import rankdata
+
+    weights = np.linspace(0, 1, 101)
+    logs = np.log(np.column_stack([deals, amount]).astype(np.float64))
+    scores = np.round(np.outer(logs[:, 0], weights) + np.outer(logs[:, 1], 1 - weights), 12)
+    places = rankdata(-scores, method="min", axis=0)
+    columns = (places[:, 50], places.min(axis=1), places.max(axis=1))
+    return pd.DataFrame(dict(zip(RANKS, columns, strict=True)), index=deals.index, dtype="float64")
+
+
+def worth_of(otherwise: Code | None = None) -> Statistic:
+    """Σ `value`, amounts × their `chance` to come, with the interval in which 95 % of what comes will lie.
+
+    With `otherwise` it is divided by Σ `of`, and missing for that reason where this is not positive. A prediction: mean
+    and variance are those of independent deals that come or do not, and of an over-dispersed whole (`excess`, of all
+    together `common`); the limits are a gamma's, the lower one 0 where nothing at all comes in one case of 40.
+    """
+
+    def worth(rows: pd.DataFrame, codes: Ints, groups: int, _: Experience = STEADY) -> pd.DataFrame:
+        return answer(*_worth(rows, codes, groups, otherwise))
+
+    return worth
+
+
 def predicted(rows: pd.DataFrame, codes: Ints, groups: int, _: Experience = STEADY) -> pd.DataFrame:
     """Σ `value`, chances of what is to come, with the interval in which 95 % of what comes will lie.
 
-    A prediction: the limits are those of a negative binomial count of this mean. Its squared coefficient of variation
-    is `excess` for one partner, in a group shared as their expectations are, but no less than `common`, that of all.
+    A prediction: the limits are those of a negative binomial count of this mean.
     """
     from scipy.stats import nbinom, poisson
 
     value = np.bincount(codes, weights=values_of(rows), minlength=groups)
     n = counted(codes, groups)
-    partner = pd.factorize(rows["partner_id"])[0] + 1
-    size = int(partner.max(initial=0)) + 1
-    pairs, place = np.unique(codes * size + partner, return_inverse=True)
-    each = np.bincount(place, weights=values_of(rows), minlength=len(pairs))
-    shared = divide(np.bincount(pairs // size, weights=each**2, minlength=groups), value**2)
-    excess, common = (float(rows[c].iloc[0]) if len(rows) else 0.0 for c in ("excess", "common"))
-    variance = np.maximum(np.maximum(excess * np.nan_to_num(shared), common), 1e-9)
+    variance = np.maximum(_excess(rows, codes, groups, values_of(rows)), 1e-9)
     mean = np.maximum(value, 1e-12)
     steady = variance < 1e-6
     low, high = (
@@ -134,6 +174,46 @@ def predicted(rows: pd.DataFrame, codes: Ints, groups: int, _: Experience = STEA
     high = np.maximum(high, np.ceil(value))  # of less than half a deal nothing may well come, or one
     low, high = (np.where(n > 0, limit, np.nan) for limit in (low, high))
     return answer(value, n, low, high, reasons_of([(n == 0, IN_FULL)]))
+
+
+def _worth(rows: pd.DataFrame, codes: Ints, groups: int, otherwise: Code | None) -> tuple[Any, ...]:
+    from scipy.stats import gamma
+
+    counts = rows["chance"].notna().to_numpy()
+    deals, of = rows[counts], codes[counts]
+    n = counted(of, groups)
+    values, chance = np.nan_to_num(values_of(deals)), values_of(deals, "chance")
+    value = recorded_total(deals, of, groups)["value"].to_numpy()
+    variance = np.bincount(of, weights=divide(values**2, chance) - values**2, minlength=groups)
+    variance = variance + _excess(deals, of, groups, values) * np.nan_to_num(value) ** 2
+    wins = np.bincount(of, weights=chance, minlength=groups)
+    over = np.maximum(_excess(deals, of, groups, chance), 1e-9)
+    nothing = np.exp(-np.log1p(over * wins) / over)  # a negative binomial count of so many is 0
+    shape = divide(value**2, variance)
+    low, high = (value * gamma.ppf(at, shape) / shape for at in (0.025, 0.975))
+    low = np.where((n > 0) & (nothing >= 0.025), 0.0, low)
+    cases = [(np.isnan(value), Code.NONE_WITH_AMOUNT())]
+    if otherwise is not None:
+        bottom = exact_total(np.nan_to_num(values_of(rows, "of")), codes, groups)
+        value, low, high = (divide(top, np.where(bottom > 0, bottom, np.nan)) for top in (value, low, high))
+        cases.append((np.isnan(value), otherwise()))
+    return value, n, low, high, reasons_of([(n == 0, IN_FULL if otherwise is None else otherwise()), *cases])
+
+
+def _excess(rows: pd.DataFrame, codes: Ints, groups: int, expected: Floats) -> Floats:
+    """The squared coefficient of variation of what comes, beyond chance, by group; `expected` of each row.
+
+    That of one partner is `excess`; a group of several shares it as their expectations are shared, and never has less
+    than `common`, that of all.
+    """
+    partner = pd.factorize(rows["partner_id"])[0] + 1
+    size = int(partner.max(initial=0)) + 1
+    pairs, place = np.unique(codes * size + partner, return_inverse=True)
+    each = np.bincount(place, weights=expected, minlength=len(pairs))
+    whole = np.bincount(codes, weights=expected, minlength=groups)
+    shared = divide(np.bincount(pairs // size, weights=each**2, minlength=groups), whole**2)
+    excess, common = (float(rows[c].iloc[0]) if len(rows) else 0.0 for c in ("excess", "common"))
+    return np.maximum(excess * np.nan_to_num(shared), common)
 
 
 #: Statistics of a flow whose quarters add up to one pace.

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from partnerkpi.book import Book
-from partnerkpi.deals import DECIDED, with_status, within
+from partnerkpi.deals import DECIDED, with_status, within, won_between
 from partnerkpi.experience import (
     STEADY,
     Experience,
@@ -36,12 +36,14 @@ def experience_of(book: Book, quarter: Quarter) -> Experience:
     ended = deals[with_status(deals, DECIDED) & within(deals["closed_on"], quarters[0].start, quarter.last_day)]
     won = ended[(ended["status"] == "won").to_numpy()]
     season, trend = _season_and_trend(book, quarter)
+    _, counts, there = paces(book, quarters)
+    usual = np.array([season[q.number - 1] * np.exp(-trend * back) for back, q in enumerate(reversed(quarters))])[::-1]
     orders = together(np.unique(_keys(won, quarters, "partner_id", "customer"), return_counts=True)[1])
     recent = won[(won["closed_on"] >= quarter.year[0]).to_numpy() & (won["amount"] > 0).to_numpy()]
     sizes, sellers = recent["amount"].to_numpy(dtype=np.float64), recent["partner_id"].cat.codes.to_numpy()
     alike, drift = _likeness_of_outcomes(ended, quarters)
     return Experience(
-        pace=pace_variance(*_pace(book, won, quarters, season, trend), orders),
+        pace=pace_variance(counts, there * usual, orders),
         orders=orders,
         season=season,
         spread=size_variation(sizes, sellers),
@@ -68,57 +70,44 @@ def _season_and_trend(book: Book, quarter: Quarter) -> tuple[Season, float]:
 
 
 def presence(book: Book, quarters: Sequence[Quarter]) -> Floats:
-    """How much of each quarter the book's partner was there; for several partners how much of it is recorded.
-
-    What a partner enters takes time to be won: it counts from its second whole quarter on.
-    """
-    first = book.others.first_day
-    begin, end = (pd.Timestamp.min if first is None else first), pd.Timestamp.max
+    """How much of each quarter the book's partner was there; for several partners how much of it is recorded."""
     if book.partner:
-        facts = book.partners.iloc[0]
-        entered = min((f["created_on"].min() for f in _entries(book) if len(f)), default=pd.NaT)
-        joined = entered if pd.isna(facts["joined_on"]) else facts["joined_on"]
-        begin = max(begin, joined) if pd.notna(joined) else begin
-        end = end if pd.isna(facts["left_on"]) else facts["left_on"]
-    there = []
-    for q in quarters:
-        days = (min(end, q.last_day) - max(begin, q.start)).days + 1
-        there.append(max(days, 0) / q.days if begin <= q.before.start else 0.0)
-    return np.array(there)
+        return paces(book, quarters)[2][0]
+    first = book.others.first_day
+    begin = pd.Series([pd.Timestamp.min if first is None else first])
+    return _there(begin, pd.Series([pd.NaT], dtype="datetime64[s]"), quarters)[0]
 
 
-def _pace(
-    book: Book, won: pd.DataFrame, quarters: Sequence[Quarter], season: Season, trend: float
-) -> tuple[Floats, Floats]:
-    """Wins of each partner in each quarter, and how much of the quarter it was there, times season and trend of all.
-
-    What a partner enters takes time to be won: it counts from its second whole quarter on.
-    """
+def paces(book: Book, quarters: Sequence[Quarter]) -> tuple[pd.Index, Floats, Floats]:
+    """The partners' ids, the wins of each (rows) in each of the consecutive quarters, how much of it each was there."""
     partners = book.partners
     names = pd.Index(partners["partner_id"].astype("str"))
-    known = [frame.groupby("partner_id", observed=True)["created_on"].min() for frame in _entries(book)]
+    known = [frame.groupby("partner_id", observed=True)["created_on"].min() for frame in (book.deals, book.leads)]
     first = pd.concat(known).groupby(level=0, observed=True).min().reindex(names)
     begin = partners["joined_on"].fillna(pd.Series(first.to_numpy(), index=partners.index))
     if (opened := book.others.first_day) is not None:
-        begin = begin.mask(begin < opened, opened)
-    end = partners["left_on"]
+        begin = begin.where(begin > opened, opened)
+    won = won_between(book.deals, quarters[0].start, quarters[-1].last_day)
     seller = names.get_indexer(pd.Index(won["partner_id"].astype("str")))
     place = _place(won["closed_on"], quarters)
     mine = (seller >= 0) & (place >= 0)
     size = (len(names), len(quarters))
     counts = np.bincount(seller[mine] * size[1] + place[mine], minlength=size[0] * size[1]).reshape(size)
+    return names, counts.astype(np.float64), _there(begin, partners["left_on"], quarters)
+
+
+def _there(begin: pd.Series, end: pd.Series, quarters: Sequence[Quarter]) -> Floats:
+    """How much of each quarter lies between two days of each partner.
+
+    What a partner enters takes time to be won: it counts from its second whole quarter on.
+    """
     there = []
-    for back, q in enumerate(reversed(quarters)):
+    for q in quarters:
         last = end.where(end < q.last_day, q.last_day)
         days = (last - begin.where(begin > q.start, q.start)).dt.days + 1
         days = days.where(begin <= q.before.start, 0)
-        usual = season[q.number - 1] * np.exp(-trend * back)
-        there.append(days.clip(lower=0).fillna(0).to_numpy(dtype=np.float64) / q.days * usual)
-    return counts.astype(np.float64), np.column_stack(there[::-1])
-
-
-def _entries(book: Book) -> tuple[pd.DataFrame, pd.DataFrame]:
-    return book.deals, book.leads
+        there.append(days.clip(lower=0).fillna(0).to_numpy(dtype=np.float64) / q.days)
+    return np.column_stack(there)
 
 
 def _place(days: pd.Series, quarters: Sequence[Quarter]) -> Ints:

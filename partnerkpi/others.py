@@ -17,10 +17,11 @@ import numpy as np
 import pandas as pd
 
 from partnerkpi.book import Book, Figure, Spread
-from partnerkpi.deals import entered_in, won_between, won_in
+from partnerkpi.deals import LOOKED_BACK, entered_in, priced, won_between, won_in
 from partnerkpi.expectation import NOTHING, expectation
 from partnerkpi.experience import STEADY, Experience
 from partnerkpi.forecast import UNKNOWN, Chances, chances_of, landmarks
+from partnerkpi.indices import RANKS, ranks
 from partnerkpi.network import experience_of
 from partnerkpi.periods import Quarter
 from partnerkpi.statistics import exact_total
@@ -29,6 +30,7 @@ from partnerkpi.wording import FEW
 #: Fewer partners than this say nothing that could not be told of one of them.
 FEWEST_PARTNERS = FEW
 SHARED = ("per_win", "per_lead")
+UNRANKED = pd.DataFrame({name: pd.Series(dtype="float64") for name in RANKS}, index=pd.Index([], dtype="str"))
 NOTHING_SHARED = pd.DataFrame({name: pd.Series(dtype="float64") for name in SHARED}, index=pd.Index([], dtype="str"))
 
 
@@ -39,6 +41,8 @@ class Computed:
         """`bound` makes the whole book that has these as its `others`."""
         self.whole = bound(self)
         self.typical = cache(self._typical)
+        self.wins = cache(self._wins)
+        self.ranks = cache(self._ranks)
         self.experience = cache(lambda quarter: experience_of(self.whole, quarter))
         self.chances = cache(lambda quarter: chances_of(self.whole, quarter))
         self.shared_spend = cache(self._shared_spend)
@@ -98,6 +102,17 @@ class Computed:
             return np.nan, np.nan
         return rounded(smoothed(wins[wins > 0] / 4, 0.5)), rounded(smoothed(amount[priced] / 4, 0.5))
 
+    def _wins(self, quarter: Quarter) -> tuple[float, float]:
+        won = priced(won_between(self.whole.deals, (quarter - LOOKED_BACK).start, quarter.last_day))
+        now = float(won_in(won, quarter)["amount"].sum())
+        return round(now, self.whole.money_digits), float(won["amount"].median())
+
+    def _ranks(self, quarter: Quarter) -> pd.DataFrame:
+        won = won_in(self.whole.deals, quarter)
+        each = won.groupby(won["partner_id"].astype("str"))["amount"].agg(["size", "sum"])
+        each = each[each["sum"] > 0]
+        return ranks(each["size"], each["sum"]) if len(each) >= FEWEST_PARTNERS else UNRANKED
+
     def _shared_spend(self, quarter: Quarter) -> pd.DataFrame:
         """By channel, the spend of no partner in the quarter's months over the network's wins, and leads, from it."""
         spend = self.whole.spend
@@ -117,6 +132,8 @@ class Given:
     statuses: frozenset[str]
     priced: frozenset[str]
     _typical: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    _wins: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    _ranks: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     _experience: Mapping[str, Experience] = field(default_factory=dict)
     _shared: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     _chances: Mapping[str, Chances] = field(default_factory=dict)
@@ -126,6 +143,14 @@ class Given:
     def typical(self, quarter: Quarter) -> tuple[float, float]:
         """Deals and amount of the typical partner; NaN for a quarter the slice was not made for."""
         return self._typical.get(quarter.label, (np.nan, np.nan))
+
+    def wins(self, quarter: Quarter) -> tuple[float, float]:
+        """What the network won, and its median win; NaN for a quarter the slice was not made for."""
+        return self._wins.get(quarter.label, (np.nan, np.nan))
+
+    def ranks(self, quarter: Quarter) -> pd.DataFrame:
+        """The partner's own ranks; none for a quarter the slice was not made for."""
+        return self._ranks.get(quarter.label, UNRANKED)
 
     def experience(self, quarter: Quarter) -> Experience:
         """How much figures vary beyond chance; the textbook's for a quarter the slice was not made for."""
@@ -195,11 +220,14 @@ def given_to(book: Book, quarters: Sequence[Quarter], figures: Sequence[Figure],
     others = book.others
     earlier = [past for q in recent for past in landmarks(q)]
     own = pd.Index(book.prospects["prospect_id"])
+    own_id = book.partners["partner_id"].astype("str").tolist()
     return Given(
         first_day=others.first_day,
         statuses=others.statuses,
         priced=others.priced,
         _typical={quarter.label: others.typical(quarter) for quarter in quarters},
+        _wins={quarter.label: others.wins(quarter) for quarter in quarters},
+        _ranks={q.label: others.ranks(q).filter(own_id, axis=0) for q in quarters},
         _experience={quarter.label: others.experience(quarter) for quarter in quarters},
         _chances={q.label: cast("Chances", others.chances(q)) for q in (*quarters, *earlier)},
         _shared={q.label: others.shared_spend(q) for q in quarters},

@@ -25,12 +25,13 @@ from partnerkpi.errors import SystemProblem, UsageError
 from partnerkpi.expectation import COLUMNS
 from partnerkpi.experience import Experience
 from partnerkpi.forecast import Chances
+from partnerkpi.indices import RANKS
 from partnerkpi.others import SHARED, Given
 
 #: The file that makes a folder a slice.
 NAME = "slice.json"
 _ACCOUNT = ("ledger", "found", "set_aside")
-_OTHERS = ("typical", "experience", "chances", "expected", "shared", "peers")
+_OTHERS = ("references", "ranks", "experience", "chances", "expected", "shared", "peers")
 _FACTS = ("name", "currency", "time_zone", "fiscal_year_starts", "money_digits")
 _DAYS = ("as_of", "extracted_on")
 _STATUSES = ("statuses", "priced")
@@ -134,11 +135,12 @@ def _frame(folder: Path, name: str) -> pd.DataFrame:
 
 
 def _frames_of(others: Given) -> dict[str, pd.DataFrame]:
-    typical = [(quarter, *pair) for quarter, pair in others._typical.items()]
+    references = [(q, *pair, *others._wins[q]) for q, pair in others._typical.items()]
     chances = [line for quarter, known in others._chances.items() for line in _lines(quarter, known)]
     peers = [(*key, s.n, s.median, s.lower, s.upper) for key, s in others._peers.items()]
     return {
-        "typical": _typed(typical, {"quarter": "str", "deals": "float64", "amount": "float64"}),
+        "references": _typed(references, _REFERENCES),
+        "ranks": _stacked(others._ranks, _RANKED),
         "experience": pd.DataFrame({q: _numbers(e) for q, e in others._experience.items()}, dtype="float64"),
         "chances": _typed(chances, _CHANCES),
         "expected": _stacked(others._expected, _EXPECTED),
@@ -148,6 +150,8 @@ def _frames_of(others: Given) -> dict[str, pd.DataFrame]:
 
 
 _EXPECTED = {"quarter": "str", "prospect_id": "str", **dict.fromkeys(COLUMNS, "float64")}
+_RANKED = {"quarter": "str", "partner_id": "str", **dict.fromkeys(RANKS, "float64")}
+_REFERENCES = {"quarter": "str", **dict.fromkeys(("deals", "amount", "won", "usual_win"), "float64")}
 _SHARED = {"quarter": "str", "channel": "str", **dict.fromkeys(SHARED, "float64")}
 _OF_ALL = ("overall", "season", "excess", "common")
 _CHANCES = {"quarter": "str", "stage": "str", "age": "int64", "chance": "float64"}
@@ -202,9 +206,11 @@ def _typed(rows: list[tuple[Any, ...]], dtypes: Mapping[str, str]) -> pd.DataFra
 
 
 def _others_of(frames: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
-    typical, peers = (frames[name].itertuples(index=False, name=None) for name in ("typical", "peers"))
+    references, peers = (list(frames[n].itertuples(index=False, name=None)) for n in ("references", "peers"))
     return {
-        "_typical": {quarter: (deals, amount) for quarter, deals, amount in typical},
+        "_typical": {quarter: (deals, amount) for quarter, deals, amount, _, _ in references},
+        "_wins": {quarter: (won, usual) for quarter, _, _, won, usual in references},
+        "_ranks": _unstacked(frames["ranks"], _RANKED),
         "_experience": {q: _experience(frames["experience"][q].tolist()) for q in frames["experience"]},
         "_chances": {str(q): _chances(rows) for q, rows in frames["chances"].groupby("quarter", sort=False)},
         "_expected": _unstacked(frames["expected"], _EXPECTED),

@@ -30,7 +30,7 @@ from partnerkpi.errors import UsageError
 FEW = 5
 MISSING = "—"
 #: Units that are not an ISO currency code (money is written as its currency).
-PLAIN_UNITS = frozenset({"share", "days", "deals", "leads", "index", "ratio", "deals/month"})
+PLAIN_UNITS = frozenset({"share", "days", "deals", "leads", "index", "ratio", "rank", "deals/month"})
 COUNTED = frozenset({"days", "deals", "leads"})
 #: In words, which way a figure is good.
 DIRECTION = {"higher": "higher is better", "lower": "lower is better"}
@@ -99,6 +99,9 @@ class Code(Enum):
     COMMISSION_NOT_RECORDED = "commission rates are not recorded in this book"
     RIVALS_NOT_RECORDED = "competitors are not recorded in this book"
     FEW_TYPICAL = f"fewer than {FEW} partners won a deal in the four quarters before: there is no typical partner"
+    FEW_TO_RANK = f"fewer than {FEW} partners won anything with an amount: nobody is ranked"
+    TOO_FEW_TO_RANK = f"fewer than {FEW}: no rank"
+    OVER_EVERY_WEIGHT = "whatever weight the count is given: rank {best} to {worst}"
     PARTNERS_ONLY = "made for one partner beside a typical one: for partners only"
     JUDGED_BY_OTHERS = "made for a partner or rep judged by the others: for all together it would be 1"
     YEAR_BEFORE_NOT_RECORDED = "fewer than four quarters before this one are recorded"
@@ -295,6 +298,8 @@ def amount_text(value: float | None, unit: str) -> str:
         return number_text(value)
     if unit == "ratio":
         return say("{value} ×", value=number_text(value, 2))
+    if unit == "rank":
+        return say("rank {value}", value=figure_text(value, unit))
     currency, _, per = unit.partition("/")
     money = _money(value, currency)
     return say("{money} a day", money=money) if per else money
@@ -325,7 +330,7 @@ def span_text(low: float, high: float, unit: str) -> str:
 
 def figure_text(value: float, unit: str) -> str:
     """The value without a counted noun, as an axis has it: `41`, `33 %`, `€1,250`."""
-    if unit in COUNTED:
+    if unit in COUNTED or unit == "rank":
         return number_text(value, 0 if float(value).is_integer() or abs(value) >= 100 else 1)
     return amount_text(value, unit)
 

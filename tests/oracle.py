@@ -250,6 +250,20 @@ SELECT quarter, grp, m.n, CASE WHEN m.age IS NOT NULL AND (
 FROM middle m
 """
 
+# Among the partners with a win that has an amount; equal ones share the better rank.
+SCORE_RANK = f"""
+WITH brought AS (
+    SELECT quarter, {GROUP}, count(*) AS deals, sum(worth) AS amount FROM closed WHERE status = 'won' {SETS}
+),
+selling AS (FROM brought WHERE grp NOT IN ('all', 'unassigned') AND amount > 0)
+SELECT b.quarter, b.grp, b.deals AS n,
+       CASE WHEN b.deals >= 5 AND b.amount > 0
+                 AND (SELECT count(*) FROM selling s WHERE s.quarter = b.quarter) >= 5
+       THEN 1 + (SELECT count(*) FROM selling s WHERE s.quarter = b.quarter
+                 AND s.deals * s.amount > b.deals * b.amount * (1 + 1e-12)) END AS value
+FROM brought b WHERE grp NOT IN ('all', 'unassigned')
+"""
+
 # The typical partner by the four quarters before: three (of an even number four) middle values' mean, two digits;
 # nobody's below five partners.
 TYPICAL = f"""

@@ -21,7 +21,7 @@ NOUGHT = {
     "conflicts",
 }
 # An index against the typical partner, or one's own past, is a partner's.
-PARTNERS_ONLY = {"quality_score", "score_without_largest", "own_past", "observed_to_expected"}
+PARTNERS_ONLY = {"quality_score", "score_rank", "score_without_largest", "own_past", "observed_to_expected"}
 
 WINS = "EXISTS (FROM deals WHERE status = 'won')"
 PRICES = "EXISTS (FROM deals WHERE status = 'won' AND amount IS NOT NULL)"
@@ -40,6 +40,7 @@ NEEDS = {
     **dict.fromkeys(("won_amount", "won_amount_without_largest", "attainment", "to_go_coverage"), (PRICES,)),
     "commission_earned": (PRICES, "EXISTS (FROM partners WHERE commission_rate IS NOT NULL)"),
     **dict.fromkeys(("weighted_pipeline", "expected_wins", "expected_attainment"), ("true",)),
+    "score_rank": (PRICES,),
     "overdue_deals": (CLOSES,),
     "lost_to_rivals": ("EXISTS (FROM deals WHERE competitor IS NOT NULL)",),
     **dict.fromkeys(("marketing_channels", "paid", "earned", "owned"), (CHANNELS, MAP, PRICES)),

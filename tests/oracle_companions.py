@@ -11,7 +11,7 @@ from collections.abc import Callable
 import duckdb
 import numpy as np
 import pandas as pd
-from oracle import CURVES, GROUP, LIVES, SETS, TYPICAL
+from oracle import CURVES, GROUP, LIVES, SCORE_RANK, SETS, TYPICAL
 from oracle_forecast import EXPECTED_ATTAINMENT, EXPECTED_WINS, WEIGHTED_PIPELINE
 
 # Views shared by several companions, and the two that are asked often, as tables.
@@ -386,6 +386,7 @@ COMPANIONS: dict[str, str | Callable[[duckdb.DuckDBPyConnection], pd.DataFrame]]
     **{f"won_within_{days}": won_within(days, LIVES) for days in (30, 90, 180)},
     "sales_velocity": SALES_VELOCITY,
     "score_without_largest": SCORE_WITHOUT_LARGEST,
+    "score_rank": SCORE_RANK,
     "own_past": OWN_PAST,
     "identification": IDENTIFICATION,
     "conversion": CONVERSION,

@@ -30,7 +30,6 @@ RECORDED = (  # nothing sampled, or nothing known of how it strays
     *(
         "opportunity_pipeline",
         "open_deals",
-        "weighted_pipeline",
         "overdue_deals",
         "coverage",
         "to_go_coverage",
@@ -38,7 +37,7 @@ RECORDED = (  # nothing sampled, or nothing known of how it strays
     ),
     *("attainment", "deals_per_active_month", "cost_per_lead", "cost_per_won_deal", "return_on_spend", "by_amount"),
     *("return_without_largest", "won_amount_without_largest", "commission_earned"),
-    *("sales_velocity", "largest_deal_share", "without_largest", "own_past", "score_without_largest"),
+    *("sales_velocity", "largest_deal_share", "without_largest", "own_past", "score_without_largest", "score_rank"),
 )
 
 

@@ -69,6 +69,15 @@ class Others(Protocol):
     def typical(self, quarter: Quarter) -> tuple[float, float]:
         """Deals and amount of the typical partner of the quarter; NaN where there is none."""
 
+    def wins(self, quarter: Quarter) -> tuple[float, float]:
+        """What the network won in the quarter, and its median win of the two years that end with it; NaN without."""
+
+    def ranks(self, quarter: Quarter) -> pd.DataFrame:
+        """By partner, its `rank` by quality score, and the `best` and `worst` over every weight of the count.
+
+        Of the partners with a priced win in the quarter; no row for any below five such partners.
+        """
+
     def experience(self, quarter: Quarter) -> Experience:
         """How much figures vary beyond chance, as the network's quarters up to this one tell."""
 

@@ -8,7 +8,7 @@ has one, the figure is missing, as it is in a book that never records an open de
 sampled.
 
 Beside it stand the count; what the open deals are expected to bring by the end of the next two quarters, each weighted
-by its chance at its stage and age in the network's own past, in money and in wins with an interval (see
+by its chance at its stage and age in the network's own past, in money and in wins, each with an interval (see
 `partnerkpi.forecast`; `backtest` says what came of earlier forecasts); the pipeline's age, what is overdue, what rivals
 took, and how often the pipeline covers the target: all of it, and what is still to go.
 
@@ -35,7 +35,7 @@ import pandas as pd
 from partnerkpi.book import Book
 from partnerkpi.deals import closed_in, lasting_open, open_at, target_rows, targets_ahead, won_in
 from partnerkpi.forecast import AHEAD, landmarks, won_after
-from partnerkpi.indices import predicted
+from partnerkpi.indices import predicted, worth_of
 from partnerkpi.kpi import kpi, silent
 from partnerkpi.periods import Quarter
 from partnerkpi.recorded import NotRecorded, need_won_amounts
@@ -111,7 +111,8 @@ def with_chances(book: Book, quarter: Quarter) -> pd.DataFrame:
 @opportunity_pipeline.companion(
     title="Weighted pipeline",
     formula="sum of open amounts × the chance to be won by the end of the next two quarters, by stage and age",
-    statistic=recorded_total,
+    statistic=worth_of(),
+    note=silent,
 )
 def weighted_pipeline(book: Book, quarter: Quarter) -> pd.DataFrame:
     """What will the open deals bring by the end of the next two quarters, by the network's own record?"""
@@ -137,12 +138,14 @@ def expected_wins(book: Book, quarter: Quarter) -> pd.DataFrame:
     title="Expected share of the target",
     formula="weighted pipeline ÷ target of the next two quarters",
     unit="share",
-    statistic=ratio_or(Code.NO_TARGET_AHEAD),
+    on_cover="always",
+    statistic=worth_of(Code.NO_TARGET_AHEAD),
+    note=silent,
 )
 def expected_attainment(book: Book, quarter: Quarter) -> pd.DataFrame:
     """How much of the target of the next two quarters will the deals bring that are open now?"""
     worth = weighted_pipeline.rule(book, quarter)
-    return pd.concat([worth.assign(of=0.0, counted=True), targets_ahead(book, quarter, AHEAD)])
+    return pd.concat([worth.assign(of=0.0), targets_ahead(book, quarter, AHEAD)])
 
 
 @opportunity_pipeline.companion(

@@ -7,7 +7,7 @@ to two digits, and there is no typical partner below five. A higher score means 
 made for one partner: the whole network has none.
 
 Any one number for two things can mislead: twenty wins worth 200 against two worth 300, say; so the pair (W, R) itself
-stands beside a partner's score, with that of a typical partner.
+stands beside a partner's score, with that of a typical partner, and its rank over every weight of the count.
 
 >>> from partnerkpi.opening import book_of
 >>> wins = {"P1": [100], "P2": [100, 300], "P3": [250, 250], "P4": [200, 100], "P5": [900, 500, 100]}
@@ -33,7 +33,7 @@ import pandas as pd
 
 from partnerkpi.book import Book
 from partnerkpi.deals import won_in
-from partnerkpi.indices import index, index_against_past, index_without_largest
+from partnerkpi.indices import RANKS, index, index_against_past, index_without_largest, ranked
 from partnerkpi.kpi import kpi
 from partnerkpi.periods import Quarter
 from partnerkpi.recorded import NotRecorded, need_won_amounts
@@ -73,6 +73,22 @@ def quality_score(book: Book, quarter: Quarter) -> pd.DataFrame:
 def score_without_largest(book: Book, quarter: Quarter) -> pd.DataFrame:
     """What would the score be without the largest deal?"""
     return quality_score.rule(book, quarter)
+
+
+@quality_score.companion(
+    title="Rank by score",
+    formula="rank among the partners with a win, by deals^½ × amount^½; beside it the ranks over every weight",
+    unit="rank",
+    better="lower",
+    statistic=ranked,
+)
+def score_rank(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """Where does the partner stand among the others, and how far does that hang on the weight of the count?"""
+    need_won_amounts(book)
+    won = won_in(book.deals, quarter)
+    known = book.others.ranks(quarter)
+    each = known.reindex(won["partner_id"].astype("str")).set_axis(won.index)
+    return won.assign(**{name: each[name] for name in RANKS}, value=each["rank"])
 
 
 @quality_score.companion(

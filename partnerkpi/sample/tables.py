@@ -78,6 +78,8 @@ _REASONS = (*_LOST, *_ABANDONED, *_REFUSED, "conflict")
 _TEST = len(STATUSES)  # the status of the vendor's test entries
 _MINUTES = 6
 _REPS = 3
+#: The quarters after the book's last, for which targets are set already.
+_AHEAD = ("2026Q1", "2026Q2")
 _PIPELINE_TARGETS = ("display_without_wins", "fast", "slow")
 
 
@@ -349,16 +351,18 @@ def targets(world: World, expected: Expected) -> str:
     for partner in range(world.partners):
         index = np.arange(len(labels)) + partner * len(labels)
         ambition = (0.8 + 0.5 * world.draws.uniform("ambition", index)).tolist()
-        for number, quarter in enumerate(labels):
+        ambition += (0.8 + 0.5 * world.draws.uniform("ambition ahead", 2 * partner + np.arange(2))).tolist()
+        for place, quarter in enumerate((*labels, *_AHEAD)):
+            number = place if place < len(labels) else max(place - 4, 0)  # for what is to come: of the year before
             tiny = world.weight[partner] == 0
-            if not tiny and active[number, partner] == 0:
+            if not tiny and active[min(place, len(labels) - 1), partner] == 0:
                 continue
             who = f"{quarter},{world.partner_id(partner)}"
-            euro = int(expected.quarterly["won_cents"][partner, number]) / 100 * ambition[number]
+            euro = int(expected.quarterly["won_cents"][partner, number]) / 100 * ambition[place]
             won = max(1000 if tiny else 2000, 500 * round(euro / 500))
             lines.append(f"{who},won_amount,{won}.00\n")
             if tier[partner] == "gold":
-                deals = int(expected.quarterly["won"][partner, number]) / MILLION * ambition[number]
+                deals = int(expected.quarterly["won"][partner, number]) / MILLION * ambition[place]
                 lines.append(f"{who},deals,{max(1, round(deals))}\n")
             if partner in with_pipeline:
                 lines.append(f"{who},pipeline,{3 * won}.00\n")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from partnerkpi import compare, figures, plot
 from partnerkpi.book import Book
 from partnerkpi.compare import CLEAR, Change, Peers, Verdict
-from partnerkpi.deals import has_giant
+from partnerkpi.deals import giant
 from partnerkpi.estimate import Estimate
 from partnerkpi.figures import WHEN, figure
 from partnerkpi.kpi import Kpi
@@ -225,7 +225,7 @@ def cover(book: Book, quarter: str | Quarter) -> Shown:
 def _more(kpi: Kpi, book: Book, period: Quarter) -> list[str]:
     """What stands below a KPI's value on the cover: `Median deal size €1,930 (€1,320 to €2,610)`."""
     lines = []
-    carried = ("always", "giant") if has_giant(book, period) else ("always",)
+    carried = ("always", "giant") if len(giant(book, period)) else ("always",)
     for one in (one for one in kpi.companions if one.on_cover in carried):
         told = figure(one, book, period)
         if told.value is not None:
