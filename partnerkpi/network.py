@@ -78,8 +78,11 @@ def presence(book: Book, quarters: Sequence[Quarter]) -> Floats:
     return _there(begin, pd.Series([pd.NaT], dtype="datetime64[s]"), quarters)[0]
 
 
-def paces(book: Book, quarters: Sequence[Quarter]) -> tuple[pd.Index, Floats, Floats]:
-    """The partners' ids, the wins of each (rows) in each of the consecutive quarters, how much of it each was there."""
+def paces(book: Book, quarters: Sequence[Quarter], dated: str = "closed_on") -> tuple[pd.Index, Floats, Floats]:
+    """The partners' ids, the wins of each (rows) in each of the consecutive quarters, how much of it each was there.
+
+    Of deals that entered, whatever became of them, where the day that counts is `created_on`.
+    """
     partners = book.partners
     names = pd.Index(partners["partner_id"].astype("str"))
     known = [frame.groupby("partner_id", observed=True)["created_on"].min() for frame in (book.deals, book.leads)]
@@ -87,9 +90,10 @@ def paces(book: Book, quarters: Sequence[Quarter]) -> tuple[pd.Index, Floats, Fl
     begin = partners["joined_on"].fillna(pd.Series(first.to_numpy(), index=partners.index))
     if (opened := book.others.first_day) is not None:
         begin = begin.where(begin > opened, opened)
-    won = won_between(book.deals, quarters[0].start, quarters[-1].last_day)
+    won = book.deals
+    won = won_between(won, quarters[0].start, quarters[-1].last_day) if dated == "closed_on" else won
     seller = names.get_indexer(pd.Index(won["partner_id"].astype("str")))
-    place = _place(won["closed_on"], quarters)
+    place = _place(won[dated], quarters)
     mine = (seller >= 0) & (place >= 0)
     size = (len(names), len(quarters))
     counts = np.bincount(seller[mine] * size[1] + place[mine], minlength=size[0] * size[1]).reshape(size)

@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 
 from partnerkpi.book import Book, Others, Reading
 from partnerkpi.book.loading import load, read_only
+from partnerkpi.book.thresholds import thresholds_of
 from partnerkpi.others import Computed
 from partnerkpi.shipped import shipped
 from partnerkpi.slices import is_slice, read_slice
@@ -34,6 +35,7 @@ def open_book(folder: str | Path = "", as_of: str | None = None, *, allow_set_as
         return Book(
             name=config.name,
             currency=config.currency,
+            thresholds=thresholds_of(config.thresholds),
             time_zone=config.time_zone,
             fiscal_year_starts=config.fiscal_year_starts,
             as_of=loaded.as_of,

@@ -16,8 +16,9 @@ from typing import cast
 import numpy as np
 import pandas as pd
 
-from partnerkpi.book import Book, Figure, Spread
+from partnerkpi.book import Book, Figure, Judge, Spread
 from partnerkpi.deals import LOOKED_BACK, entered_in, priced, won_between, won_in
+from partnerkpi.errors import UsageError
 from partnerkpi.expectation import NOTHING, expectation
 from partnerkpi.experience import STEADY, Experience
 from partnerkpi.forecast import UNKNOWN, Chances, chances_of, landmarks
@@ -46,6 +47,7 @@ class Computed:
         self.experience = cache(lambda quarter: experience_of(self.whole, quarter))
         self.chances = cache(lambda quarter: chances_of(self.whole, quarter))
         self.shared_spend = cache(self._shared_spend)
+        self.judged = cache(lambda judge, quarter: judge(self.whole, quarter))
         self.expected = cache(lambda quarter: expectation(self.whole, quarter))
         self._values = cache(self._figures_of_partners)
 
@@ -138,6 +140,7 @@ class Given:
     _shared: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     _chances: Mapping[str, Chances] = field(default_factory=dict)
     _expected: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    _judged: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     _peers: Mapping[tuple[str, str], Spread] = field(default_factory=dict)
 
     def typical(self, quarter: Quarter) -> tuple[float, float]:
@@ -167,6 +170,16 @@ class Given:
     def expected(self, quarter: Quarter) -> pd.DataFrame:
         """The chances of the partner's own prospects; none for a quarter the slice was not made for."""
         return self._expected.get(quarter.label, NOTHING)
+
+    def judged(self, judge: Judge, quarter: Quarter) -> pd.DataFrame:
+        """The partner's own lines.
+
+        Raises:
+            UsageError: the slice was not made for the quarter: a verdict is one on a whole network.
+        """
+        if quarter.label not in self._judged:
+            raise UsageError(f"This slice cannot tell how its partner stands in {quarter.label}: open the whole book.")
+        return self._judged[quarter.label]
 
     def peers(self, figure: Figure, quarter: Quarter, partner: str) -> Spread:
         """What the others show; nobody for a figure or quarter the slice was not made for."""
@@ -211,11 +224,17 @@ def printed(value: float, unit: str) -> float:
     return round(value, min(_decimals(value), 2)) if unit == "share" else rounded(value)
 
 
-def given_to(book: Book, quarters: Sequence[Quarter], figures: Sequence[Figure], recent: Sequence[Quarter]) -> Given:
+def given_to(
+    book: Book,
+    quarters: Sequence[Quarter],
+    figures: Sequence[Figure],
+    recent: Sequence[Quarter],
+    judge: Judge | None = None,
+) -> Given:
     """What the kernel of one partner's notebooks may know of the others: aggregates, and its own prospects' chances.
 
     `book` is the partner's part (the whole book for the network's own notebooks), `quarters` those its notebooks look
-    back on, `figures` and `recent` the figures and quarters for which peers are shown.
+    back on, `figures` and `recent` the figures and quarters for which peers are shown, `judge` how each stands.
     """
     others = book.others
     earlier = [past for q in recent for past in landmarks(q)]
@@ -232,5 +251,11 @@ def given_to(book: Book, quarters: Sequence[Quarter], figures: Sequence[Figure],
         _chances={q.label: cast("Chances", others.chances(q)) for q in (*quarters, *earlier)},
         _shared={q.label: others.shared_spend(q) for q in quarters},
         _expected={q.label: others.expected(q).filter(own, axis=0) for q in quarters},
+        _judged={q.label: _own(others.judged(judge, q), book.partner) for q in recent if judge},
         _peers={(f.name, q.label): others.peers(f, q, book.partner) for q in recent for f in figures if book.partner},
     )
+
+
+def _own(judged: pd.DataFrame, partner: str) -> pd.DataFrame:
+    """The partner's own lines; all of them for the network."""
+    return judged[(judged["partner_id"] == partner).to_numpy()].reset_index(drop=True) if partner else judged

@@ -31,7 +31,7 @@ from partnerkpi.others import SHARED, Given
 #: The file that makes a folder a slice.
 NAME = "slice.json"
 _ACCOUNT = ("ledger", "found", "set_aside")
-_OTHERS = ("references", "ranks", "experience", "chances", "expected", "shared", "peers")
+_OTHERS = ("references", "ranks", "experience", "chances", "expected", "shared", "judged", "peers")
 _FACTS = ("name", "currency", "time_zone", "fiscal_year_starts", "money_digits")
 _DAYS = ("as_of", "extracted_on")
 _STATUSES = ("statuses", "priced")
@@ -59,6 +59,7 @@ def write_slice(book: Book, others: Given, folder: Path) -> None:
     facts |= {name: f"{getattr(book, name):%Y-%m-%d}" for name in _DAYS}
     facts |= {"partner": book.partner, "recorded": sorted(book.recorded), "digits": book.reading.digits}
     facts |= {name: sorted(getattr(others, name)) for name in _STATUSES}
+    facts["judged"] = sorted(others._judged)
     facts["first_day"] = None if others.first_day is None else f"{others.first_day:%Y-%m-%d}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -101,7 +102,7 @@ def read_slice(folder: Path, as_of: str | None = None) -> Book:
             first_day=None if first is None else pd.Timestamp(first).as_unit("s"),
             statuses=frozenset(facts["statuses"]),
             priced=frozenset(facts["priced"]),
-            **_others_of(frames),
+            **_others_of(frames, facts["judged"]),
         ),
         choices=(Choice("partner_id", (facts["partner"],)),) if facts["partner"] else (),
     )
@@ -117,7 +118,7 @@ def _facts(folder: Path) -> dict[str, Any]:
         facts = json.loads((folder / NAME).read_text(encoding="utf-8", errors="surrogatepass"))
     except (OSError, ValueError) as error:
         raise UsageError(f"The slice '{folder}' is damaged: {NAME} cannot be read ({error}).") from error
-    wanted = {*_FACTS, *_DAYS, "partner", "recorded", "digits", "first_day", *_STATUSES}
+    wanted = {*_FACTS, *_DAYS, "partner", "recorded", "digits", "first_day", "judged", *_STATUSES}
     if not isinstance(facts, dict) or wanted != facts.keys():
         raise UsageError(f"The slice '{folder}' is damaged: {NAME} is not what a review writes. Open the book instead.")
     return facts
@@ -136,9 +137,11 @@ def _frame(folder: Path, name: str) -> pd.DataFrame:
 
 def _frames_of(others: Given) -> dict[str, pd.DataFrame]:
     references = [(q, *pair, *others._wins[q]) for q, pair in others._typical.items()]
-    chances = [line for quarter, known in others._chances.items() for line in _lines(quarter, known)]
-    peers = [(*key, s.n, s.median, s.lower, s.upper) for key, s in others._peers.items()]
+    chances = [line for q, known in others._chances.items() for line in _lines(q, known)]
+    peers: list[tuple[Any, ...]] = [(*key, s.n, s.median, s.lower, s.upper) for key, s in others._peers.items()]
+    judged = [rows.assign(quarter=q) for q, rows in others._judged.items()]
     return {
+        "judged": pd.concat(judged, ignore_index=True) if judged else pd.DataFrame({"quarter": pd.Series(dtype="str")}),
         "references": _typed(references, _REFERENCES),
         "ranks": _stacked(others._ranks, _RANKED),
         "experience": pd.DataFrame({q: _numbers(e) for q, e in others._experience.items()}, dtype="float64"),
@@ -201,15 +204,24 @@ def _experience(numbers: list[float]) -> Experience:
     return Experience(**values)
 
 
+def _lines_of(rows: pd.DataFrame) -> pd.DataFrame:
+    """What a judge said, as it was: Arrow gives lists back as arrays."""
+    own = rows.drop(columns="quarter").reset_index(drop=True)
+    if "rows" not in own:
+        return own
+    return own.assign(rows=pd.Series(map(tuple, own["rows"]), index=own.index, dtype=object))
+
+
 def _typed(rows: list[tuple[Any, ...]], dtypes: Mapping[str, str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(dtypes)).astype(dict(dtypes))
 
 
-def _others_of(frames: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+def _others_of(frames: Mapping[str, pd.DataFrame], judged: list[str]) -> dict[str, Any]:
     references, peers = (list(frames[n].itertuples(index=False, name=None)) for n in ("references", "peers"))
     return {
         "_typical": {quarter: (deals, amount) for quarter, deals, amount, _, _ in references},
         "_wins": {quarter: (won, usual) for quarter, _, _, won, usual in references},
+        "_judged": {q: _lines_of(frames["judged"][frames["judged"]["quarter"] == q]) for q in judged},
         "_ranks": _unstacked(frames["ranks"], _RANKED),
         "_experience": {q: _experience(frames["experience"][q].tolist()) for q in frames["experience"]},
         "_chances": {str(q): _chances(rows) for q, rows in frames["chances"].groupby("quarter", sort=False)},

@@ -38,6 +38,7 @@ from partnerkpi.opening import open_book
 from partnerkpi.others import given_to
 from partnerkpi.periods import Quarter
 from partnerkpi.shipped import shipped
+from partnerkpi.signals.verdict import everything
 from partnerkpi.slices import write_slice
 
 #: The partner of the run that is about the whole network.
@@ -126,7 +127,7 @@ class Plan:
     def write_slice(self, partner: str, folder: Path) -> None:
         """Write what the notebooks of a partner (or of the network) may know."""
         mine = self.book.for_partner(partner)
-        write_slice(mine, given_to(mine, self._looked_back_on, self._compared, self.quarters), folder)
+        write_slice(mine, given_to(mine, self._looked_back_on, self._compared, self.quarters, everything), folder)
 
     @cached_property
     def _looked_back_on(self) -> tuple[Quarter, ...]:

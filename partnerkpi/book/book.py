@@ -14,6 +14,7 @@ from partnerkpi.book.levels import MEDIA, Choice, choice_of, chosen, media_of, v
 from partnerkpi.book.money import converted
 from partnerkpi.book.reading import Reading
 from partnerkpi.book.schema import TABLES
+from partnerkpi.book.thresholds import DEFAULTS, Thresholds
 from partnerkpi.errors import UsageError, nearest
 from partnerkpi.experience import Experience
 from partnerkpi.periods import Quarter, last_complete, quarter_of
@@ -96,8 +97,18 @@ class Others(Protocol):
         By `prospect_id`; see `partnerkpi.expectation`.
         """
 
+    def judged(self, judge: Judge, quarter: Quarter) -> pd.DataFrame:
+        """What a judge of the whole network says of the quarter; in one partner's part its own lines alone."""
+
     def peers(self, figure: Figure, quarter: Quarter, partner: str) -> Spread:
         """What the partners other than this one show."""
+
+
+class Judge(Hashable, Protocol):
+    """What tells of every partner of a whole book, each line with its `partner_id`."""
+
+    def __call__(self, book: Book, quarter: Quarter) -> pd.DataFrame:
+        """One or more lines per partner."""
 
 
 class Figure(Hashable, Protocol):
@@ -122,7 +133,8 @@ class Book:
     - `extracted_on`: the day of the export;
     - `reading`: the account of all rows and money read, and the faults;
     - `others`: what may be known of the whole network, whatever part of it this book is;
-    - `choices`: what `where` and `without` were asked for.
+    - `choices`: what `where` and `without` were asked for;
+    - `thresholds`: from where on a fact is a signal.
     """
 
     name: str
@@ -137,6 +149,7 @@ class Book:
     reading: Reading = field(repr=False)
     others: Others = field(repr=False)
     choices: tuple[Choice, ...] = ()
+    thresholds: Thresholds = DEFAULTS
     _asked: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
 
     def table(self, name: str) -> pd.DataFrame:

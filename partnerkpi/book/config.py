@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
+from partnerkpi.book import thresholds
 from partnerkpi.book.schema import ENUMERATED, TABLES, Table
 from partnerkpi.errors import SystemProblem, UsageError, nearest
 
@@ -88,6 +89,7 @@ class BookConfig:
     fiscal_year_starts: int
     extracted_on: pd.Timestamp
     tables: Mapping[str, TableConfig]
+    thresholds: Mapping[str, float] = field(default_factory=dict)
 
 
 def read_config(folder: Path) -> BookConfig:
@@ -114,7 +116,7 @@ def read_config(folder: Path) -> BookConfig:
     except OSError as error:
         raise SystemProblem(f"The file '{path}' cannot be read: {error.strerror}.") from error
     for key in content:
-        _check_name(key, ("book", *TABLES), f"[{key}]")
+        _check_name(key, ("book", "thresholds", *TABLES), f"[{key}]")
     if "book" not in content:
         raise UsageError(f"{path} has no [book]. It begins like this:\n\n{EXAMPLE}")
     book = _mapping(content["book"], "[book]")
@@ -134,7 +136,17 @@ def read_config(folder: Path) -> BookConfig:
         fiscal_year_starts=_month(book.get("fiscal_year_starts", 1)),
         extracted_on=_day(book),
         tables=tables,
+        thresholds=_thresholds(content.get("thresholds", {})),
     )
+
+
+def _thresholds(section: Any) -> dict[str, float]:
+    given = _mapping(section, "[thresholds]")
+    for key, value in given.items():
+        _check_name(key, thresholds.names(), f"[thresholds] {key}")
+        if fault := thresholds.fault_of(key, value):
+            raise UsageError(f"{NAME}, [thresholds] {key}: it must be {fault}, not {value!r}.")
+    return {key: float(value) for key, value in given.items()}
 
 
 def _table(table: Table, section: Any, folder: Path) -> TableConfig:

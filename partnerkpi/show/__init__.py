@@ -3,7 +3,8 @@
 Outside text is escaped in one place, the templates of this room; notebooks hold no markup and no numbers of their own.
 """
 
-from partnerkpi.show.cards import companions, cover, definition, headline, trend
+from partnerkpi.show.cards import companions, definition, headline, trend
+from partnerkpi.show.cover import cover
 from partnerkpi.show.html import END, End, Shown, end, picture
 from partnerkpi.show.tables import about, backtest, breakdown, media, prepare, rows, scores, what_if
 

@@ -1,4 +1,4 @@
-"""Cards: what a KPI means, what it says for a quarter, and beside what it stands; the cover puts them all together."""
+"""Cards: what a KPI means, what it says for a quarter, and beside what it stands."""
 
 from __future__ import annotations
 
@@ -9,18 +9,16 @@ from dataclasses import dataclass, replace
 from partnerkpi import compare, figures, plot
 from partnerkpi.book import Book
 from partnerkpi.compare import CLEAR, Change, Peers, Verdict
-from partnerkpi.deals import giant
 from partnerkpi.estimate import Estimate
 from partnerkpi.figures import WHEN, figure
 from partnerkpi.kpi import Kpi
-from partnerkpi.kpis import KPIS
 from partnerkpi.kpis.number_of_deals import number_of_deals, won_amount
 from partnerkpi.kpis.quality_score import quality_score
 from partnerkpi.periods import Quarter
 from partnerkpi.show.html import Shown, picture, render
 from partnerkpi.show.tables import Cell, estimate_cells, estimate_head, plain_cell, table_of
 from partnerkpi.statistics import IN_FULL
-from partnerkpi.wording import DIRECTION, FEW, MISSING, amount_text, listed, say, span_text, unit_text
+from partnerkpi.wording import DIRECTION, FEW, MISSING, amount_text, say, span_text, unit_text
 
 
 @dataclass(frozen=True)
@@ -191,96 +189,6 @@ def trend(kpi: Kpi, book: Book, quarters: Sequence[str | Quarter]) -> Shown:
     return picture(ax, alt=kpi.described(table))
 
 
-def cover(book: Book, quarter: str | Quarter) -> Shown:
-    """The KPIs, each with value, interval, count, change in words and peers; above them what to look at first."""
-    period = book.quarter(quarter)
-    standings = [standing(kpi, book, period) for kpi in KPIS]
-    lines = [
-        {
-            "stands": stands,
-            "kpi": stands.kpi,
-            "now": stands.now,
-            "value": amount_text(stands.now.value, stands.now.unit),
-            "beside": stands.instead or say(DIRECTION[stands.kpi.better]),
-            "more": _more(stands.kpi, book, period),
-            "peers": _among(stands.peers),
-        }
-        for stands in standings
-    ]
-    first = sentences(standings)
-    html = render(
-        "cover.html",
-        lines=lines,
-        sentences=first,
-        period=period,
-        missing=MISSING,
-        with_peers=bool(book.partner),
-    )
-    return Shown(
-        html,
-        "\n".join([say("Review of {quarter}", quarter=str(period)), *first, *(stands.line for stands in standings)]),
-    )
-
-
-def _more(kpi: Kpi, book: Book, period: Quarter) -> list[str]:
-    """What stands below a KPI's value on the cover: `Median deal size €1,930 (€1,320 to €2,610)`."""
-    lines = []
-    carried = ("always", "giant") if len(giant(book, period)) else ("always",)
-    for one in (one for one in kpi.companions if one.on_cover in carried):
-        told = figure(one, book, period)
-        if told.value is not None:
-            value = amount_text(told.value, told.unit)
-            span = f" ({told.interval_text})" if told.interval_text else ""
-            lines.append(f"{say(one.title)} {value}{span}")
-    return lines
-
-
-def sentences(standings: Sequence[Standing]) -> list[str]:
-    """What to look at first, in words: clear changes, figures outside the peers' middle half, figures that are missing.
-
-    Nothing is said of figures with fewer than five rows.
-    """
-    clear = [_changed_sentence(s) for verdict in reversed(CLEAR) for s in standings if s.change.verdict is verdict]
-    below, above = (
-        [say(s.kpi.title) for s in standings if s.beyond_peers and s.figure.better == better]
-        for better in ("higher", "lower")
-    )
-    if below:
-        clear.append(say("Below the middle half of the peers, interval and all: {figures}.", figures=listed(below)))
-    if above:
-        clear.append(
-            say(
-                "Above the middle half of the peers, interval and all, where lower is better: {figures}.",
-                figures=listed(above),
-            )
-        )
-    measured = any(s.now.value is not None and not s.now.few for s in standings)
-    if not clear:
-        nothing = say("Nothing to act on: no clear change from its own past, nothing clearly behind the peers.")
-        clear.append(nothing if measured else say("Too little happened this quarter to say anything of it."))
-    missing = [say(s.kpi.title) for s in standings if s.now.value is None]
-    if missing:
-        clear.append(say("Not measured this quarter, with the reason beside it: {figures}.", figures=listed(missing)))
-    few = [say(s.kpi.title) for s in standings if s.now.value is not None and 0 < s.now.n < FEW and not s.kpi.counted]
-    if few:
-        clear.append(say("Fewer than {few} rows, too few to compare: {figures}.", few=FEW, figures=listed(few)))
-    return clear
-
-
-def _changed_sentence(stands: Standing) -> str:
-    """One figure that clearly changed, in the KPI's own words: `Deals became larger, clearly: €6 now; 2024Q4: €4.`"""
-    change = stands.change
-    risen = change.value is not None and change.value > 0
-    before, now = (amount_text(e.value, e.unit) for e in (change.before, change.now))
-    return say(
-        "{what}, clearly: {now} now; {quarter}: {before}.",
-        what=say(stands.figure.rose if risen else stands.figure.fell),
-        before=before,
-        quarter=change.against,
-        now=now,
-    )
-
-
 def standing(kpi: Kpi, book: Book, period: Quarter) -> Standing:
     """The KPI's figure and everything it is compared with."""
     leads = kpi.leading(book, period)
@@ -295,7 +203,7 @@ def standing(kpi: Kpi, book: Book, period: Quarter) -> Standing:
     peers = compare.peers(leads, book, period)
     lines = _past(before, year_before, change)
     if book.partner:
-        lines.append(_among(peers))
+        lines.append(among(peers))
     if kpi is number_of_deals:
         lines.append(_against_target(compare.target(book, period)))
     if kpi is quality_score and now.value is not None:
@@ -339,7 +247,8 @@ def _said_of(change: Change) -> str:
     return str(change.verdict)
 
 
-def _among(peers: Peers) -> Comparison:
+def among(peers: Peers) -> Comparison:
+    """What the peers show, as a line beside a figure."""
     if peers.median is None:
         return Comparison(say("Peers"), MISSING, say("not shown: {reason}", reason=peers.reason))
     text = say("median {median}", median=amount_text(peers.median, peers.unit))

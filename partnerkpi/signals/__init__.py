@@ -1,0 +1,10 @@
+"""Signals: what there is to say of a partner, how sure it is, and which rows say it.
+
+- `signal`: what one is made of; `chance`: how likely chance does as much;
+- `facts`, `past`, `rest`: what is recorded, against one's own past, against the others; `kinds`: the table of all;
+- `family`: all signals of a review, with one error rate.
+"""
+
+from partnerkpi.signals.family import signals
+
+__all__ = ["signals"]

@@ -1,0 +1,231 @@
+"""Recorded facts: counted, not tested. Each says something of every partner it holds for, with what the others show."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from partnerkpi.book import Book
+from partnerkpi.deals import DECIDED, giant, lasting_open, open_at, target_rows, won_between, won_in
+from partnerkpi.periods import Quarter
+from partnerkpi.signals.signal import Found, found, grouped, ids_of, nobody
+
+#: A lead older than so many days waits for its answer too long; so many days are a quarter.
+QUARTER_DAYS = 92
+
+
+def year_target(book: Book, quarter: Quarter) -> Found:
+    """Won amount of four quarters against their targets, of partners that have one for each."""
+    targets = pd.concat([target_rows(book, q) for q in quarter.back(4)])
+    if not len(targets) or not book.records("targets.partner_id"):
+        return nobody()
+    aim = grouped(targets["of"], targets["partner_id"])
+    many = grouped(targets["of"] * 0 + 1, targets["partner_id"])
+    aim = aim[(many == 4) & (aim > 0)]
+    won = won_between(book.deals, *quarter.year)
+    reached = grouped(won["amount"], won["partner_id"]).reindex(aim.index, fill_value=0.0)
+    n = won["partner_id"].value_counts().reindex(aim.index, fill_value=0)
+    return found(value=reached / aim, usual=aim, n=n, stake=aim - reached, effect=reached)
+
+
+def quarter_target(book: Book, quarter: Quarter) -> Found:
+    """Won amount of a complete quarter against its target, and how often chance alone brings so few wins.
+
+    `p`: the partner's own pace of the eight quarters before, season in, brings as few wins or fewer.
+    """
+    from scipy.stats import nbinom
+
+    targets = target_rows(book, quarter)
+    if not len(targets) or not book.records("targets.partner_id") or not quarter.complete:
+        return nobody()
+    aim = grouped(targets["of"], targets["partner_id"])
+    aim = aim[aim > 0]
+    won = won_in(book.deals, quarter)
+    reached = grouped(won["amount"], won["partner_id"]).reindex(aim.index, fill_value=0.0)
+    n = won["partner_id"].value_counts().reindex(aim.index, fill_value=0)
+    known = book.others.experience(quarter)
+    past = quarter.before.back(8)
+    before = won_between(book.deals, past[0].start, past[-1].last_day)
+    season = sum(known.season[q.number - 1] for q in past)
+    pace = (
+        before["partner_id"].value_counts().reindex(aim.index, fill_value=0) * known.season[quarter.number - 1] / season
+    )
+    shape = 1 / max(known.pace, 1e-6)
+    chance = nbinom.cdf(n, shape, shape / (shape + np.maximum(pace, 1e-9)))
+    return found(value=reached / aim, usual=aim, n=n, stake=aim - reached, effect=reached, p=chance)
+
+
+def overdue(book: Book, quarter: Quarter) -> Found:
+    """Open deals whose expected close has passed: their share of the pipeline's money, and that of all partners."""
+    if not (book.records("deals.expected_close_on") or book.records("history.expected_close_on")):
+        return nobody()
+    deals = open_at(book, quarter.last_day)
+    late = deals[(deals["expected_close_on"] < quarter.last_day).to_numpy()]
+    money, late_money = (grouped(d["amount"], d["partner_id"]) for d in (deals, late))
+    whole = float(deals["amount"].sum())
+    n = late["partner_id"].value_counts()
+    n = n[n > 0]
+    oldest = (quarter.last_day - late.groupby("partner_id", observed=True)["expected_close_on"].min()).dt.days
+    money, late_money = money.reindex(n.index), late_money.reindex(n.index)
+    return found(
+        value=late_money / money.where(money > 0),
+        usual=float(late["amount"].sum()) / whole if whole else np.nan,
+        n=n,
+        stake=late_money,
+        effect=oldest,
+        rows=ids_of(late, "deal_id"),
+    )
+
+
+def rivals(book: Book, quarter: Quarter) -> Found:
+    """Open deals for which a rival is named."""
+    if not book.records("deals.competitor"):
+        return nobody()
+    open_ids = lasting_open(book, quarter.last_day)["deal_id"]
+    deals = book.deals
+    deals = deals[deals["deal_id"].isin(open_ids).to_numpy() & deals["competitor"].notna().to_numpy()]
+    n = deals["partner_id"].value_counts()
+    n = n[n > 0]
+    money = grouped(deals["amount"], deals["partner_id"]).reindex(n.index)
+    return found(value=money, n=n, stake=money, rows=ids_of(deals, "deal_id"))
+
+
+def leads_waiting(book: Book, quarter: Quarter) -> Found:
+    """Leads without an answer for a quarter and longer: their share of the leads of the year, and that of all."""
+    prospects = book.prospects
+    leads = prospects[(prospects["kind"] == "lead").to_numpy()]
+    year_ago = quarter.year[0]
+    edge = quarter.last_day - pd.Timedelta(days=QUARTER_DAYS)
+    then_open = leads["closed_on"].isna() | (leads["closed_on"] > quarter.last_day)
+    waiting = leads[(then_open & (leads["created_on"] <= edge)).to_numpy()]
+    taken = book.leads[book.leads["created_on"].between(year_ago, quarter.last_day)]
+    n = waiting["partner_id"].value_counts()
+    n = n[n > 0]
+    of = taken["partner_id"].value_counts().reindex(n.index, fill_value=0) + (
+        waiting[waiting["created_on"] < year_ago]["partner_id"].value_counts().reindex(n.index, fill_value=0)
+    )
+    won = won_between(book.prospects, *quarter.year)
+    ended = prospects[prospects["status"].isin((*DECIDED, "rejected")) & prospects["closed_on"].between(*quarter.year)]
+    worth = float(won["amount"].mean()) * len(won) / max(len(ended), 1) if len(won) else 0.0
+    usual = len(waiting) / max(len(taken), 1)
+    return found(value=n / of.clip(lower=1), usual=usual, n=n, stake=n * worth, rows=ids_of(waiting, "prospect_id"))
+
+
+def spend_without_win(book: Book, quarter: Quarter) -> Found:
+    """A paid channel that cost money in the last year and never won, of all its decided prospects so far.
+
+    Of several such channels the one with the most decided; `label` names it, `usual` is its close rate elsewhere.
+    """
+    spend, prospects = book.spend, book.prospects
+    spend = spend[spend["month"].between(quarter.year[0], quarter.last_day) & (spend["amount"] > 0)]
+    decided = prospects[prospects["status"].isin(DECIDED) & (prospects["closed_on"] <= quarter.last_day)]
+    if not len(spend) or not book.records("spend.partner_id"):
+        return nobody()
+    cost = spend.groupby(["partner_id", "channel"], observed=True)["amount"].sum()
+    key = [decided["partner_id"].astype("str"), decided["channel"].astype("str")]
+    each = (decided["status"] == "won").groupby(key).agg(["size", "sum"])
+    names = pd.MultiIndex.from_tuples([(str(p), str(c)) for p, c in cost.index])
+    each = each.reindex(names, fill_value=0).assign(cost=cost.to_numpy())
+    dead = each[(each["sum"] == 0) & (each["size"] > 0)].sort_values("size", ascending=False, kind="stable")
+    dead = dead[~dead.index.get_level_values(0).duplicated()]
+    channel = dead.index.get_level_values(1)
+    dead.index = dead.index.get_level_values(0)
+    won, by_channel = (decided["status"] == "won"), decided["channel"].astype("str")
+    elsewhere = [
+        float(won[(by_channel == c) & (decided["partner_id"].astype("str") != p)].mean())
+        for p, c in zip(dead.index, channel, strict=True)
+    ]
+    mine = decided[pd.MultiIndex.from_arrays(key).isin(list(zip(dead.index, channel, strict=True)))]
+    usual = pd.Series(elsewhere, index=dead.index, dtype="float64")
+    label = pd.Series(channel, index=dead.index, dtype="str")
+    stake = dead["cost"].astype("float64")
+    return found(
+        value=stake * 0, usual=usual, n=dead["size"], stake=stake, label=label, rows=ids_of(mine, "prospect_id")
+    )
+
+
+def giants(book: Book, quarter: Quarter) -> Found:
+    """One deal that carries the partner's quarter: its share, and the won amount without it."""
+    won = won_in(book.deals, quarter)
+    sold = won["partner_id"].dropna().unique()
+    largest = [giant(book.where(partner_id=str(p)), quarter) for p in sold]
+    rows = pd.concat([one for one in largest if len(one)]) if any(map(len, largest)) else won.iloc[:0]
+    size = rows.set_index(rows["partner_id"].astype("str"))["amount"]
+    whole = grouped(won["amount"], won["partner_id"]).reindex(size.index)
+    label = rows.set_index(size.index)["deal_id"]
+    return found(
+        value=size / whole, usual=whole - size, n=size * 0 + 1, stake=size, label=label, rows=ids_of(rows, "deal_id")
+    )
+
+
+def joined(book: Book, quarter: Quarter) -> Found:
+    """Partners that joined in the four quarters: `value` days ago."""
+    partners = book.partners
+    rows = partners[partners["joined_on"].between(quarter.year[0], quarter.last_day).to_numpy()]
+    return _of_day(rows, "joined_on", quarter)
+
+
+def left(book: Book, quarter: Quarter) -> Found:
+    """Partners that have left the programme by the quarter's end."""
+    partners = book.partners
+    return _of_day(partners[(partners["left_on"] <= quarter.last_day).to_numpy()], "left_on", quarter)
+
+
+def took_over(book: Book, quarter: Quarter) -> Found:
+    """Partners to which at least three open deals came from one other within the year; `label` names that one."""
+    return _moved(book, quarter, "to", "from")
+
+
+def handed_over(book: Book, quarter: Quarter) -> Found:
+    """Partners of which at least three open deals went to one other within the year; `label` names that one."""
+    return _moved(book, quarter, "from", "to")
+
+
+def _moved(book: Book, quarter: Quarter, of: str, other: str) -> Found:
+    spells = book.spells
+    spells = spells[(spells["from_day"] <= quarter.last_day).to_numpy()]
+    owner, deal = spells["partner_id"].astype("str").to_numpy(dtype=object), spells["deal"].to_numpy()
+    came = np.zeros(len(spells), dtype=bool)
+    came[1:] = (deal[1:] == deal[:-1]) & (owner[1:] != owner[:-1]) & spells["partner_id"].notna().to_numpy()[1:]
+    came[1:] &= spells["partner_id"].notna().to_numpy()[:-1]
+    came &= (spells["status"] == "open").to_numpy() & (spells["from_day"] >= quarter.year[0]).to_numpy()
+    at = np.flatnonzero(came)
+    moved = pd.DataFrame({"to": owner[at], "from": owner[at - 1], "deal_id": spells["deal_id"].to_numpy()[at]})
+    moved = moved.assign(partner_id=moved[of])
+    pairs = (
+        moved.groupby(["partner_id", other]).size().sort_values(ascending=False, kind="stable").reset_index(name="n")
+    )
+    pairs = pairs[(pairs["n"] >= 3) & ~pairs["partner_id"].duplicated()].set_index("partner_id")
+    mine = moved[moved["partner_id"].isin(pairs.index)]
+    return found(value=pairs["n"].astype("float64"), n=pairs["n"], label=pairs[other], rows=ids_of(mine, "deal_id"))
+
+
+def no_deals(book: Book, quarter: Quarter) -> Found:
+    """Partners that are there and have had no deal and no lead for a year: open, entered or ended."""
+    first = quarter.year[0]
+    partners = book.partners
+    there = partners[~(partners["left_on"] <= quarter.last_day) & ~(partners["joined_on"] >= first)]
+    seen = book.prospects
+    alive = (seen["created_on"] <= quarter.last_day) & (
+        (seen["created_on"] >= first) | seen["closed_on"].isna() | (seen["closed_on"] >= first)
+    )
+    active = set(seen["partner_id"][alive.to_numpy()].dropna().astype("str"))
+    ids = pd.Index([p for p in there["partner_id"].astype("str") if p not in active])
+    last = seen[seen["created_on"] <= quarter.last_day].groupby("partner_id", observed=True)["created_on"].max()
+    days = (quarter.last_day - last.reindex(ids)).dt.days
+    return found(value=days, n=pd.Series(0, index=ids))
+
+
+def slow_answers(book: Book, quarter: Quarter) -> Found:
+    """Registrations of the quarter: median days until the vendor accepted them, and that of all."""
+    deals = book.deals
+    taken = deals[deals["accepted_on"].between(quarter.start, quarter.last_day).to_numpy()]
+    days = (taken["accepted_on"] - taken["registered_on"]).dt.days.astype("float64")
+    who = taken["partner_id"].astype("str").where(taken["partner_id"].notna())
+    each = days.groupby(who).agg(["median", "size"])
+    return found(value=each["median"], usual=float(days.median()) if len(days) else np.nan, n=each["size"])
+
+
+def _of_day(rows: pd.DataFrame, column: str, quarter: Quarter) -> Found:
+    day = rows.set_index(rows["partner_id"].astype("str"))[column]
+    return found(value=(quarter.last_day - day).dt.days, n=(day - day).dt.days + 1, label=day.dt.strftime("%Y-%m-%d"))

@@ -1,0 +1,112 @@
+"""The verdict on the whole network, and who in it needs attention first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from partnerkpi.book import Book
+from partnerkpi.deals import giant, target_rows, won_in
+from partnerkpi.periods import Quarter
+from partnerkpi.signals.family import CLEAR, OVER
+from partnerkpi.signals.sentences import sentence
+from partnerkpi.signals.verdict import Judgement, Standing, everything, standing_of
+from partnerkpi.wording import MISSING, amount_text, listed, say
+
+#: So many partners get a line on the first page: more nobody can look after in a quarter.
+MOST = 8
+_ORDER = (Standing.ACT, Standing.WATCH, Standing.LEFT, Standing.JOINED, Standing.ON_TRACK)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One partner that needs attention: how it stands, what shows it, since when, and who looks after it."""
+
+    partner: str
+    name: str
+    standing: str
+    what: str
+    since: str
+    manager: str
+
+
+def standings(book: Book, quarter: Quarter) -> dict[str, Standing]:
+    """How each partner of a whole book stands."""
+    table = book.others.judged(everything, quarter)
+    shown = table[(table["weight"].ne("") & table["state"].ne(OVER)).to_numpy()]
+    groups = dict(tuple(shown.groupby("partner_id", sort=False)))
+    return {p: standing_of(groups.get(p, shown.iloc[:0]), book.for_partner(p), quarter) for p in book.partner_ids}
+
+
+def attention(book: Book, quarter: Quarter) -> tuple[Line, ...]:
+    """At most eight partners: those to act on first, by the money at stake, then those to watch, then the best news."""
+    table = book.others.judged(everything, quarter)
+    shown = table[(table["weight"].isin(["act", "watch", "good"]) & table["state"].ne(OVER)).to_numpy()]
+    facts = book.partners.set_index("partner_id")
+    lines = []
+    for partner, stands in standings(book, quarter).items():
+        mine = shown[(shown["partner_id"] == partner).to_numpy()]
+        if stands is Standing.ON_TRACK:
+            mine = mine[(mine["sure"] == CLEAR).to_numpy()]
+        else:
+            mine = mine[(mine["weight"] != "good").to_numpy()]
+        if stands not in (Standing.ACT, Standing.WATCH, Standing.ON_TRACK) or not len(mine):
+            continue
+        first = mine.iloc[:2]
+        stake = float(mine["stake"].max()) if mine["stake"].notna().any() else 0.0
+        told = " ".join(sentence(line, book.currency) for line in first.itertuples(index=False))
+        known = facts.loc[partner]
+        name, manager = (str(known[c]) if pd.notna(known[c]) else MISSING for c in ("name", "manager"))
+        word = say("praise") if stands is Standing.ON_TRACK else str(stands)
+        line = Line(partner, name, word, told, str(first["since"].min()), manager)
+        lines.append((_ORDER.index(stands), -stake, line))
+    return tuple(line for *_, line in sorted(lines, key=lambda one: one[:2])[:MOST])
+
+
+def network_judgement(book: Book, quarter: str | Quarter) -> Judgement:
+    """The verdict on a whole network: its target with and without a giant, and how many partners stand how."""
+    this = book.quarter(quarter)
+    won = float(won_in(book.deals, this)["amount"].sum())
+    aims = [float(target_rows(book, q)["of"].sum()) for q in this.back(4)]
+    year = sum(book.others.wins(q)[0] for q in this.back(4))
+    giants = giant(book, this)
+    words = {"won": amount_text(won, book.currency)}
+    share = year / sum(aims) if all(aims) else None
+    if not this.complete:
+        headline = say("{won} won in {n} of {days} days.", None, n=this.days_so_far, days=this.days, **words)
+    elif aims[-1]:
+        words["share"] = amount_text(won / aims[-1], "share")
+        headline = say("{won} won, {share} of the quarter's target.", None, **words)
+    else:
+        headline = say("{won} won.", None, **words)
+    because = []
+    if len(giants) and aims[-1] and this.complete:
+        largest = float(giants["amount"].iloc[0])
+        without = amount_text((won - largest) / aims[-1], "share")
+        because.append(
+            say("Without one deal of {worth} it is {share}.", worth=amount_text(largest, book.currency), share=without)
+        )
+    if share is not None:
+        because.append(say("In four quarters it is {share}.", share=amount_text(share, "share")))
+    stands = pd.Series([str(s) for s in standings(book, this).values()]).value_counts()
+    because.append(say("Partners: {list}.", list=listed([f"{n} {word}" for word, n in stands.items()])))
+    limits = book.thresholds
+    worst = min(
+        [s for s in (share, won / aims[-1] if aims[-1] and this.complete else None) if s is not None], default=None
+    )
+    standing = Standing.TOO_LITTLE
+    if share is not None:
+        standing = Standing.ACT if share < limits.year_act else Standing.ON_TRACK
+        if standing is Standing.ON_TRACK and (
+            share < limits.year_watch or len(giants) or (worst or 1) < limits.quarter_watch
+        ):
+            standing = Standing.WATCH
+    table = book.others.judged(everything, this)
+    tests = int(table["tests"].max()) if len(table) else 0
+    sure = say(
+        "{n} test of all partners is one family: at most one in ten of those told is false.",
+        "{n} tests of all partners are one family: at most one in ten of those told is false.",
+        n=tests,
+    )
+    return Judgement(standing, headline, tuple(because), sure, (), table.iloc[:0])

@@ -1,0 +1,246 @@
+"""A partner against its own past: the last four quarters against the four before, and this quarter's wins.
+
+Full years hold every season once, so none has to be taken out. What makes a partner's paces, customers and rates less
+sure than independent deals would be is the network's experience, as everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from partnerkpi.book import Book
+from partnerkpi.deals import DECIDED, brought_by_partner, ended_in, known_to_vendor, priced, won_between, won_in
+from partnerkpi.experience import Floats, Ints, pace_variance
+from partnerkpi.intervals import Z, design_effect
+from partnerkpi.kpis.deal_velocity import deal_velocity
+from partnerkpi.network import paces
+from partnerkpi.periods import Quarter
+from partnerkpi.signals.chance import p_of, share_of_counts, two_rates
+from partnerkpi.signals.signal import Found, found, ids_of, nobody
+
+#: Fewer than so many rows on either side of a rate, size or duration are not compared; of a count, together.
+FEWEST = 5
+
+
+def wins_of_year(book: Book, quarter: Quarter) -> Found:
+    """Wins of four quarters against those of the four before, of partners that were there in all eight."""
+    past = quarter.back(8)
+    ids, counts, there = paces(book, past)
+    full = (there > 0).all(axis=1)
+    before, now = counts[:, :4].sum(axis=1), counts[:, 4:].sum(axis=1)
+    return _counts(book, quarter, ids, now, before, np.full(len(ids), 0.5), 8, full & (now + before >= FEWEST))
+
+
+def wins_of_quarter(book: Book, quarter: Quarter) -> Found:
+    """Wins of a complete quarter against the eight before, season and days of membership in."""
+    if not quarter.complete:
+        return nobody()
+    past = quarter.back(9)
+    ids, counts, there = paces(book, past)
+    season = np.array([book.others.experience(quarter).season[q.number - 1] for q in past])
+    weight = there * season
+    share = np.divide(weight[:, -1], weight.sum(axis=1), out=np.zeros(len(ids)), where=weight.sum(axis=1) > 0)
+    now, before = counts[:, -1], (counts * (there > 0))[:, :-1].sum(axis=1)
+    told = (there > 0).sum(axis=1) >= FEWEST
+    told &= (there[:, -1] > 0) & (now + before >= FEWEST)
+    return _counts(book, quarter, ids, now, before, share, 9, told)
+
+
+def _counts(
+    book: Book,
+    quarter: Quarter,
+    ids: pd.Index,
+    now: Floats,
+    before: Floats,
+    share: Floats,
+    quarters: int,
+    told: Floats,
+) -> Found:
+    known = book.others.experience(quarter)
+    strength = quarters / known.pace if known.pace > 1e-6 else np.inf
+    z = share_of_counts(now, before, share, strength) / np.sqrt(known.orders)
+    usual = before * share / np.maximum(1 - share, 1e-9)
+    won = won_between(book.deals, *quarter.year)
+    size = float(priced(won)["amount"].median()) if len(won) else 0.0
+    keep = np.asarray(told, dtype=bool)
+    index = ids[keep]
+    values = {"usual": usual, "z": z, "p": p_of(z), "stake": np.abs(usual - now) * size}
+    columns = {name: pd.Series(one[keep], index=index) for name, one in values.items()}
+    first = (quarter - (0 if quarters == 9 else 3)).start
+    rows = ids_of(won_between(book.deals, first, quarter.last_day), "deal_id")
+    return found(pd.Series(now[keep], index=index), n=pd.Series(now[keep], index=index), rows=rows, **columns)
+
+
+def entries_over_time(book: Book, quarter: Quarter) -> Found:
+    """Deals entered in each of twelve quarters, as a trend against that of all others: `value` this year's, `effect`
+    those of two years before.
+
+    The score test of a slope in counts whose expectation follows the others' (Cox & Lewis 1966), over-dispersed.
+    """
+    past = [q for q in quarter.back(12) if q.complete]
+    ids, counts, there = paces(book, past, "created_on")
+    others = np.maximum(counts.sum(axis=0) - counts, 0)
+    exposure = there * others
+    length = exposure.sum(axis=1, keepdims=True)
+    present = counts * (there > 0)
+    total = present.sum(axis=1, keepdims=True)
+    mean = np.divide(total * exposure, length, out=np.zeros_like(exposure), where=length > 0)
+    scaled = exposure / max(float(others.mean()), 1.0)
+    dispersion = pace_variance(present, scaled, 1.0)
+    time = np.arange(len(past), dtype=np.float64)
+    variance = mean + dispersion * mean**2
+    middle = np.divide(mean @ time, mean.sum(axis=1), out=np.zeros(len(ids)), where=mean.sum(axis=1) > 0)
+    lean = time[None, :] - middle[:, None]
+    error = np.sqrt((variance * lean**2).sum(axis=1))
+    z = np.divide((lean * (present - mean)).sum(axis=1), error, out=np.zeros(len(ids)), where=error > 0)
+    keep = ((there > 0).sum(axis=1) >= 8) & (total[:, 0] >= 4 * FEWEST) & (others.sum(axis=1) > 0)
+    index = ids[keep]
+    now, before = present[:, -4:].sum(axis=1), present[:, -8:-4].sum(axis=1)
+    columns = {"usual": before, "effect": present[:, :-8].sum(axis=1), "z": z, "p": p_of(z)}
+    given = {name: pd.Series(one[keep], index=index) for name, one in columns.items()}
+    deals = book.deals
+    rows = ids_of(deals[deals["created_on"].between(*quarter.year)], "deal_id")
+    return found(pd.Series(now[keep], index=index), n=pd.Series(total[keep, 0], index=index), rows=rows, **given)
+
+
+def close_rate_of_year(book: Book, quarter: Quarter) -> Found:
+    """Close rate of four quarters against the four before, moved as what was to be expected of the prospects moved."""
+    prospects = book.prospects
+    rows = [_decided(prospects, q) for q in (quarter, quarter.year_before)]
+    rows = [part.assign(yes=(part["status"] == "won").to_numpy()) for part in rows]
+    expected = [book.others.expected(q)["chance"] for q in (quarter, quarter.year_before)]
+    table = _rates(book, quarter, rows, "prospect_id")
+    ahead = []
+    for part, chance in zip(rows, expected, strict=True):
+        each = chance.reindex(part["prospect_id"].to_numpy())
+        ahead.append(each.groupby(part["partner_id"].astype("str").to_numpy(dtype=object)).mean().reindex(table.index))
+    moved = np.nan_to_num(np.log((ahead[0] / ahead[1]).to_numpy(dtype=np.float64)))
+    # how many deviations the expectation alone would have moved the rate
+    n, n_before = table["n"].to_numpy(), table["effect"].to_numpy()
+    pooled = (table["value"] * n + table["usual"] * n_before) / (n + n_before)
+    error = np.sqrt((1 - pooled) / pooled.clip(lower=0.01) * (1 / n + 1 / n_before)).to_numpy()
+    z = table["z"].to_numpy()
+    z = np.where(np.sign(moved) == np.sign(z), np.sign(z) * np.maximum(np.abs(z) - np.abs(moved / error), 0), z)
+    return table.assign(z=z, p=p_of(z), stake=_worth_of_rate(book, quarter, table))
+
+
+def identification_of_year(book: Book, quarter: Quarter) -> Found:
+    """Share of brought deals that were real opportunities, four quarters against the four before."""
+    if "rejected" not in book.others.statuses:
+        return nobody()
+    rows = [brought_and_ended(book, q) for q in (quarter, quarter.year_before)]
+    table = _rates(book, quarter, rows, "deal_id")
+    return table.assign(stake=_worth_of_rate(book, quarter, table))
+
+
+def brought_and_ended(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """Deals brought that ended in four quarters, known customers left out; `yes` where they were opportunities."""
+    ended = pd.concat([brought_by_partner(book, ended_in(book.deals, q)) for q in quarter.back(4)])
+    ended = ended[~known_to_vendor(ended).to_numpy()]
+    return ended.assign(yes=ended["status"].isin(DECIDED).to_numpy())
+
+
+def _decided(prospects: pd.DataFrame, quarter: Quarter) -> pd.DataFrame:
+    return prospects[prospects["status"].isin(DECIDED) & prospects["closed_on"].between(*quarter.year)]
+
+
+def _rates(book: Book, quarter: Quarter, rows: Sequence[pd.DataFrame], key: str) -> Found:
+    """Two sets of rows with `yes`, this year's first: rates, z; `effect` is how many the year before were."""
+    known = book.others.experience(quarter)
+    ids = pd.Index(book.partner_ids)
+    tables = []
+    for part in rows:
+        codes, mine = codes_of(part, ids)
+        yes = part["yes"].to_numpy(dtype=np.float64)[mine]
+        n = np.bincount(codes, minlength=len(ids))
+        effect = design_effect(part[mine], codes, len(ids), known.like_outcomes, known.drift / 4)
+        tables.append((np.bincount(codes, weights=yes, minlength=len(ids)), n, effect))
+    (yes, n, effect), (yes_before, n_before, effect_before) = tables
+    z = two_rates(yes, n, yes_before, n_before) / np.sqrt(np.maximum(effect, effect_before))
+    keep = (n >= FEWEST) & (n_before >= FEWEST)
+    index = ids[keep]
+    columns = {"usual": yes_before / np.maximum(n_before, 1), "effect": n_before, "z": z, "p": p_of(z)}
+    given = {name: pd.Series(one[keep], index=index) for name, one in columns.items()}
+    value = pd.Series((yes / np.maximum(n, 1))[keep], index=index)
+    return found(value, n=pd.Series(n[keep], index=index), rows=ids_of(rows[0], key), **given)
+
+
+def _worth_of_rate(book: Book, quarter: Quarter, table: Found) -> pd.Series:
+    """What the difference of two rates is worth in a year: so many prospects more or fewer, at the median win."""
+    return (table["value"] - table["usual"]).abs() * table["n"] * usual_win(book, quarter)
+
+
+def usual_win(book: Book, quarter: Quarter) -> float:
+    """The network's median win of two years."""
+    return float(np.nan_to_num(book.others.wins(quarter)[1]))
+
+
+def sizes_of_year(book: Book, quarter: Quarter) -> Found:
+    """Sizes of the wins of four quarters against those of the four before."""
+    won = priced(won_between(book.deals, quarter.year_before.year[0], quarter.last_day))
+    return _sizes(book, quarter, won, "closed_on")
+
+
+def sizes_of_entries(book: Book, quarter: Quarter) -> Found:
+    """Sizes of the deals that entered in four quarters against those of the four before, whatever became of them."""
+    deals = priced(book.deals)
+    entered = deals["created_on"].between(quarter.year_before.year[0], quarter.last_day)
+    return _sizes(book, quarter, deals[entered], "created_on")
+
+
+def _sizes(book: Book, quarter: Quarter, deals: pd.DataFrame, dated: str) -> Found:
+    """Amounts of this year's deals beside the year before's, by their ranks (Mann & Whitney 1947)."""
+    deals = deals[deals["partner_id"].notna()]
+    now = (deals[dated] >= quarter.year[0]).to_numpy()
+    who = deals["partner_id"].astype("str").to_numpy(dtype=object)
+    rank = deals["amount"].groupby(who).rank().to_numpy()
+    table = pd.DataFrame(
+        {"who": who, "now": now, "rank": np.where(now, rank, 0.0), "amount": deals["amount"].to_numpy()}
+    )
+    each = table.groupby("who").agg(n=("now", "sum"), whole=("now", "size"), ranks=("rank", "sum"))
+    n, m = each["n"].to_numpy(dtype=float), (each["whole"] - each["n"]).to_numpy(dtype=float)
+    medians = (
+        table.groupby(["who", "now"])["amount"].median().unstack().reindex(index=each.index, columns=[False, True])
+    )
+    gap = each["ranks"].to_numpy() - n * (n + m + 1) / 2
+    gap = np.sign(gap) * np.maximum(np.abs(gap) - 0.5, 0)
+    codes, mine = codes_of(deals, each.index)
+    known = book.others.experience(quarter)
+    effect = design_effect(deals[mine], codes, len(each), known.like_sizes)
+    z = gap / np.sqrt(np.maximum(n * m * (n + m + 1) / 12 * effect, 1e-9))
+    keep = (n >= FEWEST) & (m >= FEWEST)
+    index = each.index[keep]
+    stake = (medians[False] - medians[True]).abs().to_numpy() * n
+    columns = {"usual": medians[False].to_numpy(), "effect": m, "z": z, "p": p_of(z), "stake": stake}
+    given = {name: pd.Series(one[keep], index=index) for name, one in columns.items()}
+    rows = ids_of(deals[now], "deal_id")
+    return found(medians[True][keep], n=pd.Series(n[keep], index=index), rows=rows, **given)
+
+
+def velocity_of_cohorts(book: Book, quarter: Quarter) -> Found:
+    """Velocity of the deals that entered in four quarters beside those of the four before, each as its end saw it."""
+    assert deal_velocity.entering is not None
+    cohort = replace(deal_velocity, rule=deal_velocity.entering)
+    now, before = (cohort.by(book, q, "partner").set_index("group") for q in (quarter, quarter.year_before))
+    ids = [p for p in book.partner_ids if p in now.index and p in before.index]
+    now, before = now.loc[ids], before.loc[ids]
+    widths = (np.log((t["high"] / t["low"]).to_numpy(dtype=np.float64)) for t in (now, before))
+    error = np.hypot(*widths) / (2 * Z)
+    z = -np.log((now["value"] / before["value"]).to_numpy(dtype=np.float64)) / error  # longer is worse
+    keep = np.isfinite(z) & (now["n"] >= FEWEST).to_numpy() & (before["n"] >= FEWEST).to_numpy()
+    index = pd.Index(ids)[keep]
+    given = {"z": z, "p": p_of(z), "usual": before["value"].to_numpy(), "effect": before["n"].to_numpy()}
+    columns = {name: pd.Series(np.asarray(one)[keep], index=index) for name, one in given.items()}
+    won = won_in(book.deals, quarter)
+    return found(now["value"][keep], n=now["n"][keep], rows=ids_of(won, "deal_id"), **columns)
+
+
+def codes_of(rows: pd.DataFrame, ids: pd.Index) -> tuple[Ints, Ints]:
+    """The place of each row's partner among `ids`, of the rows that have one there; and which rows these are."""
+    codes = ids.get_indexer(pd.Index(rows["partner_id"].astype("str")))
+    codes = np.where(rows["partner_id"].notna().to_numpy(), codes, -1)
+    return codes[codes >= 0], codes >= 0

@@ -1,0 +1,270 @@
+"""What each signal says, in one whole sentence of the catalogue, and how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from partnerkpi.signals.family import CLEAR, GOING_ON, LIKELY
+from partnerkpi.wording import amount_text, say
+
+#: A line of the table of signals, and the book's currency.
+Line = Any
+Sentence = Callable[[Line, str], str]
+
+
+def sentence(line: Line, currency: str) -> str:
+    """The signal as a sentence: what, against what, by how many rows."""
+    return _SENTENCES[line.kind](line, currency)
+
+
+def sureness(line: Line) -> str:
+    """How sure it is, and since when it stands: `clear, since 2025Q2`."""
+    words = {CLEAR: say("clear"), LIKELY: say("likely")}
+    sure = words.get(line.sure, say("recorded"))
+    if line.state == GOING_ON:
+        return say("{sure}, since {quarter}", sure=sure, quarter=line.since)
+    return say("{sure}, new", sure=sure)
+
+
+def _share(value: float) -> str:
+    return amount_text(value, "share")
+
+
+def _left(s: Line, money: str) -> str:
+    return say("It left the programme on {day}.", day=s.label)
+
+
+def _joined(s: Line, money: str) -> str:
+    return say("It joined on {day}.", day=s.label)
+
+
+def _no_deals(s: Line, money: str) -> str:
+    if s.value == s.value:
+        return say("It has had no deal and no lead for {days}.", days=amount_text(s.value, "days"))
+    return say("It has never had a deal or a lead.")
+
+
+def _took_over(s: Line, money: str) -> str:
+    return say(
+        "It took over {n} open deal from {who}.", "It took over {n} open deals from {who}.", n=int(s.n), who=s.label
+    )
+
+
+def _handed_over(s: Line, money: str) -> str:
+    return say("{n} open deal of it went to {who}.", "{n} open deals of it went to {who}.", n=int(s.n), who=s.label)
+
+
+def _year_target(s: Line, money: str) -> str:
+    return say(
+        "{won} won in four quarters, {share} of the target of {target}.",
+        won=amount_text(s.effect, money),
+        share=_share(s.value),
+        target=amount_text(s.usual, money),
+    )
+
+
+def _quarter_target(s: Line, money: str) -> str:
+    return say(
+        "The quarter reached {share} of its target; at its own pace so few wins come in {often} of the quarters.",
+        share=_share(s.value),
+        often=_share(s.p),
+    )
+
+
+def _overdue(s: Line, money: str) -> str:
+    return say(
+        "{n} open deal of {worth} is overdue, {share} of its pipeline (of all partners' {usual}), by {days}.",
+        "{n} open deals worth {worth} are overdue, {share} of its pipeline (of all partners' {usual}), the oldest by "
+        "{days}.",
+        n=int(s.n),
+        worth=amount_text(s.stake, money),
+        share=_share(s.value),
+        usual=_share(s.usual),
+        days=amount_text(s.effect, "days"),
+    )
+
+
+def _rivals(s: Line, money: str) -> str:
+    return say(
+        "A rival is named for {n} open deal of {worth}.",
+        "A rival is named for {n} open deals worth {worth}.",
+        n=int(s.n),
+        worth=amount_text(s.stake, money),
+    )
+
+
+def _leads_waiting(s: Line, money: str) -> str:
+    return say(
+        "{n} lead has waited a quarter or longer for an answer, {share} of its leads (of all leads {usual}).",
+        "{n} leads have waited a quarter or longer for an answer, {share} of its leads (of all leads {usual}).",
+        n=int(s.n),
+        share=_share(s.value),
+        usual=_share(s.usual),
+    )
+
+
+def _spend_without_win(s: Line, money: str) -> str:
+    return say(
+        "None of {n} decided prospects through {channel} was ever won (elsewhere {usual}); it cost {spent} in four "
+        "quarters.",
+        None,
+        n=int(s.n),
+        channel=s.label.replace("_", " "),
+        usual=_share(s.usual),
+        spent=amount_text(s.stake, money),
+    )
+
+
+def _giant(s: Line, money: str) -> str:
+    if not s.usual:
+        return say("One deal of {worth} is all that the quarter won.", worth=amount_text(s.stake, money))
+    return say(
+        "One deal of {worth} is {share} of the quarter; without it {rest} was won.",
+        worth=amount_text(s.stake, money),
+        share=_share(s.value),
+        rest=amount_text(s.usual, money),
+    )
+
+
+def _slow_answers(s: Line, money: str) -> str:
+    return say(
+        "Its registrations waited {days} for our answer, in the middle of {n} (all: {usual}).",
+        None,
+        days=amount_text(s.value, "days"),
+        n=int(s.n),
+        usual=amount_text(s.usual, "days"),
+    )
+
+
+def _wins_of_year(s: Line, money: str) -> str:
+    return say("{now} won in four quarters, after {before} in the four before.", **_counts(s, "deals"))
+
+
+def _wins_of_quarter(s: Line, money: str) -> str:
+    return say("{now} won where {before} are usual for such a quarter.", **_counts(s, "deals"))
+
+
+def _counts(s: Line, unit: str) -> dict[str, str]:
+    return {"now": amount_text(s.value, unit), "before": amount_text(round(s.usual, 1), unit)}
+
+
+def _entries_over_time(s: Line, money: str) -> str:
+    told = {"first": f"{s.effect:.0f}", "then": f"{s.usual:.0f}", "now": amount_text(s.value, "deals")}
+    if s.z > 0:
+        return say("In three years it entered {first}, {then} and {now}: it grows beside the others.", **told)
+    return say("In three years it entered {first}, {then} and {now}: it shrinks beside the others.", **told)
+
+
+def _of(s: Line, share: float) -> dict[str, int]:
+    """How many of how many."""
+    return {"k": round(share * s.n), "n": int(s.n)}
+
+
+def _close_rate_of_year(s: Line, money: str) -> str:
+    return say(
+        "{k} of {n} decided prospects were won in a year, {now} after {before}: more than place and season explain.",
+        None,
+        **_of(s, s.value),
+        now=_share(s.value),
+        before=_share(s.usual),
+    )
+
+
+def _close_rate(s: Line, money: str) -> str:
+    return say(
+        "It won {k} of {n} decided prospects in four quarters, {now}; with its places, products and seasons the others "
+        "win {usual}.",
+        None,
+        **_of(s, s.value),
+        now=_share(s.value),
+        usual=_share(s.usual),
+    )
+
+
+def _identification_of_year(s: Line, money: str) -> str:
+    return say(
+        "{k} of {n} deals it brought in four quarters were refused as no opportunity, {refused} after {before}.",
+        None,
+        **_of(s, 1 - s.value),
+        refused=_share(1 - s.value),
+        before=_share(1 - s.usual),
+    )
+
+
+def _identification(s: Line, money: str) -> str:
+    return say(
+        "{k} of {n} deals it brought in a year were refused as no opportunity, {refused} (the others': {usual}).",
+        None,
+        **_of(s, 1 - s.value),
+        refused=_share(1 - s.value),
+        usual=_share(1 - s.usual),
+    )
+
+
+def _conflicts(s: Line, money: str) -> str:
+    return say(
+        "{k} of {n} registrations in four quarters were customers we knew already, {known} (the others': {usual}).",
+        None,
+        **_of(s, s.value),
+        known=_share(s.value),
+        usual=_share(s.usual),
+    )
+
+
+def _sizes_of_year(s: Line, money: str) -> str:
+    return say("Its median win is {now} in four quarters, after {before} in the four before.", **_amounts(s, money))
+
+
+def _sizes_of_entries(s: Line, money: str) -> str:
+    return say("The deals it entered in four quarters have a median of {now}, after {before}.", **_amounts(s, money))
+
+
+def _sizes(s: Line, money: str) -> str:
+    return say("A usual win of it is {now}; the others' of the same products {before}.", **_amounts(s, money))
+
+
+def _amounts(s: Line, money: str) -> dict[str, str]:
+    return {"now": amount_text(s.value, money), "before": amount_text(s.usual, money)}
+
+
+def _velocity_of_cohorts(s: Line, money: str) -> str:
+    return say("Deals that entered in four quarters take {now} to a win, after {before}.", **_counts(s, "days"))
+
+
+def _velocity(s: Line, money: str) -> str:
+    return say("A deal of it is decided in {now}, the others' of the same products in {before}.", **_days(s))
+
+
+def _days(s: Line) -> dict[str, str]:
+    return {"now": amount_text(round(s.value), "days"), "before": amount_text(round(s.usual), "days")}
+
+
+_SENTENCES: dict[str, Sentence] = {
+    "left": _left,
+    "joined": _joined,
+    "no_deals": _no_deals,
+    "took_over": _took_over,
+    "handed_over": _handed_over,
+    "year_target": _year_target,
+    "quarter_target": _quarter_target,
+    "overdue": _overdue,
+    "rivals": _rivals,
+    "leads_waiting": _leads_waiting,
+    "spend_without_win": _spend_without_win,
+    "giant": _giant,
+    "slow_answers": _slow_answers,
+    "wins_of_year": _wins_of_year,
+    "wins_of_quarter": _wins_of_quarter,
+    "entries_over_time": _entries_over_time,
+    "close_rate_of_year": _close_rate_of_year,
+    "identification_of_year": _identification_of_year,
+    "sizes_of_year": _sizes_of_year,
+    "sizes_of_entries": _sizes_of_entries,
+    "velocity_of_cohorts": _velocity_of_cohorts,
+    "close_rate": _close_rate,
+    "identification": _identification,
+    "conflicts": _conflicts,
+    "sizes": _sizes,
+    "velocity": _velocity,
+}
