@@ -7,6 +7,7 @@ book = pk.open_book("data")                     # "" is the sample book that com
 mine = book.where(partner_id="P-003")           # every table filtered alike
 close_rate(mine, "2025Q4")                      # an estimate: value, interval, n
 pk.scorecard(book, "2025Q4", partner="P-003")   # all figures as one tidy table
+pk.signals(book, "2025Q4")                      # what there is to say of each partner, and how sure it is
 pk.review(book, "2025Q4", partners=["P-003"])   # the notebooks executed, the pages published
 """
 
@@ -24,6 +25,7 @@ from partnerkpi.kpis import KPIS
 from partnerkpi.opening import book_of, check_book, open_book
 from partnerkpi.periods import quarters
 from partnerkpi.sample import write_sample
+from partnerkpi.signals import judgement, signals
 
 __version__ = "0.1.0"
 
@@ -41,9 +43,11 @@ __all__ = [
     "__version__",
     "book_of",
     "check_book",
+    "judgement",
     "open_book",
     "quarters",
     "review",
     "scorecard",
+    "signals",
     "write_sample",
 ]

@@ -21,6 +21,8 @@ from partnerkpi.groups import LIKENESS
 from partnerkpi.periods import checked
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from partnerkpi.book import Book, Reading
 
 INTERRUPTED = 130
@@ -163,29 +165,59 @@ def score(
     allow_set_aside: bool,
 ) -> None:
     """The KPIs and their companion figures as one tidy table."""
-    from partnerkpi.export import score_text, to_csv, to_json, write_text, write_xlsx
+    from partnerkpi.export import score_text
     from partnerkpi.figures import refuse_before_records, scorecard
 
-    style = style or _style_of(output)
-    if style == "xlsx" and output is None:
-        raise click.UsageError("A workbook cannot be printed: name a file with -o, like -o scorecard.xlsx.")
+    style = _style_for(style, output)
     opened = _opened(book, as_of, allow_set_aside)
     quarters = [opened.quarter(label) for label in quarter or ("",)]
     refuse_before_records(opened, quarters)
     table = scorecard(opened, quarters, by=by, partner=partner)
     click.echo(opened.reading.line(), err=True)
-    if style == "xlsx":
-        write_xlsx(table, str(output))
-        return
+    text = score_text(table, {period.label: str(period) for period in quarters}) if style == "table" else ""
+    _put(table, style, output, text)
+
+
+@_command("partnerkpi signals data --quarter 2025Q4 --partner P-003")
+@_book
+@_quarter
+@click.option("--partner", "-p", metavar="ID", help="Only this partner. [default: all]")
+@click.option("--all", "everything", is_flag=True, help="Also the tests that tell nothing.")
+@click.option("--format", "style", type=click.Choice(STYLES), help="[default: by the file's name, else table]")
+@click.option("--output", "-o", metavar="FILE", help="Write here instead of printing.")
+@_as_of
+@_allow_set_aside
+def signals(
+    book: str,
+    quarter: tuple[str, ...],
+    partner: str | None,
+    everything: bool,
+    style: str | None,
+    output: str | None,
+    as_of: str | None,
+    allow_set_aside: bool,
+) -> None:
+    """What there is to say of each partner: facts and tests, how sure each is, and the rows behind it."""
+    import pandas as pd
+
+    from partnerkpi.figures import refuse_before_records
+    from partnerkpi.signals import signals as signals_of
+    from partnerkpi.signals.sentences import signals_text
+
+    style = _style_for(style, output)
+    opened = _opened(book, as_of, allow_set_aside)
+    if partner:
+        opened.check_partner(partner)
+    quarters = [opened.quarter(label) for label in quarter or ("",)]
+    refuse_before_records(opened, quarters)
+    tables = [signals_of(opened, q, everything=everything).assign(quarter=q.label) for q in quarters]
+    lines = [table[table["partner_id"].eq(partner).to_numpy()] if partner else table for table in tables]
+    click.echo(opened.reading.line(), err=True)
     if style == "table":
-        text = score_text(table, {period.label: str(period) for period in quarters})
-    else:
-        text = to_json(table) if style == "json" else to_csv(table)
-    text = text.rstrip("\n") + "\n"
-    if output is None:
-        click.echo(text, nl=False)
-    else:
-        write_text(text, output)
+        _put(lines[0], style, output, "\n\n".join(signals_text(table, opened.currency) for table in lines))
+        return
+    plain = [table.assign(rows=[" ".join(ids) for ids in table["rows"]]) for table in lines]
+    _put(pd.concat(plain, ignore_index=True), style, output, "", sheet="signals")
 
 
 @_command("partnerkpi check data")
@@ -232,6 +264,34 @@ def _opened(book: str, as_of: str | None, allow_set_aside: bool) -> Book:
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
+
+
+def _style_for(style: str | None, output: str | None) -> str:
+    """The format that was asked for, by its name or the file's.
+
+    Raises:
+        UsageError: a workbook is to be printed.
+    """
+    style = style or _style_of(output)
+    if style == "xlsx" and output is None:
+        raise click.UsageError("A workbook cannot be printed: name a file with -o, like -o scorecard.xlsx.")
+    return style
+
+
+def _put(table: pd.DataFrame, style: str, output: str | None, text: str, sheet: str = "scorecard") -> None:
+    """Print the table in a format, `text` where it is to be read; or write it to a file."""
+    from partnerkpi.export import to_csv, to_json, write_text, write_xlsx
+
+    if style == "xlsx":
+        write_xlsx(table, str(output), sheet)
+        return
+    if style != "table":
+        text = to_json(table) if style == "json" else to_csv(table)
+    text = text.rstrip("\n") + "\n"
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        write_text(text, output)
 
 
 def _style_of(output: str | None) -> str:

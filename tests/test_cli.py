@@ -57,7 +57,7 @@ def test_every_command_has_help_with_an_example(name: str, capsys: pytest.Captur
 
 
 def test_the_commands_are_those_promised() -> None:
-    assert set(COMMANDS) == {"review", "score", "check", "kpis", "sample"}
+    assert set(COMMANDS) == {"review", "score", "signals", "check", "kpis", "sample"}
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,11 @@
 
 - `signal`: what one is made of; `chance`: how likely chance does as much;
 - `facts`, `past`, `rest`: what is recorded, against one's own past, against the others; `kinds`: the table of all;
-- `family`: all signals of a review, with one error rate.
+- `family`: all signals of a review, with one error rate;
+- `sentences`, `advice`: what each says, and what to do about it; `verdict`, `network`: how a partner, and all, stand.
 """
 
 from partnerkpi.signals.family import signals
+from partnerkpi.signals.verdict import judgement
 
-__all__ = ["signals"]
+__all__ = ["judgement", "signals"]

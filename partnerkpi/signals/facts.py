@@ -91,9 +91,12 @@ def rivals(book: Book, quarter: Quarter) -> Found:
 
 
 def leads_waiting(book: Book, quarter: Quarter) -> Found:
-    """Leads without an answer for a quarter and longer: their share of the leads of the year, and that of all."""
+    """Leads without an answer for a quarter and longer: their share of the leads of the year, and that of all.
+
+    A lead that became a deal has its answer.
+    """
     prospects = book.prospects
-    leads = prospects[(prospects["kind"] == "lead").to_numpy()]
+    leads = prospects[(prospects["kind"] == "lead").to_numpy() & prospects["deal_id"].isna().to_numpy()]
     year_ago = quarter.year[0]
     edge = quarter.last_day - pd.Timedelta(days=QUARTER_DAYS)
     then_open = leads["closed_on"].isna() | (leads["closed_on"] > quarter.last_day)

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from partnerkpi.signals.family import CLEAR, GOING_ON, LIKELY
-from partnerkpi.wording import amount_text, say
+import pandas as pd
+
+from partnerkpi.export import columns_text
+from partnerkpi.signals.family import CLEAR, GOING_ON, LIKELY, OVER
+from partnerkpi.wording import MISSING, amount_text, say
 
 #: A line of the table of signals, and the book's currency.
 Line = Any
@@ -22,9 +25,20 @@ def sureness(line: Line) -> str:
     """How sure it is, and since when it stands: `clear, since 2025Q2`."""
     words = {CLEAR: say("clear"), LIKELY: say("likely")}
     sure = words.get(line.sure, say("recorded"))
+    if line.state == OVER:
+        return say("{sure}, over", sure=sure)
     if line.state == GOING_ON:
         return say("{sure}, since {quarter}", sure=sure, quarter=line.since)
     return say("{sure}, new", sure=sure)
+
+
+def signals_text(table: pd.DataFrame, currency: str) -> str:
+    """The signals for reading: one line each, with what it asks for and how sure it is."""
+    rows = []
+    for line in table.itertuples(index=False):
+        told = sureness(line) if line.state else say("not told")
+        rows.append([line.partner_id, line.weight or MISSING, told, sentence(line, currency)])
+    return columns_text([say("partner"), say("asks for"), say("how sure"), say("what")], rows)
 
 
 def _share(value: float) -> str:
