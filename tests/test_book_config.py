@@ -165,3 +165,25 @@ def test_the_sample_book_opens_and_is_whole() -> None:
     reading = check_book()
     assert not reading.refused
     assert reading.rows()["set aside"] == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ("year_act = 0.6", ""),
+        ("year_akt = 0.6", "year_act"),
+        ('year_act = "low"', "a number above 0"),
+        ("likely = 2", "at most 1"),
+        ("channel_decided = true", "a number above 0"),
+        ("year_act = nan", "a number above 0"),
+    ],
+)
+def test_thresholds_of_a_book(tmp_path: Path, line: str, fault: str) -> None:
+    (tmp_path / "deals.csv").write_text("deal_id,created_on,status\nD1,2025-10-01,open\n", encoding="utf-8")
+    head = '[book]\ncurrency = "EUR"\nextracted_on = 2025-12-31\n\n[thresholds]\n'
+    (tmp_path / "book.toml").write_text(head + line + "\n", encoding="utf-8")
+    if not fault:
+        assert open_book(tmp_path).thresholds.year_act == 0.6
+        return
+    with pytest.raises(UsageError, match=fault):
+        open_book(tmp_path)

@@ -145,7 +145,7 @@ def expected_wins(book: Book, quarter: Quarter) -> pd.DataFrame:
 def expected_attainment(book: Book, quarter: Quarter) -> pd.DataFrame:
     """How much of the target of the next two quarters will the deals bring that are open now?"""
     worth = weighted_pipeline.rule(book, quarter)
-    return pd.concat([worth.assign(of=0.0), targets_ahead(book, quarter, AHEAD)])
+    return pd.concat([worth.assign(of=0.0, counted=True), targets_ahead(book, quarter, AHEAD)])
 
 
 @opportunity_pipeline.companion(
