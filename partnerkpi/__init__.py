@@ -15,6 +15,7 @@ from partnerkpi import startup  # noqa: F401
 # isort: split
 from partnerkpi.batch import review
 from partnerkpi.book import Book
+from partnerkpi.drivers import why, why_groups, won_bar
 from partnerkpi.errors import DataRefused, PartnerKpiError, SystemProblem, UsageError
 from partnerkpi.estimate import Estimate
 from partnerkpi.figures import scorecard
@@ -24,6 +25,7 @@ from partnerkpi.kpis import KPIS
 from partnerkpi.opening import book_of, check_book, open_book
 from partnerkpi.periods import quarters
 from partnerkpi.sample import write_sample
+from partnerkpi.waterfalls import movements, waterfall
 
 __version__ = "0.1.0"
 
@@ -41,9 +43,14 @@ __all__ = [
     "__version__",
     "book_of",
     "check_book",
+    "movements",
     "open_book",
     "quarters",
     "review",
     "scorecard",
+    "waterfall",
+    "why",
+    "why_groups",
+    "won_bar",
     "write_sample",
 ]

@@ -32,7 +32,7 @@ import pandas as pd
 
 from partnerkpi.book import Book
 from partnerkpi.book.events import BARS, COUNTS
-from partnerkpi.deals import lasting_open, open_at
+from partnerkpi.deals import lasting_open
 from partnerkpi.errors import UsageError, nearest
 from partnerkpi.groups import ALL, Groups, groups_of
 from partnerkpi.kpi import nothing_known
@@ -44,7 +44,8 @@ from partnerkpi.wording import Code, Remark
 OPENING, CLOSING = "opening", "closing"
 #: The bars of a waterfall in their order.
 LINES = (OPENING, *BARS, CLOSING)
-_COUNTS = {OPENING: 1, **COUNTS, CLOSING: 1}
+#: How each counts in the number of open deals.
+COUNTED = {OPENING: 1, **COUNTS, CLOSING: 1}
 _EVENING = pd.Timedelta(days=1)
 
 
@@ -120,7 +121,7 @@ def _months(period: Quarter) -> list[tuple[pd.Timestamp, pd.Timestamp]]:
 def _between(book: Book, first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:
     events = book.events
     days = events["day"].to_numpy()
-    return events.iloc[np.searchsorted(days, first.to_datetime64()) : np.searchsorted(days, last.to_datetime64(), "right")]
+    return events.iloc[days.searchsorted(first.to_datetime64()) : days.searchsorted(last.to_datetime64(), "right")]
 
 
 def _stock(book: Book, day: pd.Timestamp, bar: str) -> pd.DataFrame:
@@ -160,20 +161,20 @@ def _lines(book: Book, rows: pd.DataFrame, codes: np.ndarray, groups: int) -> pd
     np.add.at(units, cell, rows["units"].to_numpy())
     deal = pd.factorize(book.spells["deal_id"].take(rows["spell"].to_numpy()))[0]
     behind = np.bincount(np.unique(np.stack([cell, deal]), axis=1)[0], minlength=cells)
-    count = np.tile(list(_COUNTS.values()), groups)
+    count = np.tile(list(COUNTED.values()), groups)
     events = np.bincount(cell, minlength=cells)
     blanks = np.bincount(cell[_blank(rows, rows["bar"])], minlength=cells)
     note = np.full(cells, _amounts_of_today(book), dtype=object)
     for one in np.flatnonzero(blanks):
         note[one] = Code.SOME_WITHOUT_AMOUNT(blank=int(blanks[one]), n=int(events[one]))
-    return pd.DataFrame(
-        {"bar": LINES * groups, "deals": count * events, "amount": book.purse.money(units), "behind": behind, "note": note}
-    )
+    amount = book.purse.money(units)
+    deals = count * events
+    return pd.DataFrame({"bar": LINES * groups, "deals": deals, "amount": amount, "behind": behind, "note": note})
 
 
 def _blank(events: pd.DataFrame, bar: pd.Series | np.ndarray) -> np.ndarray:
     """True for the events of deals that count though no amount is known of them."""
-    counts = pd.Series(bar, index=events.index).map(_COUNTS) != 0
+    counts = pd.Series(bar, index=events.index).map(COUNTED) != 0
     return np.asarray((events["old"].isna() | events["new"].isna()) & counts, dtype=bool)
 
 
@@ -217,6 +218,6 @@ def _listed(book: Book, events: pd.DataFrame) -> pd.DataFrame:
 
 def _owner(part: pd.DataFrame, own: pd.DataFrame) -> np.ndarray:
     """The owner in each of these periods, missing where it is one of another deal."""
-    same = part["deal_id"].to_numpy() == own["deal_id"].to_numpy()
     owner = part["partner_id"].astype("str").to_numpy(dtype=object)
-    return np.where(same, owner, None)
+    owner[part["deal_id"].to_numpy() != own["deal_id"].to_numpy()] = np.nan
+    return np.asarray(owner)

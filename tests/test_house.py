@@ -31,12 +31,12 @@ PLAN = """
     startup errors shipped wording periods experience
     sample.time_and_chance sample.world sample.lives sample.history sample.truth sample.tables sample
     book.schema book.labels book.config book.sources book.parse book.intake book.reading book.money book.rules
-    book.past book.prospects book.levels book.loading book.book book
+    book.past book.events book.prospects book.levels book.loading book.book book
     deals estimate intervals statistics indices survival network forecast expectation others slices opening
     recorded groups plot kpi
     KPIS kpis
-    figures compare export
-    show.html show.tables show.cards show
+    figures compare waterfalls drivers export
+    show.html show.tables show.changes show.cards show
     batch.plan batch.page batch.markup batch.pictures batch.disclosure batch.gate batch.files batch.engine
     batch.kernels batch.publish batch.run batch
     partnerkpi cli __main__

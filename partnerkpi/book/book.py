@@ -204,7 +204,7 @@ class Book:
 
     @property
     def events(self) -> pd.DataFrame:
-        """What every deal did to the open amount and the number of open deals, day by day; see `partnerkpi.book.events`.
+        """What every deal did to the open amount and the number of open deals; see `partnerkpi.book.events`.
 
         After `where(partner_id=…)` these are the events at that partner: a deal handed on left it, one taken over came.
         """

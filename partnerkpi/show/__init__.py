@@ -4,6 +4,7 @@ Outside text is escaped in one place, the templates of this room; notebooks hold
 """
 
 from partnerkpi.show.cards import companions, cover, definition, headline, trend
+from partnerkpi.show.changes import bars, movements, waterfall, why, why_groups
 from partnerkpi.show.html import END, End, Shown, end, picture
 from partnerkpi.show.tables import about, backtest, breakdown, media, prepare, rows, scores, what_if
 
@@ -13,6 +14,7 @@ __all__ = [
     "Shown",
     "about",
     "backtest",
+    "bars",
     "breakdown",
     "companions",
     "cover",
@@ -20,10 +22,14 @@ __all__ = [
     "end",
     "headline",
     "media",
+    "movements",
     "picture",
     "prepare",
     "rows",
     "scores",
     "trend",
+    "waterfall",
     "what_if",
+    "why",
+    "why_groups",
 ]
