@@ -195,7 +195,10 @@ def _listed(book: Book, events: pd.DataFrame) -> pd.DataFrame:
     own, above, below = (spells.take(np.clip(place + step, 0, max(len(spells) - 1, 0))) for step in (0, -1, 1))
     bar = events["bar"].astype("str").to_numpy(dtype=object)
     status, before = (own[name].astype("str").to_numpy(dtype=object) for name in ("status", "status_before"))
-    owner, former, later = (_owner(part, own) for part in (own, above, below))
+    nobody = np.full(len(own), np.nan, dtype=object)
+    owner, former, later = (_owner(part) for part in (own, above, below))
+    former = np.where(_touch(above, own), former, nobody)
+    later = np.where(_touch(own, below), later, nobody)
     came, gone = bar == "transferred_in", bar == "transferred_out"
     entered, stood = np.isin(bar, ["created", "reopened"]), np.isin(bar, ["opening", "closing", "currency"])
     amounts = np.isin(bar, ["amount_up", "amount_down"])
@@ -216,8 +219,11 @@ def _listed(book: Book, events: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _owner(part: pd.DataFrame, own: pd.DataFrame) -> np.ndarray:
-    """The owner in each of these periods, missing where it is one of another deal."""
-    owner = part["partner_id"].astype("str").to_numpy(dtype=object)
-    owner[part["deal_id"].to_numpy() != own["deal_id"].to_numpy()] = np.nan
-    return np.asarray(owner)
+def _owner(spells: pd.DataFrame) -> np.ndarray:
+    return spells["partner_id"].astype("str").to_numpy(dtype=object)
+
+
+def _touch(first: pd.DataFrame, second: pd.DataFrame) -> np.ndarray:
+    """True where the second period of a deal follows the first one at once."""
+    same = first["deal_id"].to_numpy() == second["deal_id"].to_numpy()
+    return np.asarray(same & (first["to_day"].to_numpy() == second["from_day"].to_numpy()), dtype=bool)
