@@ -9,9 +9,8 @@ wins, W of them with the mean amount A, a bar for the mean of both periods, Δ f
 - *size* = W̄ · Σ s̄ · ΔA of each group: what larger deals of the same things bring.
 
 A group that sold nothing in one of the periods takes the other's mean: that is mix, not size. Where one period has no
-priced win all is volume. Wins without an amount are counted beside and bring nothing; amounts below nought, which are
-no sizes, stand in a line of their own. Fractions are kept until the end; then the parts are rounded to whole cents so
-that they add up: those with the largest rest are rounded up.
+priced win all is volume. Wins without an amount, or of nought, are counted beside and bring nothing. Fractions are
+kept until the end; then the parts are rounded to whole cents so that they add up: those with the largest rest upward.
 
 >>> from partnerkpi.opening import book_of
 >>> deals = ("deal_id,created_on,status,closed_on,amount,product\n"
@@ -25,7 +24,6 @@ before      2  400.00
 volume      1  250.00
    mix      0  104.17
   size      0  145.83
- other      0    0.00
    now      3  900.00
 """
 
@@ -48,7 +46,7 @@ from partnerkpi.recorded import NotRecorded
 from partnerkpi.waterfalls import movements
 from partnerkpi.wording import Code, Remark
 
-PARTS = ("before", "volume", "mix", "size", "other", "now")
+PARTS = ("before", "volume", "mix", "size", "now")
 #: By what mix is told unless one says: the first of these of which the book has more than one.
 TOLD_BY = ("product", "region")
 
@@ -96,8 +94,8 @@ def why(book: Book, quarter: str | Quarter, by: str = "") -> pd.DataFrame:
 
     Returns:
         One row per part, in the order of `PARTS`: `part`; `deals`, priced wins (of `volume` their change); `unpriced`,
-        wins without an amount; `amount` in the book's currency, the parts adding up to the cent, `before` and `now` as
-        `won_amount` has them; `by`, what mix and size are told by; `note`, why amounts are missing.
+        wins without an amount or of nought; `amount` in the book's currency, the parts adding up to the cent, `before`
+        and `now` as `won_amount` has them; `by`, what mix and size are told by; `note`, why amounts are missing.
 
     Raises:
         UsageError: the text is no quarter, it has not begun, or there is no such column.
@@ -156,17 +154,15 @@ def _told(book: Book, period: Quarter, by: str) -> tuple[pd.DataFrame, pd.DataFr
     found = drivers_of(*sides)
     deals = [sum(n for n, _ in side) for side in sides]
     money = [sum(units for _, units in side) for side in sides]
-    whole = [int(book.purse.units(one["value"].to_numpy()).sum()) for one in rows]
-    other = (whole[1] - money[1]) - (whole[0] - money[0])
     parts = _rounded([found.volume, sum(found.mix, Fraction(0)), sum(found.size, Fraction(0))], money[1] - money[0])
     unpriced = [len(one) - n for one, n in zip(rows, deals, strict=True)]
     lines = pd.DataFrame(
         {
             "part": PARTS,
-            "deals": [deals[0], deals[1] - deals[0], 0, 0, 0, deals[1]],
-            "unpriced": [unpriced[0], 0, 0, 0, 0, unpriced[1]],
-            "amount": book.purse.money(np.array([whole[0], *parts, other, whole[1]])),
-            "by": ["", "", level, level, "", ""],
+            "deals": [deals[0], deals[1] - deals[0], 0, 0, deals[1]],
+            "unpriced": [unpriced[0], 0, 0, 0, unpriced[1]],
+            "amount": book.purse.money(np.array([money[0], *parts, money[1]])),
+            "by": ["", "", level, level, ""],
             "note": pd.Series([None] * len(PARTS), dtype=object),
         }
     )

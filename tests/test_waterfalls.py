@@ -227,7 +227,7 @@ CURRENCIES = st.lists(st.sampled_from(["EUR", "CHF", "SEK"]), min_size=4, max_si
 RATES = st.lists(st.tuples(st.integers(-40, EXPORT), st.sampled_from([0.5, 0.97, 1.05, 2.0])), min_size=1, max_size=5)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(DEALS, CURRENCIES, RATES, st.integers(0, 40))
 def test_whatever_happens_the_events_between_two_evenings_are_the_difference(
     deals: list[Any], currencies: list[str], moved: list[tuple[int, float]], later: int
@@ -243,7 +243,7 @@ def test_whatever_happens_the_events_between_two_evenings_are_the_difference(
         spells[name] = spells[name] + pd.Timedelta(days=later)
     last = on(EXPORT + later)
     evenings = sorted({on(-1), min(on(30), last), last})  # the end of January
-    for part in (spells, *(spells[(spells["partner_id"] == p).to_numpy()] for p in ("x", "y", "z"))):
+    for part in (spells, spells[(spells["partner_id"] == "x").to_numpy()]):
         part = part.reset_index(drop=True)
         events = events_of(part, purse, last)
         for first, evening in pairwise(evenings):

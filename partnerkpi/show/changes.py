@@ -108,16 +108,14 @@ def why(book: Book, quarter: str | Quarter, by: str = "") -> Shown:
         "volume": _more_or_fewer(int(deals["before"]), int(deals["now"])),
         "mix": _others(level),
         "size": say("deal sizes"),
-        "other": say("amounts below nought"),
         "now": str(period),
     }
-    left_out = {"mix"} if not level else set()
-    left_out |= {"other"} if not amount["other"] else set()
-    body = []
-    for part, label in labels.items():
-        if part not in left_out:
-            body.append([plain_cell(label), _money(amount[part], part in ("before", "now"), book)])
-    count = say("{n} win without an amount", "{n} wins without an amount", n=unpriced) if unpriced else ""
+    body = [
+        [plain_cell(label), _money(amount[part], part in ("before", "now"), book)]
+        for part, label in labels.items()
+        if level or part != "mix"  # nothing to mix
+    ]
+    count = say("and {n} win without an amount", "and {n} wins without an amount", n=unpriced) if unpriced else ""
     return table_of(
         [(say("part"), False), (say("amount, {currency}", currency=book.currency), True)], body, caption, count
     )
