@@ -146,7 +146,7 @@ def _table(
         rows = pd.concat([stocks[0], _between(book, first, last).astype({"bar": "str"}), stocks[1]], ignore_index=True)
         parts = [_lines(book, rows, np.zeros(len(rows), dtype=np.int64), 1)]
         if groups:
-            codes = groups.codes(book.spells)[rows["spell"].to_numpy()]
+            codes = groups.codes(book.spells.take(rows["spell"].to_numpy()))
             parts.insert(0, _lines(book, rows, codes, len(groups.labels)))
         lines = pd.concat(parts, ignore_index=True)
     place = np.repeat(np.arange(len(labels)), len(LINES))
@@ -160,7 +160,7 @@ def _lines(book: Book, rows: pd.DataFrame, codes: np.ndarray, groups: int) -> pd
     units = np.zeros(cells, dtype=np.int64)
     np.add.at(units, cell, rows["units"].to_numpy())
     deal = pd.factorize(book.spells["deal_id"].take(rows["spell"].to_numpy()))[0]
-    behind = np.bincount(np.unique(np.stack([cell, deal]), axis=1)[0], minlength=cells)
+    behind = np.bincount(pd.unique(cell + cells * deal) % cells, minlength=cells)
     count = np.tile(list(COUNTED.values()), groups)
     events = np.bincount(cell, minlength=cells)
     blanks = np.bincount(cell[_blank(rows, rows["bar"])], minlength=cells)
