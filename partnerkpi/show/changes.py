@@ -9,7 +9,8 @@ import pandas as pd
 
 from partnerkpi import drivers, plot, waterfalls
 from partnerkpi.book import Book
-from partnerkpi.groups import group_text
+from partnerkpi.book.schema import title_of
+from partnerkpi.groups import UNASSIGNED, group_text
 from partnerkpi.periods import Quarter
 from partnerkpi.show.html import Shown, clean, outside, picture
 from partnerkpi.show.tables import Cell, plain_cell, rows, table_of
@@ -84,7 +85,11 @@ def movements(book: Book, quarter: str | Quarter, bar: str = "", limit: int = 20
     table = waterfalls.movements(book, period, bar)
     names = names_of_bars()
     order = table["amount"].abs().sort_values(ascending=False, kind="stable", na_position="last").index
-    table = table.loc[order].assign(bar=[names[one] for one in table["bar"].loc[order]])
+    elsewhere = say("elsewhere") if book.choices else str(UNASSIGNED)
+    handed_on = table["bar"].isin(["transferred_in", "transferred_out"])
+    owners = {name: table[name].mask(handed_on & table[name].isna(), elsewhere) for name in ("was", "became")}
+    table = table.assign(**owners).loc[order]
+    table = table.assign(bar=[names[one] for one in table["bar"]])
     units = dict.fromkeys(("from", "to", "amount"), book.currency)
     titles = {"became": say("became"), "was": say("was"), "from": say("from"), "to": say("to"), "bar": say("bar")}
     kept = table.drop(columns="partner_id") if book.partner else table
@@ -191,4 +196,4 @@ def _more_or_fewer(before: int, now: int) -> str:
 def _others(level: str) -> str:
     if level == "product":
         return say("other products")
-    return say("other regions") if level == "region" else say("other shares by {level}", level=level)
+    return say("other regions") if level == "region" else say("other shares by {level}", level=say(title_of(level)))
