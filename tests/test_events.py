@@ -110,6 +110,17 @@ def test_handed_on_while_closed_nothing_open_moves() -> None:
     assert bars(whole.where(partner_id="Q")) == {"reopened": (1, 130.0), "closing": (1, 130.0)}
 
 
+def test_one_deal_goes_as_another_comes() -> None:
+    """Neither is the former owner's any more, and the second one begins on the day on which the first one left."""
+    history = "deal_id,changed_at,partner_id\nA,2025-09-01,P\nA,2025-10-20,Q\nB,2025-10-20,P\nB,2025-11-05,Q\n"
+    whole = book("A,2025-09-01,open,,130.00,Q\nB,2025-10-20,open,,70.00,Q\n", history=history)
+    assert bars(whole.where(partner_id="P")) == {
+        "opening": (1, 130.0),
+        "created": (1, 70.0),
+        "transferred_out": (-2, -200.0),
+    }
+
+
 def test_from_nobody_to_its_owner() -> None:
     history = "deal_id,changed_at,partner_id\nA,2025-10-20,Q\n"
     whole = book("A,2025-09-01,open,,130.00,Q\n", history=history)
