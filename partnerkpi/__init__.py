@@ -16,6 +16,7 @@ from partnerkpi import startup  # noqa: F401
 # isort: split
 from partnerkpi.batch import review
 from partnerkpi.book import Book
+from partnerkpi.drivers import why, why_groups, won_bar
 from partnerkpi.errors import DataRefused, PartnerKpiError, SystemProblem, UsageError
 from partnerkpi.estimate import Estimate
 from partnerkpi.figures import scorecard
@@ -26,6 +27,7 @@ from partnerkpi.opening import book_of, check_book, open_book
 from partnerkpi.periods import quarters
 from partnerkpi.sample import write_sample
 from partnerkpi.signals import judgement, signals
+from partnerkpi.waterfalls import movements, waterfall
 
 __version__ = "0.1.0"
 
@@ -44,10 +46,15 @@ __all__ = [
     "book_of",
     "check_book",
     "judgement",
+    "movements",
     "open_book",
     "quarters",
     "review",
     "scorecard",
     "signals",
+    "waterfall",
+    "why",
+    "why_groups",
+    "won_bar",
     "write_sample",
 ]

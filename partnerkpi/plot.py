@@ -4,13 +4,14 @@ here.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from partnerkpi.groups import group_text
-from partnerkpi.wording import DIRECTION, FEW, figure_text, say, unit_text
+from partnerkpi.wording import DIRECTION, FEW, figure_text, number_text, say, unit_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,6 +20,8 @@ INK = "#1f2a37"
 MUTED = "#6b7280"
 LINE = "#0b6e8a"
 BAND = "#b9dbe4"
+STOCK = "#42546b"  # what is there, beside what came (LINE) and what went (LOSS)
+LOSS = "#b45309"
 SIZE = (7.2, 3.0)  # inches; the width of a page's column
 
 
@@ -86,6 +89,44 @@ def groups(table: pd.DataFrame, *, title: str, counts: str, ax: Axes | None = No
     ax.figure.subplots_adjust(
         left=min(0.5, 0.03 + 0.0085 * longest), right=0.97, top=1 - 0.35 / height, bottom=0.45 / height
     )
+    return ax
+
+
+#: From here on amounts are drawn in thousands, so that thirteen of them have room beside each other.
+THOUSANDS = 10_000
+
+
+def waterfall(table: pd.DataFrame, *, title: str, names: Mapping[str, str], unit: str, ax: Axes | None = None) -> Axes:
+    """From one amount to another: a whole bar for the first and the last, and between them what came and what went.
+
+    `table` is what `waterfall` gives of one span of days; `names` says what each bar is called. Bars of no deal are
+    left out.
+    """
+    ax = axes(ax)
+    kept = np.union1d([0, len(table) - 1], np.flatnonzero(table["behind"].to_numpy()))
+    part = table.iloc[kept]
+    amount, x = part["amount"].to_numpy(dtype=np.float64), np.arange(len(part))
+    large = bool(np.abs(amount).max() >= THOUSANDS)
+    amount = amount / 1000 if large else amount
+    whole = np.isin(x, [0, len(x) - 1])
+    top = np.where(whole, amount, np.cumsum(amount))
+    bottom = np.where(whole, 0.0, top - amount)
+    heights = np.maximum(top, bottom)
+    colours = np.select([whole, amount < 0], [STOCK, LOSS], LINE)
+    ax.bar(x, top - bottom, bottom=bottom, color=colours, width=0.72, zorder=2)
+    ax.hlines(top[:-1], x[:-1], x[1:], color=MUTED, linewidth=0.6, zorder=1)
+    for place, value, height, stock in zip(x, amount, heights, whole, strict=True):
+        text = number_text(abs(value), 1 if large else 0)
+        sign = "−" if value < 0 else "" if stock else "+"
+        ax.annotate(
+            sign + text, (place, height), (0, 2), textcoords="offset points", ha="center", fontsize=7, color=INK
+        )
+    ax.set_xticks(x, [names[bar].replace(" ", "\n", 1) for bar in part["bar"]], fontsize=6.5)
+    ax.set_xlim(-0.6, len(x) - 0.4)
+    _finish(ax, title, unit, heights, heights)
+    ax.set_ylabel(say("{unit}, thousands", unit=unit) if large else unit, fontsize=8, color=MUTED)
+    ax.yaxis.set_major_formatter(_written("index"))
+    ax.set_ylim(min(0.0, float(bottom.min()), float(top.min())) * 1.1, max(float(heights.max()), 1.0) * 1.1)
     return ax
 
 

@@ -117,6 +117,10 @@ class Code(Enum):
         "of wins within {n} days of entry, as long as any deal is followed so far: longer ones cannot be known yet",
     )
     OWNER_NOT_KNOWN = "who owned a deal that day is not recorded: unassigned"
+    # how what left the pipeline as won becomes the won amount
+    CHANGED_AFTER_WIN = "won more than once, or its amount was changed after it was won"
+    WIN_NO_LONGER = "by the deals table no win of these rows and this quarter: reopened, handed on or dated otherwise"
+    WIN_NOT_THEN = "by its history no win of these rows in this quarter"
     # comparisons
     TO_DATE = "to date, {done} of {days} days: not compared with a whole quarter"
     MISSING_NOW = "this quarter: {reason}"

@@ -61,6 +61,33 @@ TABLE: dict[tuple[str, str], Edits] = {
         ("ROUND_HALF_EVEN))", '"ROUND_HALF_UP"))'),
         ("scaled = (amounts * rates).to_numpy()", "scaled = amounts.to_numpy()"),
     ],
+    # what moved the pipeline, and the won amount
+    ("book/events.py", "events waterfalls"): [
+        ("first | ((before != _OPEN) & (status != before))", "first | (before != _OPEN)"),
+        (
+            '_worth(spells, purse, came, "amount_before", "from_day")',
+            '_worth(spells, purse, came, "amount", "from_day")',
+        ),
+        ("(~follows | _changed_hands(spells))", "_changed_hands(spells)"),
+        ("    follows[unplaced] = deal_id[unplaced] == deal_id[unplaced - 1]\n", ""),
+        (" - month).astype(np.int64) + 1  #", " - month).astype(np.int64)  #"),
+        ('_worth(spells, purse, gone, "amount", "to_day")', '_worth(spells, purse, gone, "amount", "from_day")'),
+        ("(status != _OPEN) & (status != _status(", "(status != _OPEN) & (_OPEN == _status("),
+    ],
+    ("waterfalls.py", "events waterfalls"): [
+        ("_stock(book, first - _EVENING, OPENING)", "_stock(book, first, OPENING)"),
+        ('last.to_datetime64(), "right")', "last.to_datetime64())"),
+        ("former = np.where(_touch(above, own), former, nobody)", "former = former"),
+    ],
+    ("drivers.py", "drivers"): [
+        (
+            "[Fraction(money, n) for n, money in (old, new) if n]",
+            "[Fraction(money, n or 1) for n, money in (old, new)]",
+        ),
+        ("(means[0] + means[-1]) / 2 - overall", "means[0] - overall"),
+        ("return then if period.complete else then.known_on", "return then if period else then.known_on"),
+        ("floors[i] - parts[i], i", "parts[i] - floors[i], i"),
+    ],
     # reading
     ("book/reading.py", "book_account book_faults"): [
         ("MOST_SET_ASIDE = 0.01", "MOST_SET_ASIDE = 0.10"),

@@ -30,15 +30,15 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 PLAN = """
     startup errors shipped wording periods experience
     sample.time_and_chance sample.world sample.lives sample.history sample.truth sample.tables sample
-    book.schema book.labels book.thresholds book.config book.sources book.parse book.intake book.reading book.money book.rules
-    book.past book.prospects book.levels book.loading book.book book
+    book.schema book.labels book.thresholds book.config book.sources book.parse book.intake book.reading book.money
+    book.rules book.past book.events book.prospects book.levels book.loading book.book book
     deals estimate intervals statistics indices survival network forecast expectation others slices opening
     recorded groups plot kpi
     KPIS kpis
-    figures compare export
+    figures compare waterfalls drivers export
     signals.signal signals.chance signals.facts signals.past signals.rest signals.kinds signals.family signals.sentences
     signals.advice signals.verdict signals.network signals
-    show.html show.tables show.cards show.cover show
+    show.html show.tables show.changes show.cards show.cover show
     batch.plan batch.page batch.markup batch.pictures batch.disclosure batch.gate batch.files batch.engine
     batch.kernels batch.publish batch.run batch
     partnerkpi cli __main__

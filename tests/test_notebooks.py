@@ -69,7 +69,7 @@ def test_one_for_the_cover_and_one_per_kpi_in_reading_order() -> None:
 
 
 #: What a chapter has besides.
-MORE = {"03_opportunity_pipeline": ("backtest",)}
+MORE = {"02_number_of_deals": ("why",), "03_opportunity_pipeline": ("waterfall", "movements", "backtest")}
 
 
 @each()

@@ -121,6 +121,9 @@ def test_a_level_with_a_past_is_told_by_the_history(add: AddColumn) -> None:
     spells = book.spells[book.spells["deal_id"] == "D4"]
     assert list(spells["segment"]) == ["small", "large"]
     assert values(opportunity_pipeline.by(book, QUARTER, "segment"))["large"] == 50
+    for part, bars in (("small", {"created", "transferred_out"}), ("large", {"transferred_in", "closing"})):
+        table = pk.waterfall(book.where(segment=part), QUARTER)
+        assert set(table.loc[table["behind"] > 0, "bar"]) == bars, part
 
 
 def test_a_level_that_only_partners_have_is_that_of_their_rows(add: AddColumn, tmp_path: Path) -> None:

@@ -291,6 +291,8 @@ def test_the_cover_and_the_tables_have_no_english_either(full: pk.Book, bare: pk
     with spoken(capitals):
         for book in (full, full.for_partner("P3"), bare):
             assert english_in(show.cover(book, QUARTER), show.scores(book, QUARTER)) <= {"und"}, "as Germans list"
+            changes = (show.waterfall, show.bars, show.why, show.why_groups)
+            assert english_in(*(change(book, QUARTER) for change in changes)) <= {"bdi"}
         assert {"TO", "DATE,", "49"} <= {*str(bare.quarter(QUARTER)).split()}
         assert str(ALL) == "ALL"
         change = compare.change(average_deal_size, full.for_partner("P6"), QUARTER, against="2025Q3")

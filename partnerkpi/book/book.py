@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
+from partnerkpi.book.events import Purse, events_of
 from partnerkpi.book.levels import MEDIA, Choice, choice_of, chosen, media_of, values_of_rows
 from partnerkpi.book.money import converted
 from partnerkpi.book.reading import Reading
@@ -213,6 +214,19 @@ class Book:
         deal is no longer among `deals`.
         """
         return self.table("spells")
+
+    @property
+    def events(self) -> pd.DataFrame:
+        """What every deal did to the open amount and the number of open deals; see `partnerkpi.book.events`.
+
+        After `where(partner_id=…)` these are the events at that partner: a deal handed on left it, one taken over came.
+        """
+        return self.once("events", lambda: events_of(self._frames["spells"], self.purse, self.as_of)).copy(deep=False)
+
+    @property
+    def purse(self) -> Purse:
+        """What amounts are worth in the book's currency on given days."""
+        return Purse(self._frames["rates"], self.currency, self.money_digits)
 
     @property
     def prospects(self) -> pd.DataFrame:

@@ -129,8 +129,9 @@ def spells_of(deals: pd.DataFrame, history: pd.DataFrame, export_day: pd.Timesta
 
     Returns:
         `deal_id`, `deal` (position in `deals`), `from_day`, `to_day` (exclusive; missing while it lasts), then what a
-        history can change (`status`, `stage`, `amount` in `currency`, not converted, …) and what goes along with the
-        deal unchanged (its levels, `created_on`, `customer`, …), as the schema says.
+        history can change (`status`, `stage`, `amount` in `currency`, not converted, …), what goes along with the deal
+        unchanged (its levels, `created_on`, `customer`, …), as the schema says, and `status_before`, `amount_before`:
+        those of the period before, whoever had the deal then; missing in a deal's first.
     """
     events = _Events.of(deals, history)
     names: dict[str, pd.Index] = {}
@@ -157,6 +158,9 @@ def spells_of(deals: pd.DataFrame, history: pd.DataFrame, export_day: pd.Timesta
     for column, values in state.items():
         columns[column] = _decoded(values, names[column], TABLES["deals"][column].kind)
     columns |= {column: deals[column].array.take(deal) for column in standing()}
+    begins = np.append(True, ~same)[: len(deal)]
+    columns["status_before"] = pd.Categorical.from_codes(_before(state["status"], begins), names["status"])
+    columns["amount_before"] = _before(state["amount"], begins)
     frame = pd.DataFrame(columns)
     labels = {str(c): as_label(frame[c]) for c in frame if isinstance(frame[c].dtype, pd.CategoricalDtype)}
     return frame.assign(**labels)
@@ -200,6 +204,13 @@ class _Events:
         number = (day - day.min(initial=0)) // _DAY
         order = np.argsort(((deal * (number.max(initial=0) + 1) + number) * 3) + rank, kind="stable")
         return cls(deal=deal[order], day=day[order], row=row[order], closing=rank[order] == 2)
+
+
+def _before(values: np.ndarray, begins: np.ndarray) -> np.ndarray:
+    """The value of the row before; missing where a deal begins."""
+    before = np.roll(values, 1)
+    before[begins] = _missing(values)
+    return before
 
 
 def _own(column: str) -> str:

@@ -4,6 +4,7 @@ Outside text is escaped in one place, the templates of this room; notebooks hold
 """
 
 from partnerkpi.show.cards import companions, definition, headline, trend
+from partnerkpi.show.changes import bars, movements, waterfall, why, why_groups
 from partnerkpi.show.cover import cover
 from partnerkpi.show.html import END, End, Shown, end, picture
 from partnerkpi.show.tables import about, backtest, breakdown, media, prepare, rows, scores, what_if
@@ -14,6 +15,7 @@ __all__ = [
     "Shown",
     "about",
     "backtest",
+    "bars",
     "breakdown",
     "companions",
     "cover",
@@ -21,10 +23,14 @@ __all__ = [
     "end",
     "headline",
     "media",
+    "movements",
     "picture",
     "prepare",
     "rows",
     "scores",
     "trend",
+    "waterfall",
     "what_if",
+    "why",
+    "why_groups",
 ]

@@ -264,7 +264,7 @@ def _cell(value: Any, kind: str, unit: str) -> Cell:
 
 def _number(value: float, unit: str) -> str:
     if unit:
-        return amount_text(value, unit)
+        return amount_text(value, unit).replace("-", "−")
     return number_text(value, 2, trimmed=True).replace("-", "−")
 
 
