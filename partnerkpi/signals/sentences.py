@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pandas as pd
@@ -35,7 +35,8 @@ def sureness(line: Line) -> str:
 def signals_text(table: pd.DataFrame, currency: str) -> str:
     """The signals for reading: one line each, with what it asks for and how sure it is."""
     rows = []
-    for line in table.itertuples(index=False):
+    lines: Iterable[Line] = table.itertuples(index=False)
+    for line in lines:
         told = sureness(line) if line.state else say("not told")
         rows.append([line.partner_id, line.weight or MISSING, told, sentence(line, currency)])
     return columns_text([say("partner"), say("asks for"), say("how sure"), say("what")], rows)
