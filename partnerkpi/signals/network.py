@@ -34,9 +34,8 @@ class Line:
 def standings(book: Book, quarter: Quarter) -> dict[str, Standing]:
     """How each partner of a whole book stands."""
     table = book.others.judged(everything, quarter)
-    shown = table[(table["weight"].ne("") & table["state"].ne(OVER)).to_numpy()]
-    groups = dict(tuple(shown.groupby("partner_id", sort=False)))
-    return {p: standing_of(groups.get(p, shown.iloc[:0]), book.for_partner(p), quarter) for p in book.partner_ids}
+    groups = dict(tuple(table.groupby("partner_id", sort=False)))
+    return {p: standing_of(groups.get(p, table.iloc[:0]), book.for_partner(p), quarter) for p in book.partner_ids}
 
 
 def attention(book: Book, quarter: Quarter) -> tuple[Line, ...]:

@@ -20,6 +20,8 @@ from partnerkpi.wording import amount_text, say
 
 #: A fall by a third: what a test must be able to see before its silence means anything.
 FALL = 1 / 3
+#: Of each of these sets one test must have been made before silence says that a partner is on track.
+NEEDED = ({"wins_of_year", "wins_of_quarter"}, {"close_rate_of_year", "close_rate"})
 
 
 @unique
@@ -67,23 +69,23 @@ def judgement(book: Book, quarter: str | Quarter) -> Judgement:
     shown = mine[(mine["weight"] != "").to_numpy()]
     now = shown[(shown["state"] != OVER).to_numpy()]
     powers = power(book, this)
-    standing = standing_of(now, book, this)
     asks, rest = now["weight"].isin(["act", "watch"]), now["weight"].isin(["good", "fact"])
     told = pd.concat([now[asks], now[rest]])
     told = told[~told["kind"].isin(["year_target", "rivals"])]
     because = [sentence(line, book.currency) for line in told.itertuples(index=False)]
     return Judgement(
-        standing=standing,
+        standing=standing_of(mine, book, this),
         headline=_headline(book, this, now),
         because=tuple(because[:4]),
-        sure=_sureness(now, powers),
+        sure=_sureness(mine, now, powers),
         actions=actions(shown, book.currency, this),
         signals=shown,
     )
 
 
-def standing_of(now: pd.DataFrame, book: Book, this: Quarter) -> Standing:
-    """The verdict that the signals of this partner ask for; `now` are those that stand."""
+def standing_of(looked: pd.DataFrame, book: Book, this: Quarter) -> Standing:
+    """The verdict that the signals of this partner ask for, of all that was looked at of it."""
+    now = looked[(looked["weight"].ne("") & looked["state"].ne(OVER)).to_numpy()]
     kinds = set(now["kind"])
     year = now.loc[(now["kind"] == "year_target").to_numpy(), "value"]
     joined = now.loc[(now["kind"] == "joined").to_numpy(), "label"]
@@ -98,7 +100,9 @@ def standing_of(now: pd.DataFrame, book: Book, this: Quarter) -> Standing:
             return standing
     if len(year) and year.iloc[0] >= book.thresholds.year_watch:
         return Standing.ON_TRACK
-    return Standing.ON_TRACK if not len(year) and power(book, this).enough else Standing.TOO_LITTLE
+    tested = set(looked.loc[looked["p"].notna().to_numpy(), "kind"])
+    silent = all(tested & one for one in NEEDED) and power(book, this).enough  # and so it means something
+    return Standing.ON_TRACK if not len(year) and silent else Standing.TOO_LITTLE
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,7 @@ class Power:
     def __str__(self) -> str:
         """What the numbers could have shown: the close rates that would have stood out."""
         if self.enough:
-            return say("Its numbers are large enough to show a fall by a third.")
+            return say("Its year's wins and decisions are enough to show a fall by a third.")
         if self.decided < 1:
             return say("Nothing was decided in four quarters: no rate can be told.")
         if self.rate_low <= 0 and self.rate_high >= 1:
@@ -180,7 +184,7 @@ def _headline(book: Book, this: Quarter, now: pd.DataFrame) -> str:
         return say("{won} won in {days} days.", None, **words)
     if reached.value is None:
         usual = usual_of(number_of_deals, book, this)
-        if usual.value is None:
+        if not usual.value:
             return say("{won} won.", None, **words)
         deals = amount_text(figure(number_of_deals, book, this).value, "deals")
         often = amount_text(usual.value, "deals")
@@ -191,7 +195,7 @@ def _headline(book: Book, this: Quarter, now: pd.DataFrame) -> str:
     return say("{won} won, {share} of the quarter's target.", None, **words)
 
 
-def _sureness(now: pd.DataFrame, powers: Power) -> str:
+def _sureness(looked: pd.DataFrame, now: pd.DataFrame, powers: Power) -> str:
     """How sure the verdict is: what was tested, among how many, and what could have been seen."""
     clear, likely = (int((now["sure"] == s).sum()) for s in ("clear", "likely"))
     parts = []
@@ -213,5 +217,9 @@ def _sureness(now: pd.DataFrame, powers: Power) -> str:
                 tests=int(now["tests"].max()),
             )
         )
-    parts.append(str(powers))
+    untested = [one for one in NEEDED if not set(looked.loc[looked["p"].notna().to_numpy(), "kind"]) & one]
+    if powers.enough and untested:
+        parts.append(say("Nothing is recorded that it could be compared with."))
+    else:
+        parts.append(str(powers))
     return " ".join(parts)
