@@ -130,6 +130,70 @@ def waterfall(table: pd.DataFrame, *, title: str, names: Mapping[str, str], unit
     return ax
 
 
+def funnel(
+    table: pd.DataFrame,
+    curves: pd.DataFrame,
+    *,
+    rate: float,
+    names: Mapping[str, str],
+    title: str,
+    ax: Axes | None = None,
+) -> Axes:
+    """Rates against their counts inside limits; only those in `names` are named, and only they stand out.
+
+    `table` and `curves` are those of `portfolio.funnel`. A triangle points to the side on which a rate lies outside, a
+    square marks a named one inside, a hollow circle fewer than five.
+    """
+    ax = axes(ax, (5.2, 3.6))
+    table = table[table["rate"].notna()]
+    n, value = (table[c].to_numpy(dtype=np.float64) for c in ("n", "rate"))
+    outside, few = table["beyond"].to_numpy() > 0, n < FEW
+    named = table["partner_id"].isin(names).to_numpy()
+    for ends, style, label in (
+        (("low", "high"), "-", say("95 % limits")),
+        (("lowest", "highest"), "--", say("99.8 %")),
+    ):
+        for end, legend in zip(ends, (label, "_nolegend_"), strict=True):
+            ax.plot(curves["n"], curves[end], style, color=MUTED, linewidth=0.9, zorder=1, label=legend)
+    ax.axhline(rate, color=INK, linewidth=0.9, zorder=1, label=say("the network"))
+    groups = (
+        (~outside & ~few & ~named, "o", LINE, BAND, say("partner inside")),
+        (~outside & few, "o", MUTED, "white", say("fewer than {few}", few=FEW)),
+        (~outside & ~few & named, "s", STOCK, STOCK, say("inside once adjusted")),
+        (outside & (value > rate), "^", LINE, LINE, say("above")),
+        (outside & (value < rate), "v", LOSS, LOSS, say("below")),
+    )
+    for where, marker, edge, face, label in groups:
+        if where.any():
+            ax.plot(
+                n[where], value[where], marker, color=edge, markerfacecolor=face, markersize=6, zorder=3, label=label
+            )
+    most = float(curves["n"].max())
+    for place, height, partner in zip(n[named], value[named], table["partner_id"][named], strict=True):
+        crowded = (n > place) & (n < place + 0.35 * most) & (np.abs(value - height) < 0.12) & named
+        left = place > 0.7 * most or bool(crowded.any())
+        ax.annotate(
+            names[partner],
+            (place, height),
+            (-6 if left else 6, -3),
+            textcoords="offset points",
+            ha="right" if left else "left",
+            fontsize=8,
+            color=INK,
+            parse_math=False,
+        )
+    ax.set_title(title, loc="left", fontsize=9, color=INK, parse_math=False)
+    ax.set_xlabel(say("decided prospects of four quarters"), fontsize=8, color=MUTED)
+    ax.yaxis.set_major_formatter(_written("share"))
+    ax.tick_params(labelsize=8)
+    ax.set_ylim(-0.03, 1.03)
+    ax.set_xlim(0, most * 1.03)
+    ax.legend(fontsize=7, frameon=False, loc="upper right", ncols=2, labelcolor=INK)
+    _calm(ax, grid="y")
+    ax.figure.subplots_adjust(left=0.1, right=0.985, top=0.91, bottom=0.14)
+    return ax
+
+
 def axes(ax: Axes | None, size: tuple[float, float] = SIZE) -> Axes:
     """The Axes given, or new ones of the usual size."""
     if ax is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from partnerkpi.book import Book, Reading, Spread
 from partnerkpi.book.levels import Choice
 from partnerkpi.book.loading import day_of
 from partnerkpi.book.schema import TABLES
+from partnerkpi.book.thresholds import thresholds_of
 from partnerkpi.errors import SystemProblem, UsageError
 from partnerkpi.expectation import COLUMNS
 from partnerkpi.experience import Experience
@@ -60,6 +61,7 @@ def write_slice(book: Book, others: Given, folder: Path) -> None:
     facts |= {"partner": book.partner, "recorded": sorted(book.recorded), "digits": book.reading.digits}
     facts |= {name: sorted(getattr(others, name)) for name in _STATUSES}
     facts["judged"] = sorted(others._judged)
+    facts["thresholds"] = asdict(book.thresholds)
     facts["first_day"] = None if others.first_day is None else f"{others.first_day:%Y-%m-%d}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -95,6 +97,7 @@ def read_slice(folder: Path, as_of: str | None = None) -> Book:
         extracted_on=extracted_on,
         _frames={name: frames[name] for name in _tables()},
         recorded=frozenset(facts["recorded"]),
+        thresholds=thresholds_of(facts["thresholds"]),
         reading=Reading(
             ledger=frames["ledger"], found=frames["found"], set_aside=frames["set_aside"], digits=facts["digits"]
         ),
@@ -118,7 +121,7 @@ def _facts(folder: Path) -> dict[str, Any]:
         facts = json.loads((folder / NAME).read_text(encoding="utf-8", errors="surrogatepass"))
     except (OSError, ValueError) as error:
         raise UsageError(f"The slice '{folder}' is damaged: {NAME} cannot be read ({error}).") from error
-    wanted = {*_FACTS, *_DAYS, "partner", "recorded", "digits", "first_day", "judged", *_STATUSES}
+    wanted = {*_FACTS, *_DAYS, "partner", "recorded", "digits", "first_day", "judged", "thresholds", *_STATUSES}
     if not isinstance(facts, dict) or wanted != facts.keys():
         raise UsageError(f"The slice '{folder}' is damaged: {NAME} is not what a review writes. Open the book instead.")
     return facts

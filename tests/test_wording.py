@@ -24,6 +24,7 @@ from partnerkpi.figures import WHEN
 from partnerkpi.groups import ALL, Key
 from partnerkpi.kpis import average_deal_size, number_of_deals
 from partnerkpi.show.cards import paragraphs
+from partnerkpi.signals.verdict import Standing
 from partnerkpi.wording import DEALS, DIRECTION, PLAIN_UNITS, Code, Noun, amount_text, say, signed_text, spoken
 
 PACKAGE = Path(wording.__file__).resolve().parent
@@ -155,7 +156,7 @@ def said_by_registries() -> Iterator[Message]:
     for column in every_column():
         yield title_of(column.name)
     yield from (*DIRECTION.values(), *WHEN.values(), *PLAIN_UNITS, "group", "quarter", "figure")
-    yield from (member.value for kind in (compare.Verdict, Key) for member in kind)
+    yield from (member.value for kind in (compare.Verdict, Key, Standing) for member in kind)
 
 
 MESSAGES: list[Message] = list(dict.fromkeys([*said_in_code(), *said_in_templates(), *said_by_registries()]))

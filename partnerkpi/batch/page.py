@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import base64
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ import mistune
 from markupsafe import Markup, escape
 
 from partnerkpi.batch.plan import Chapter
-from partnerkpi.show.html import environment, style
+from partnerkpi.show.html import clean, environment, style
 from partnerkpi.wording import MISSING, say
 
 FOLDER = Path(__file__).resolve().parent / "templates"
@@ -31,6 +33,7 @@ POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; form-act
 Cell = Mapping[str, Any]
 
 _HEADING = re.compile(r"(</?h)([1-6])(?=[\s>])")
+_NAMED = re.compile(r'<a data-partner="([^"]*)">(.*?)</a>', re.DOTALL)
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -79,7 +82,7 @@ class Line:
     """One partner in the index, with a score per KPI.
 
     `file` is empty when there is no page to link to; `earlier` is the as-of day of that page when it is of an earlier
-    run.
+    run; `verdict` says how the partner stands, `sign` is that as a class.
     """
 
     partner: str
@@ -87,6 +90,8 @@ class Line:
     file: str
     cells: tuple[Score, ...]
     earlier: str = ""
+    verdict: str = ""
+    sign: str = ""
 
 
 @dataclass(frozen=True)
@@ -129,7 +134,7 @@ def network_page(
     chapters: Sequence[Bound],
     foot: Foot,
 ) -> bytes:
-    """The page of the network: every partner with every KPI, what was not published, the network's own chapters."""
+    """The page of the network: its cover, every partner with every KPI, what was not published, its own chapters."""
     missing = [cell.note for line in lines for cell in line.cells if cell.text == MISSING]
     marks = {reason: number for number, reason in enumerate(dict.fromkeys(missing), start=1)}
     return _rendered(
@@ -139,10 +144,25 @@ def network_page(
         lines=lines,
         failures=failures,
         marks=marks,
-        cover=cover,
+        cover=replace(cover, html=linked(cover.html, lines)),
         chapters=chapters,
         foot=foot,
     )
+
+
+def linked(html: Markup, lines: Sequence[Line]) -> Markup:
+    """What names a partner in a cover, made a link where the partner has a page, and plain text where it has none.
+
+    A notebook cannot know which pages there will be, so it marks names: `<a data-partner="P-003">…</a>`.
+    """
+    count = Counter(clean(line.partner) for line in lines)
+    files = {clean(x.partner): x.file for x in lines if x.partner and x.file and count[clean(x.partner)] == 1}
+
+    def link(match: re.Match[str]) -> str:
+        file = files.get(unescape(match[1]))
+        return f'<a href="{escape(file)}">{match[2]}</a>' if file else match[2]
+
+    return Markup(_NAMED.sub(link, str(html)))
 
 
 def _rendered(template: str, **values: Any) -> bytes:

@@ -30,6 +30,7 @@ from partnerkpi.kpis import KPIS
 from partnerkpi.periods import Quarter
 from partnerkpi.show.html import FOLDER as SHOWN
 from partnerkpi.show.html import clean
+from partnerkpi.signals.network import standings
 from partnerkpi.wording import FEW, MISSING, amount_text, say
 
 #: What a page says it was made with.
@@ -250,6 +251,7 @@ class QuarterFolder:
                 cells[r["group"], kpi.name] = replace(score, note=f"{say(figure.title)}: {score.note}")
         nothing = page.Score(MISSING, say("no rows"), few=True)
         lines = []
+        stands = standings(self.plan.book, self.quarter)
         for partner, name in sorted(self.plan.names.items()):
             scores_of = tuple(cells.get((partner, kpi.name), nothing) for kpi in KPIS)
             lines.append(
@@ -259,6 +261,8 @@ class QuarterFolder:
                     file=self._file(partner),
                     cells=scores_of,
                     earlier=self._earlier_day(partner),
+                    verdict=str(stands[partner]),
+                    sign=stands[partner].name.lower().replace("_", "-"),
                 )
             )
         something = now[(now["group"] == UNASSIGNED) & (now["n"] > 0)]

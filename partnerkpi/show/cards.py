@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from partnerkpi import compare, figures, plot
 from partnerkpi.book import Book
 from partnerkpi.compare import CLEAR, Change, Peers, Verdict
+from partnerkpi.deals import giant
 from partnerkpi.estimate import Estimate
 from partnerkpi.figures import WHEN, figure
 from partnerkpi.kpi import Kpi
@@ -18,7 +20,7 @@ from partnerkpi.periods import Quarter
 from partnerkpi.show.html import Shown, picture, render
 from partnerkpi.show.tables import Cell, estimate_cells, estimate_head, plain_cell, table_of
 from partnerkpi.statistics import IN_FULL
-from partnerkpi.wording import DIRECTION, FEW, MISSING, amount_text, say, span_text, unit_text
+from partnerkpi.wording import DIRECTION, FEW, MISSING, amount_text, listed, say, span_text, unit_text
 
 
 @dataclass(frozen=True)
@@ -277,3 +279,41 @@ def _pair(book: Book, period: Quarter) -> Comparison:
 
 def _line(comparison: Comparison) -> str:
     return f"{comparison.text} ({comparison.note})" if comparison.note else comparison.text
+
+
+def figure_line(stands: Standing, book: Book, period: Quarter) -> dict[str, Any]:
+    """A line of the table of figures on a first page: the figure with what stands beside and below it."""
+    return {
+        "stands": stands,
+        "kpi": stands.kpi,
+        "now": stands.now,
+        "value": amount_text(stands.now.value, stands.now.unit),
+        "beside": stands.instead or say(DIRECTION[stands.kpi.better]),
+        "more": _more(stands.kpi, book, period),
+        "peers": among(stands.peers),
+    }
+
+
+def _more(kpi: Kpi, book: Book, period: Quarter) -> list[str]:
+    """What stands below a KPI's value on the cover: `Median deal size €1,930 (€1,320 to €2,610)`."""
+    lines = []
+    carried = ("always", "giant") if len(giant(book, period)) else ("always",)
+    for one in (one for one in kpi.companions if one.on_cover in carried):
+        told = figure(one, book, period)
+        if told.value is not None:
+            value = amount_text(told.value, told.unit)
+            span = f" ({told.interval_text})" if told.interval_text else ""
+            lines.append(f"{say(one.title)} {value}{span}")
+    return lines
+
+
+def left_out(standings: Sequence[Standing]) -> list[str]:
+    """What the figures cannot say: those that are missing, those of fewer than five rows."""
+    notes = []
+    missing = [say(s.kpi.title) for s in standings if s.now.value is None]
+    if missing:
+        notes.append(say("Not measured this quarter, with the reason beside it: {figures}.", figures=listed(missing)))
+    few = [say(s.kpi.title) for s in standings if s.now.value is not None and 0 < s.now.n < FEW and not s.kpi.counted]
+    if few:
+        notes.append(say("Fewer than {few} rows, too few to compare: {figures}.", few=FEW, figures=listed(few)))
+    return notes

@@ -6,35 +6,35 @@ from collections.abc import Sequence
 from typing import Any
 
 from partnerkpi.book import Book
-from partnerkpi.deals import giant
-from partnerkpi.figures import figure
-from partnerkpi.kpi import Kpi
 from partnerkpi.kpis import KPIS
 from partnerkpi.periods import Quarter
-from partnerkpi.show.cards import Standing, among, standing
+from partnerkpi.show.cards import Standing, figure_line, left_out, standing
 from partnerkpi.show.html import Shown, render
-from partnerkpi.signals.network import attention, network_judgement
+from partnerkpi.show.network import network
 from partnerkpi.signals.verdict import Judgement, judgement
-from partnerkpi.wording import DIRECTION, FEW, MISSING, amount_text, listed, say
+from partnerkpi.wording import MISSING, amount_text, say
 
 
 def cover(book: Book, quarter: str | Quarter) -> Shown:
-    """The verdict on a partner or the network and what to do; below it every KPI, with what stands beside it."""
+    """The verdict on a partner and what to do; below it every KPI, with what stands beside it. Of several partners the
+    network's first page.
+    """
     period = book.quarter(quarter)
+    if not book.partner:
+        return network(book, period)
     standings = [standing(kpi, book, period) for kpi in KPIS]
-    verdict = judgement(book, period) if book.partner else network_judgement(book, period)
+    verdict = judgement(book, period)
     notes = left_out(standings)
     html = render(
         "cover.html",
         verdict=verdict,
         sign=verdict.standing.name.lower().replace("_", "-"),
         actions=[_action(one, book) for one in verdict.actions],
-        attention=[] if book.partner else attention(book, period),
-        lines=[_line(stands, book, period) for stands in standings],
+        lines=[figure_line(stands, book, period) for stands in standings],
         notes=notes,
         period=period,
         missing=MISSING,
-        with_peers=bool(book.partner),
+        with_peers=True,
     )
     return Shown(
         html, "\n".join([say("Review of {quarter}", quarter=str(period)), *_said(verdict, book, standings), *notes])
@@ -53,40 +53,3 @@ def _action(action: Any, book: Book) -> dict[str, Any]:
     stake = amount_text(action.stake, book.currency) if action.stake else MISSING
     worked = say("It worked when {sign}.", sign=action.worked)
     return {"what": action.what, "because": action.because, "sure": action.sure, "stake": stake, "worked": worked}
-
-
-def _line(stands: Standing, book: Book, period: Quarter) -> dict[str, Any]:
-    return {
-        "stands": stands,
-        "kpi": stands.kpi,
-        "now": stands.now,
-        "value": amount_text(stands.now.value, stands.now.unit),
-        "beside": stands.instead or say(DIRECTION[stands.kpi.better]),
-        "more": _more(stands.kpi, book, period),
-        "peers": among(stands.peers),
-    }
-
-
-def _more(kpi: Kpi, book: Book, period: Quarter) -> list[str]:
-    """What stands below a KPI's value on the cover: `Median deal size €1,930 (€1,320 to €2,610)`."""
-    lines = []
-    carried = ("always", "giant") if len(giant(book, period)) else ("always",)
-    for one in (one for one in kpi.companions if one.on_cover in carried):
-        told = figure(one, book, period)
-        if told.value is not None:
-            value = amount_text(told.value, told.unit)
-            span = f" ({told.interval_text})" if told.interval_text else ""
-            lines.append(f"{say(one.title)} {value}{span}")
-    return lines
-
-
-def left_out(standings: Sequence[Standing]) -> list[str]:
-    """What the figures cannot say: those that are missing, those of fewer than five rows."""
-    notes = []
-    missing = [say(s.kpi.title) for s in standings if s.now.value is None]
-    if missing:
-        notes.append(say("Not measured this quarter, with the reason beside it: {figures}.", figures=listed(missing)))
-    few = [say(s.kpi.title) for s in standings if s.now.value is not None and 0 < s.now.n < FEW and not s.kpi.counted]
-    if few:
-        notes.append(say("Fewer than {few} rows, too few to compare: {figures}.", few=FEW, figures=listed(few)))
-    return notes

@@ -72,6 +72,7 @@ def environment(folder: Path) -> Environment:
         keep_trailing_newline=False,
     )
     templates.filters["outside"] = outside
+    templates.filters["plain"] = clean
     templates.globals["style"] = style
     templates.globals |= {"say": say, "language": language, "few": FEW}
     return templates

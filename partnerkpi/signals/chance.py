@@ -76,16 +76,19 @@ def rate_and_expected(yes: Floats, n: Floats, expected: Floats, effect: Floats, 
 
 
 def dispersed(z: Floats) -> Floats:
-    """The z of several partners, shrunk where they differ more than chance lets them: not all of it is news.
+    """The z of several partners, shrunk where they differ more than chance lets them: not all of it is news."""
+    return z / np.sqrt(dispersion(z))
 
-    The factor is the mean of their squares after a tenth at either end is moved to the next (Spiegelhalter 2005), never
-    below 1. Below ten partners nothing is shrunk: they could not tell.
+
+def dispersion(z: Floats) -> float:
+    """By how much more than chance these differ: the mean of their squares after a tenth at either end is moved to the
+    next (Spiegelhalter 2005), never below 1. Below ten partners 1: they could not tell.
     """
     told = z[np.isfinite(z)]
     if len(told) < 10:
-        return z
+        return 1.0
     kept = np.clip(told, *np.quantile(told, [0.1, 0.9]))
-    return z / np.sqrt(max(1.0, float((kept**2).mean())))
+    return max(1.0, float((kept**2).mean()))
 
 
 def family(p: Floats) -> Floats:

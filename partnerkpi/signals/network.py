@@ -7,21 +7,36 @@ from dataclasses import dataclass
 import pandas as pd
 
 from partnerkpi.book import Book
+from partnerkpi.compare import tested
 from partnerkpi.deals import giant, target_rows, won_in
+from partnerkpi.figures import figure
+from partnerkpi.kpis.number_of_deals import number_of_deals
 from partnerkpi.periods import Quarter
-from partnerkpi.signals.family import CLEAR, OVER
+from partnerkpi.signals.family import CLEAR, GOING_ON, OVER
 from partnerkpi.signals.sentences import sentence
 from partnerkpi.signals.verdict import Judgement, Standing, everything, standing_of
 from partnerkpi.wording import MISSING, amount_text, listed, say
 
 #: So many partners get a line on the first page: more nobody can look after in a quarter.
 MOST = 8
+_TOLD = (
+    Standing.ACT,
+    Standing.WATCH,
+    Standing.ON_TRACK,
+    Standing.TOO_LITTLE,
+    Standing.JOINED,
+    Standing.LEFT,
+    Standing.NO_DEALS,
+)
 _ORDER = (Standing.ACT, Standing.WATCH, Standing.LEFT, Standing.JOINED, Standing.ON_TRACK)
 
 
 @dataclass(frozen=True)
 class Line:
-    """One partner that needs attention: how it stands, what shows it, since when, and who looks after it."""
+    """One partner that needs attention: how it stands, what shows it, since when, and who looks after it.
+
+    `sign` is the standing as a class of a page.
+    """
 
     partner: str
     name: str
@@ -29,6 +44,7 @@ class Line:
     what: str
     since: str
     manager: str
+    sign: str = ""
 
 
 def standings(book: Book, quarter: Quarter) -> dict[str, Standing]:
@@ -55,12 +71,39 @@ def attention(book: Book, quarter: Quarter) -> tuple[Line, ...]:
         first = mine.iloc[:2]
         stake = float(mine["stake"].max()) if mine["stake"].notna().any() else 0.0
         told = " ".join(sentence(line, book.currency) for line in first.itertuples(index=False))
-        known = facts.loc[partner]
-        name, manager = (str(known[c]) if pd.notna(known[c]) else MISSING for c in ("name", "manager"))
+        known = facts.reindex([partner]).iloc[0]  # a partner may be known by its deals alone
+        name = str(known["name"]) if pd.notna(known["name"]) else partner
+        manager = str(known["manager"]) if pd.notna(known["manager"]) else MISSING
         word = say("praise") if stands is Standing.ON_TRACK else str(stands)
-        line = Line(partner, name, word, told, str(first["since"].min()), manager)
+        sign = stands.name.lower().replace("_", "-")
+        line = Line(partner, name, word, told, _since(first), manager, sign)
         lines.append((_ORDER.index(stands), -stake, line))
     return tuple(line for *_, line in sorted(lines, key=lambda one: one[:2])[:MOST])
+
+
+def _since(lines: pd.DataFrame) -> str:
+    """Since when the oldest of these signals stands."""
+    oldest = lines.sort_values("since", kind="stable").iloc[0]
+    if oldest["state"] == GOING_ON:
+        return say("{quarter}, going on", quarter=oldest["since"])
+    return say("new")
+
+
+def attention_left_out(book: Book, quarter: Quarter, lines: tuple[Line, ...]) -> str:
+    """How many more read *act* or *watch* than `lines` name; empty where none does."""
+    stands = standings(book, quarter)
+    named = {line.partner for line in lines}
+    rest = [s for p, s in stands.items() if s in (Standing.ACT, Standing.WATCH) and p not in named]
+    told = [
+        say("{n} more reads {standing}", "{n} more read {standing}", n=rest.count(s), standing=str(s))
+        for s in (Standing.ACT, Standing.WATCH)
+        if s in rest
+    ]
+    return (
+        say("At most {n} stand here; {list}: see the table of all partners.", None, n=MOST, list=listed(told))
+        if told
+        else ""
+    )
 
 
 def network_judgement(book: Book, quarter: str | Quarter) -> Judgement:
@@ -88,8 +131,10 @@ def network_judgement(book: Book, quarter: str | Quarter) -> Judgement:
         )
     if share is not None:
         because.append(say("In four quarters it is {share}.", share=amount_text(share, "share")))
-    stands = pd.Series([str(s) for s in standings(book, this).values()]).value_counts()
-    because.append(say("Partners: {list}.", list=listed([f"{n} {word}" for word, n in stands.items()])))
+    each = list(standings(book, this).values())
+    counted = [say("{n} {standing}", None, n=each.count(one), standing=str(one)) for one in _TOLD if one in each]
+    if counted:
+        because.append(say("Of {n} partner: {list}.", "Of {n} partners: {list}.", n=len(each), list=listed(counted)))
     limits = book.thresholds
     worst = min(
         [s for s in (share, won / aims[-1] if aims[-1] and this.complete else None) if s is not None], default=None
@@ -108,4 +153,22 @@ def network_judgement(book: Book, quarter: str | Quarter) -> Judgement:
         "{n} tests of all partners are one family: at most one in ten of those told is false.",
         n=tests,
     )
-    return Judgement(standing, headline, tuple(because), sure, (), table.iloc[:0])
+    parts = [_beside_the_year_before(book, this), sure]
+    return Judgement(standing, headline, tuple(because), " ".join(p for p in parts if p), (), table.iloc[:0])
+
+
+def _beside_the_year_before(book: Book, this: Quarter) -> str:
+    """The deals won beside those of a year before, and beside what the season lets expect: is it more than chance?"""
+    if not this.complete:
+        return ""
+    now, before = (figure(number_of_deals, book, q).value for q in (this, this.year_before))
+    change = tested(number_of_deals, book, this)
+    if now is None or before is None or change.value is None or change.before.value is None:
+        return ""
+    return say(
+        "{now} won, {before} a year before; {usual} are usual in such a quarter, its season counted in: {verdict}.",
+        now=amount_text(now, "deals"),
+        before=amount_text(before, "deals"),
+        usual=amount_text(round(change.before.value), "deals"),
+        verdict=change.verdict,
+    )
