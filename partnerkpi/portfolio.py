@@ -111,7 +111,7 @@ def movers(book: Book, quarter: str | Quarter) -> pd.DataFrame:
         one = won["partner_id"].dropna().astype("str").value_counts()
         money = grouped(won["amount"], won["partner_id"])
         lines[f"wins{suffix}"] = lines["partner_id"].map(one).fillna(0).astype("int64")
-        lines[f"won{suffix}"] = lines["partner_id"].map(money).fillna(0.0)
+        lines[f"won{suffix}"] = lines["partner_id"].map(money).astype("float64").fillna(0.0)
     place = lines["move"].map({"up": 0, "down": 1, "joined": 2, "left": 3})
     change = (lines["won"] - lines["won_before"]).abs()
     ordered = lines.assign(_place=place, _change=-change).sort_values(["_place", "_change"], kind="stable")

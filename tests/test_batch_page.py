@@ -72,11 +72,11 @@ def test_markup_in_prose_is_text() -> None:
     assert "<script>" not in html(prose("a <script>alert(1)</script> b"))
 
 
-def test_what_is_first_moves_behind_the_opening_prose() -> None:
+def test_what_is_first_moves_to_the_top() -> None:
     cells = (prose("# Top"), code("a", shown(text_html="<p>facts</p>")))
     card = code("b", shown(text_html='<div class="pk pk-cover">card</div>'))
     made = html(*cells, card, first="pk-cover")
-    assert made.index("Top") < made.index("card") < made.index("facts")
+    assert made.index("card") < made.index("Top") < made.index("facts")
 
 
 def test_the_title_is_the_first_heading() -> None:

@@ -179,7 +179,7 @@ def _css() -> Markup:
 def chapter_html(notebook: Mapping[str, Any], demote: int = 1, first: str = "") -> Markup:
     """The cells of an executed notebook as HTML.
 
-    What is shown with the class `first` moves up behind the opening prose: who has a minute reads no further. Headings
+    What is shown with the class `first` moves to the top: who has a minute reads no further. Headings
     go `demote` levels down. Cells tagged `lesson`, and the prose right behind them, fold under "How this
     number is derived", with their code.
     """
@@ -196,7 +196,7 @@ def chapter_html(notebook: Mapping[str, Any], demote: int = 1, first: str = "") 
         parts.append(_folded(lesson))
     if first:
         card = [part for part in parts if f'class="pk {first}"' in part]
-        parts = [*parts[:1], *card, *(part for part in parts[1:] if part not in card)]
+        parts = [*card, *(part for part in parts if part not in card)]
     return Markup("\n".join(part for part in parts if part))
 
 
