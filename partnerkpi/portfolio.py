@@ -221,7 +221,7 @@ def _beyond(values: Floats, n: Floats, rate: float, dispersion: float) -> Floats
 
 @dataclass(frozen=True)
 class AtRisk:
-    """The pipeline at the quarter's end, and what threatens it; None where the book does not record it.
+    """The pipeline at the quarter's end, and what threatens it; None where the book does not record it, or no amount.
 
     Counts are deals, money is in the book's currency. `times` is the open money over the target of the next two
     quarters; `wins` and `worth` what they will bring of it, with intervals; `held` of `told` such ranges of the past
@@ -251,12 +251,12 @@ def at_risk(book: Book, quarter: str | Quarter) -> AtRisk:
         there = open_deals_at_end(book, this)
     except NotRecorded:
         return AtRisk(None, None, None, None, None, None, None, wins, worth, held, told)
-    money = float(there["amount"].sum())
+    money = _known_sum(there)
     ahead = float(targets_ahead(book, this, AHEAD)["of"].sum())
     late: tuple[int | None, float | None] = (None, None)
     try:
         overdue = overdue_deals.rule(book, this)
-        late = len(overdue), float(overdue["amount"].sum())
+        late = len(overdue), _known_sum(overdue)
     except NotRecorded:
         pass
     named: tuple[int | None, float | None] = (None, None)
@@ -264,9 +264,14 @@ def at_risk(book: Book, quarter: str | Quarter) -> AtRisk:
         deals = book.deals
         contested = set(deals["deal_id"][deals["competitor"].notna().to_numpy()])
         against = there[there["deal_id"].isin(contested).to_numpy()]
-        named = len(against), float(against["amount"].sum())
-    times = money / ahead if ahead > 0 else None
+        named = len(against), _known_sum(against)
+    times = money / ahead if money is not None and ahead > 0 else None
     return AtRisk(len(there), money, times, *late, *named, wins, worth, held, told)
+
+
+def _known_sum(deals: pd.DataFrame) -> float | None:
+    """The money of these deals; None where there are some and none has an amount."""
+    return float(deals["amount"].sum()) if not len(deals) or deals["amount"].notna().any() else None
 
 
 @dataclass(frozen=True)

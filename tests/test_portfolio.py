@@ -289,6 +289,12 @@ def test_a_book_that_records_little_is_answered_with_little(bare: pk.Book) -> No
     assert portfolio.common(bare, QUARTER) == ()
 
 
+def test_money_that_no_deal_has_is_missing_and_not_nought(write_book: Callable[..., Path]) -> None:
+    deals = "deal_id,created_on,status,expected_close_on,partner_id\nD1,2025-10-01,open,2025-11-01,P1\n"
+    risk = portfolio.at_risk(pk.open_book(write_book(deals)), QUARTER)
+    assert (risk.deals, risk.money, risk.overdue, risk.overdue_money) == (1, None, 1, None)
+
+
 def test_a_quarter_to_date_has_not_missed_its_target(write_book: Callable[..., Path]) -> None:
     deals = "deal_id,created_on,status,closed_on,amount,partner_id\nD1,2025-10-01,won,2025-10-20,100,P1\n"
     targets = "quarter,amount,partner_id\n2025Q4,500,P1\n"

@@ -236,3 +236,5 @@ def test_maven_has_a_page(real_book: Callable[[str], Path]) -> None:
     won, lost = (int((year["status"] == status).sum()) for status in ("won", "lost"))
     assert funnel.rate == pytest.approx(won / (won + lost))
     assert "nan" not in shown.text
+    assert "1,589 deals are open, none with an amount." in shown.text
+    assert "$0" not in shown.text

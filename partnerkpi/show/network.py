@@ -205,6 +205,11 @@ def _funnel_title(funnel: Funnel) -> str:
 
 def _funnel_words(funnel: Funnel) -> str:
     told = say("95 % and 99.8 % limits, over-dispersion in. Inside the funnel no order means anything.")
+    if funnel.dispersion == 1:
+        told = say(
+            "95 % and 99.8 % limits of chance alone: nothing shows that partners differ more. Inside the funnel no "
+            "order means anything."
+        )
     return told if funnel.adjusted else f"{told} {say('This book records nothing to adjust for.')}"
 
 
@@ -296,10 +301,14 @@ def _moves(table: pd.DataFrame, names: Mapping[str, str], book: Book, quarter: Q
 def _risk(risk: AtRisk, currency: str) -> list[str]:
     """The pipeline at risk, a sentence each."""
     told = []
-    if risk.deals is None or risk.money is None:
+    if risk.deals is None:
         return [say("Open deals are not recorded in this book.")]
-    words = {"money": _money(risk.money, currency), "n": risk.deals}
-    if risk.times is None:
+    words = {"money": amount_text(risk.money, currency), "n": risk.deals}
+    if risk.money is None:
+        told.append(
+            say("{n} deal is open, without an amount.", "{n} deals are open, none with an amount.", n=risk.deals)
+        )
+    elif risk.times is None:
         told.append(say("{money} open in {n} deal.", "{money} open in {n} deals.", **words))
     else:
         words["times"] = amount_text(risk.times, "ratio")
@@ -310,15 +319,15 @@ def _risk(risk: AtRisk, currency: str) -> list[str]:
                 **words,
             )
         )
-    if risk.overdue is not None and risk.overdue_money is not None:
-        worth = _money(risk.overdue_money, currency)
+    if risk.overdue is not None:
+        worth = amount_text(risk.overdue_money, currency)
         told.append(
             say("{n} is overdue ({worth}).", "{n} are overdue ({worth}).", n=risk.overdue, worth=worth)
             if risk.overdue
             else say("None is overdue.")
         )
-    if risk.rivals is not None and risk.rivals_money is not None:
-        worth = _money(risk.rivals_money, currency)
+    if risk.rivals is not None:
+        worth = amount_text(risk.rivals_money, currency)
         told.append(
             say("A rival is named in {n} ({worth}).", None, n=risk.rivals, worth=worth)
             if risk.rivals
