@@ -37,7 +37,7 @@ PLAN = """
     KPIS kpis
     figures compare waterfalls drivers export
     signals.signal signals.chance signals.facts signals.past signals.rest signals.kinds signals.family signals.sentences
-    signals.advice signals.verdict signals.network signals
+    signals.advice signals.power signals.verdict signals.network signals
     show.html show.tables show.changes show.cards show.cover show
     batch.plan batch.page batch.markup batch.pictures batch.disclosure batch.gate batch.files batch.engine
     batch.kernels batch.publish batch.run batch

@@ -89,7 +89,8 @@ def network_judgement(book: Book, quarter: str | Quarter) -> Judgement:
     if share is not None:
         because.append(say("In four quarters it is {share}.", share=amount_text(share, "share")))
     stands = pd.Series([str(s) for s in standings(book, this).values()]).value_counts()
-    because.append(say("Partners: {list}.", list=listed([f"{n} {word}" for word, n in stands.items()])))
+    if len(stands):
+        because.append(say("Partners: {list}.", list=listed([f"{n} {word}" for word, n in stands.items()])))
     limits = book.thresholds
     worst = min(
         [s for s in (share, won / aims[-1] if aims[-1] and this.complete else None) if s is not None], default=None

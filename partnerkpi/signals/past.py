@@ -82,6 +82,8 @@ def entries_over_time(book: Book, quarter: Quarter) -> Found:
     The score test of a slope in counts whose expectation follows the others' (Cox & Lewis 1966), over-dispersed.
     """
     past = [q for q in quarter.back(12) if q.complete]
+    if not len(book.partners) or len(past) < 8:
+        return nobody()
     ids, counts, there = paces(book, past, "created_on")
     others = np.maximum(counts.sum(axis=0) - counts, 0)
     exposure = there * others
@@ -109,6 +111,8 @@ def entries_over_time(book: Book, quarter: Quarter) -> Found:
 
 def close_rate_of_year(book: Book, quarter: Quarter) -> Found:
     """Close rate of four quarters against the four before, moved as what was to be expected of the prospects moved."""
+    if not {"lost", "abandoned"} & book.others.statuses:
+        return nobody()
     prospects = book.prospects
     rows = [_decided(prospects, q) for q in (quarter, quarter.year_before)]
     rows = [part.assign(yes=(part["status"] == "won").to_numpy()) for part in rows]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, unique
 
-import numpy as np
 import pandas as pd
 
 from partnerkpi.book import Book
@@ -15,11 +14,10 @@ from partnerkpi.kpis.number_of_deals import attainment, number_of_deals, won_amo
 from partnerkpi.periods import Quarter
 from partnerkpi.signals.advice import Action, actions
 from partnerkpi.signals.family import OVER, signals
+from partnerkpi.signals.power import Power, power
 from partnerkpi.signals.sentences import sentence
 from partnerkpi.wording import amount_text, say
 
-#: A fall by a third: what a test must be able to see before its silence means anything.
-FALL = 1 / 3
 #: Of each of these sets one test must have been made before silence says that a partner is on track.
 NEEDED = ({"wins_of_year", "wins_of_quarter"}, {"close_rate_of_year", "close_rate"})
 
@@ -103,71 +101,6 @@ def standing_of(looked: pd.DataFrame, book: Book, this: Quarter) -> Standing:
     tested = set(looked.loc[looked["p"].notna().to_numpy(), "kind"])
     silent = all(tested & one for one in NEEDED) and power(book, this).enough  # and so it means something
     return Standing.ON_TRACK if not len(year) and silent else Standing.TOO_LITTLE
-
-
-@dataclass(frozen=True)
-class Power:
-    """Whether a fall by a third would be seen in half of the cases: in the year's wins, and in its close rate."""
-
-    wins: int
-    decided: int
-    of_wins: bool
-    of_rate: bool
-    rate_low: float
-    rate_high: float
-
-    @property
-    def enough(self) -> bool:
-        """True where silence about wins and close rate means something."""
-        return self.of_wins and self.of_rate
-
-    def __str__(self) -> str:
-        """What the numbers could have shown: the close rates that would have stood out."""
-        if self.enough:
-            return say("Its year's wins and decisions are enough to show a fall by a third.")
-        if self.decided < 1:
-            return say("Nothing was decided in four quarters: no rate can be told.")
-        if self.rate_low <= 0 and self.rate_high >= 1:
-            return say(
-                "With {n} decided prospect in four quarters no close rate would stand out.",
-                "With {n} decided prospects in four quarters no close rate would stand out.",
-                n=self.decided,
-            )
-        low, high = (amount_text(v, "share") for v in (self.rate_low, self.rate_high))
-        if self.rate_low <= 0:
-            return say(
-                "With {n} decided prospect in four quarters only a close rate above {high} would stand out.",
-                "With {n} decided prospects in four quarters only a close rate above {high} would stand out.",
-                n=self.decided,
-                high=high,
-            )
-        return say(
-            "With {n} decided prospects in four quarters only a close rate under {low} or over {high} would stand out.",
-            None,
-            n=self.decided,
-            low=low,
-            high=high,
-        )
-
-
-def power(book: Book, quarter: Quarter) -> Power:
-    """What the year's numbers of this partner could have shown, single test, 5 % level."""
-    from scipy.stats import binom
-
-    prospects, deals = book.prospects, book.deals
-    year = prospects["closed_on"].between(*quarter.year)
-    decided = int((year & prospects["status"].isin(["won", "lost", "abandoned"])).sum())
-    yes = int((year & (prospects["status"] == "won")).sum())
-    wins = int(((deals["status"] == "won") & deals["closed_on"].between(*quarter.year)).sum())
-    known = book.others.experience(quarter)
-    expected = book.others.expected(quarter)["chance"]
-    mine = expected.reindex(prospects["prospect_id"][year.to_numpy()].to_numpy()).dropna()
-    rate = float(np.clip(mine.mean() if len(mine) else (yes + 1) / (decided + 2), 0.02, 0.98))
-    spread = 2.5 / max(wins, 1) * known.orders + 2 * known.pace / 4
-    of_wins = wins > 0 and -np.log(1 - FALL) >= 1.96 * np.sqrt(spread)
-    of_rate = decided > 0 and rate * FALL >= 1.96 * np.sqrt(2 * rate * (1 - rate) / decided)
-    low, high = binom.ppf([0.025, 0.975], decided, rate) if decided else (0.0, 0.0)
-    return Power(wins, decided, bool(of_wins), bool(of_rate), *(v / max(decided, 1) for v in (low, high)))
 
 
 def _headline(book: Book, this: Quarter, now: pd.DataFrame) -> str:
