@@ -90,6 +90,23 @@ def wilson(yes: Floats, n: Any) -> tuple[Floats, Floats]:
     return np.where(n > 0, low, np.nan), np.where(n > 0, high, np.nan)
 
 
+def rate_limits(yes: Floats, n: Floats, shared: Floats) -> tuple[Floats, Floats]:
+    """Limits of a rate: Wilson's, drawn by `shared` towards those of Clopper & Pearson (1934); missing where n is 0.
+
+    `shared` is the part of the variance that comes from rows of one customer. Wilson's limits hold on average over
+    the many counts that independent rows can give; few alike ones all say yes or all say no far more often, and are
+    given the exact limits of their effective sample size (Korn & Graubard 1998).
+    """
+    from scipy.special import betaincinv
+
+    low, high = wilson(yes, n)
+    no = np.maximum(n - yes, 0)
+    some, others = yes > 0, no > 0
+    exact_low = np.where(some, betaincinv(np.where(some, yes, 1.0), no + 1, 0.025), 0.0)
+    exact_high = np.where(others, betaincinv(yes + 1, np.where(others, no, 1.0), 0.975), 1.0)
+    return low + shared * np.minimum(exact_low - low, 0), high + shared * np.maximum(exact_high - high, 0)
+
+
 def counted(codes: Ints, groups: int) -> Ints:
     """Rows per group."""
     return np.bincount(codes, minlength=groups).astype(np.int64)

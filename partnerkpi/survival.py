@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from partnerkpi.experience import STEADY, Experience, Floats, Ints
-from partnerkpi.intervals import Z, design_effect, wilson
+from partnerkpi.intervals import Z, design_effect, unsteadiness, wilson
 from partnerkpi.statistics import (
     NO_INTERVAL,
     TOO_FEW,
@@ -30,6 +30,7 @@ from partnerkpi.wording import FEW, Code
 HORIZON = 365  # days of age: how long a deal takes is told of those won by then
 CELLS = 4_000_000  # ages × groups worked on at once: bounds the memory
 TINY = 1e-12
+QUARTER = 365 / 4  # days
 
 
 @dataclass(frozen=True)
@@ -115,14 +116,21 @@ def median_days(rows: pd.DataFrame, codes: Ints, groups: int, known: Experience 
     """
     horizon = horizons(rows, codes, groups)
     effect = design_effect(rows, codes, groups, known.like_outcomes)
+    unsteady, _ = unsteadiness(rows, codes, groups, known)
+    quarters = np.clip((longest(rows, codes, groups) + 1) / QUARTER, 1, 4)
     parts = []
     for part, whole in win_curves(rows, codes, groups):
         horizon[part] = np.where(whole.still_open > TINY, np.minimum(horizon[part], whole.last), horizon[part])
         c = _up_to(whole, horizon[part])
         height = c.height
         lead = c.won - height[:, None] / 2  # ψ(t): zero where the curve is at half its height
-        se = np.sqrt(_variance_of_lead(c, lead) * effect[part][:, None])
         middle = np.argmax(lead >= -TINY, axis=1)
+        moved = unsteady[part] * _shift(middle) / quarters[part] ** 2
+        share = np.divide(c.won, height[:, None], out=np.zeros_like(c.won), where=height[:, None] > TINY)
+        se = np.sqrt(
+            _variance_of_lead(c, lead) * effect[part][:, None]
+            + (height[:, None] * share * (1 - share)) ** 2 * moved[:, None]
+        )
         low = np.argmax(lead + Z * se >= -TINY, axis=1).astype(np.float64)
         surely_over = lead - Z * se > TINY
         high = np.where(surely_over.any(axis=1), np.argmax(surely_over, axis=1), np.nan)
@@ -144,23 +152,46 @@ def median_days(rows: pd.DataFrame, codes: Ints, groups: int, known: Experience 
     return table.assign(note=pd.Series(notes, dtype=object).where(there, None))
 
 
+def _shift(days: Ints) -> Floats:
+    """2 d², with d the days as quarters (2 d from one quarter on): see `median_days`."""
+    d = days / QUARTER
+    return 2 * d * np.minimum(d, 1)
+
+
 def _variance_of_lead(c: Curve, lead: Floats) -> Floats:
     """Variance of ψ(t) = F(t) − F(∞)/2 at every age t.
 
     With x, y the derivatives of ψ by the two hazards at age s (x through survival, y through the win itself), each
-    age adds (p.(1 − p.)·x² + 2p₁(1 − p.)·xy + p₁(1 − p₁)·y²) ÷ Y. For s ≤ t: x = −(ψ(t) − F(s)/2) ÷ (1 − p.),
-    y = S/2; for s > t: x = (F(∞) − F(s)) ÷ 2(1 − p.), y = −S/2. Both are polynomials in ψ(t), so running sums do.
+    age adds (p.·x² + 2p₁·xy + p₁·y²) ÷ Y, the hazards' variances being a Poisson process's (Aalen 1978): those of
+    multinomial shares are nought where the only deal at risk ends (Klein 1991 compares them). For s ≤ t:
+    x = −(ψ(t) − F(s)/2), y = S/2; for s > t: x = (F(∞) − F(s))/2, y = −S/2. Both are polynomials in ψ(t), so running
+    sums do. What comes after t is never surer than `_least_after`.
     """
-    inverse, odds, ps, pss = _variance_parts(c)
-    f = c.won
+    inverse = np.divide(1.0, c.at_risk, out=np.zeros_like(c.at_risk), where=c.at_risk > 0)
+    f, ps, pss = c.won, c.win * c.before, c.win * c.before**2
     rest = c.height[:, None] - f
 
     def running(x: Floats) -> Floats:
         return np.cumsum(inverse * x, axis=1)
 
-    early = running(odds) * lead**2 - running(odds * f + ps) * lead + running(odds * f**2 / 4 + ps * f / 2 + pss / 4)
-    late = running(odds * rest**2 / 4 - ps * rest / 2 + pss / 4)
-    return np.maximum(early + (late[:, -1:] - late), 0)
+    early = running(c.end) * lead**2 - running(c.end * f + ps) * lead + running(c.end * f**2 / 4 + ps * f / 2 + pss / 4)
+    late = running(c.end * rest**2 / 4 - ps * rest / 2 + pss / 4)
+    return np.maximum(early, 0) + np.maximum(late[:, -1:] - late, _least_after(c, rest) / 4)
+
+
+def _least_after(c: Curve, rest: Floats) -> Floats:
+    """The least variance, at each age, of what is still to be won up to the horizon.
+
+    After an age with Y deals still at risk a share S·q is yet to be won, and of q no more is known than Y deals can
+    tell: S²q(1 − q) ÷ (Y + 2), one win and one other end put to them (Agresti & Coull 1998). Where few are followed
+    for long and none of them happens to be won, the hazards alone would call it certain. The largest of later ages.
+    """
+    still = c.before * (1 - c.end)
+    at_risk = np.concatenate([c.at_risk[:, 1:], np.zeros((len(rest), 1))], axis=1)
+    share = np.divide(rest, still, out=np.zeros_like(still), where=still > TINY)
+    share = (np.clip(share, 0, 1) * at_risk + 1) / (at_risk + 2)
+    least = np.where(at_risk > 0, still**2 * share * (1 - share) / (at_risk + 2), 0.0)
+    return np.maximum.accumulate(least[:, ::-1], axis=1)[:, ::-1]
 
 
 def won_within(days: int) -> Statistic:
