@@ -7,7 +7,7 @@ it is Newcombe's interval), so one rule serves all KPIs.
 What a figure is tested against is what tells most. A count or sum: the partner's usual pace of its own eight quarters
 before, moved by the season that the network shows; two quarters alone could hardly tell anything. A rate or a size: the
 same quarter a year before. A duration: the deals that entered in these four quarters beside those of the four before,
-as each was seen at its end. The quarter before is a number and no test: winter is not decline.
+all as far as they are known now. The quarter before is a number and no test: winter is not decline.
 """
 
 from __future__ import annotations
@@ -110,10 +110,16 @@ def tested(kpi: Kpi, book: Book, quarter: str | Quarter) -> Change:
     if kpi.pooled:
         return _against_usual(kpi, book, this)
     if kpi.entering is not None:
-        cohort = replace(kpi, rule=kpi.entering)
-        now, then = (book.once((kpi, q, "entering"), partial(cohort, book, q)) for q in (this, this.year_before))
+        cohort = entering(kpi, this)
+        now, then = (book.once((kpi, q, this), partial(cohort, book, q)) for q in (this, this.year_before))
         return difference(now, then, say("deals that entered the year before"), better=kpi.better)
     return change(kpi, book, this, this.year_before)
+
+
+def entering(kpi: Kpi, seen: Quarter) -> Kpi:
+    """The figure of what entered in the year that ends with a quarter, followed to the end of `seen`."""
+    rule = kpi.entering
+    return kpi if rule is None else replace(kpi, rule=lambda book, quarter: rule(book, quarter, seen))
 
 
 def _against_usual(kpi: Kpi, book: Book, this: Quarter) -> Change:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Rule = Callable[[Book, Quarter], pd.DataFrame]
+#: The rows that entered in the year that ends with one quarter, followed to the end of another.
+Entering = Callable[[Book, Quarter, Quarter], pd.DataFrame]
 Note = Callable[[Book, Quarter], Remark | None]
 Better = Literal["higher", "lower"]
 Kind = Literal["flow", "stock"]
@@ -77,7 +79,7 @@ class Kpi:
     note: Note | None = field(default=None, repr=False)
     only_for: tuple[str, ...] = ()
     not_for: Code = Code.PARTNERS_ONLY
-    entering: Rule | None = field(default=None, repr=False)
+    entering: Entering | None = field(default=None, repr=False)
     on_cover: OnCover = ""
     grows: bool = False
     companions: tuple[Kpi, ...] = field(default=(), repr=False)
@@ -358,7 +360,7 @@ def kpi(
     statistic: Statistic,
     note: Note | None = None,
     only_for: tuple[str, ...] = (),
-    entering: Rule | None = None,
+    entering: Entering | None = None,
 ) -> Callable[[Rule], Kpi]:
     """Declare a KPI: the decorated function picks the rows and writes `value`; no fact that describes it has a default.
 

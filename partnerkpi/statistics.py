@@ -96,8 +96,8 @@ def share(rows: pd.DataFrame, codes: Ints, groups: int, known: Experience = STEA
     """Share of rows whose value is true, with Wilson's score interval (Wilson 1927), from two rows on.
 
     Rows of one customer, or of one partner's quarter, are alike as `known`: the interval is that of as many
-    independent rows as they are worth (the design effect, Kish 1965), and the nearer to the exact one the more customers
-    have several of them; see `rate_limits`.
+    independent rows as they are worth (the design effect, Kish 1965), and the nearer to the exact one the more of them
+    customers share; see `rate_limits`.
     """
     n = counted(codes, groups)
     yes = np.bincount(codes, weights=values_of(rows), minlength=groups)

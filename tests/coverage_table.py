@@ -20,10 +20,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from worlds import MEDIAN, PACES, RATE, SPREAD, TEXTBOOK, WORLDS, Truth, World, book_of_world
+from worlds import MEDIAN, PACES, RATE, SPREAD, WORLDS, Truth, World, book_of_world
 
 from partnerkpi.book import Book
-from partnerkpi.compare import CLEAR, FEWEST_BEFORE, LOOKED_BACK, Change, Verdict, difference
+from partnerkpi.compare import CLEAR, FEWEST_BEFORE, LOOKED_BACK, Change, Verdict, difference, entering
 from partnerkpi.estimate import Estimate
 from partnerkpi.kpi import Kpi, estimates
 from partnerkpi.kpis.average_deal_size import average_deal_size, median_deal_size
@@ -62,7 +62,8 @@ def truths(figure: Kpi, truth: Truth, world: World, table: pd.DataFrame) -> np.n
     every = np.ones(len(PACES))
     decides = 1 - world.undecided
     if figure is deal_velocity:
-        named = [days if note is None else dict(note.values)["n"] for days, note in zip(truth.followed, table["note"])]
+        pairs = zip(truth.followed, table["note"], strict=True)
+        named = [days if note is None else dict(note.values)["n"] for days, note in pairs]
         return np.array([median_within(min(365, days)) - 0.5 for days in named])
     if figure in (cohort_90, won_within_90, cohort_180):
         return every * decides * won_by(180 if figure is cohort_180 else 90)
@@ -176,10 +177,9 @@ def differences(figure: Kpi, book: Book, quarter: Quarter) -> list[Change]:
     if figure.pooled:
         now, then = each(figure, book, quarter), usual_of_each(figure, book, quarter)
         return [
-            difference(n, t, "", better=figure.better, counted=figure.counted)
-            for n, t in zip(now, then, strict=True)
+            difference(n, t, "", better=figure.better, counted=figure.counted) for n, t in zip(now, then, strict=True)
         ]
-    cohort = figure if figure.entering is None else replace(figure, rule=figure.entering)
+    cohort = entering(figure, quarter)
     now, then = each(cohort, book, quarter), each(cohort, book, quarter.year_before)
     return [difference(n, t, "", better=figure.better) for n, t in zip(now, then, strict=True)]
 

@@ -48,7 +48,7 @@ class World:
     undecided: float = 0.0
     rate_sd: float = 0.0  # of the partner's rate from quarter to quarter
     fall: float = 0.0  # by how much fewer wins than usual every third partner has in the last quarter
-    slower: float = 1.0  # how many times longer those of every third partner take that entered in the last four quarters
+    slower: float = 1.0  # how many times longer deals of every third partner take that entered in the last year
     part: float = 1.0  # of the usual pace
 
 
@@ -221,9 +221,7 @@ def _book(rows: pd.DataFrame) -> Book:
         partner_id=_label(rows["partner"], NAMES),
         customer=_ids("C", int(rows["customer"].max()) + 1).take(rows["customer"]).reset_index(drop=True),
         currency=_label(np.zeros(len(rows), dtype=np.int64), ["EUR"]),
-    ).astype(
-        {c: frames["deals"][c].dtype for c in ("_record", "_line") if len(rows) == 0}
-    )
+    ).astype({c: frames["deals"][c].dtype for c in ("_record", "_line") if len(rows) == 0})
     frames["deals"] = deals
     names = pd.Series(NAMES, dtype="str")
     partners = frames["partners"].iloc[:0].reindex(range(len(PACES)))
