@@ -3,8 +3,8 @@
 Deals are followed by age in whole days. A deal is at risk from `entry` (its age when the window opens, 0 if it was
 created inside) to `exit` (its age when it ends or the window does), both included. `outcome` says how the stay ended:
 `won`, `other` (lost, abandoned, rejected) or `open` (still open: censored). The win curve is the Aalen–Johansen
-estimate of the probability to be won by each age (Aalen & Johansen 1978); its variance is that of the multinomial
-hazards by the delta method, and the interval of the median inverts a test at each age (Brookmeyer & Crowley 1982).
+estimate of the probability to be won by each age (Aalen & Johansen 1978); its variance is that of the hazards by the
+delta method, and the interval of the median inverts a test at each age (Brookmeyer & Crowley 1982).
 """
 
 from __future__ import annotations
@@ -113,6 +113,11 @@ def median_days(rows: pd.DataFrame, codes: Ints, groups: int, known: Experience 
     without a win, and where nobody was followed at some age up to the median: the risk set does not hold. The interval
     holds the ages at which half the height is not refused at 5 %, wins of one customer counted as what they are worth;
     an upper limit that the curve never reaches is missing.
+
+    Where the pace moves from quarter to quarter, short and long deals are not seen in proportion: those at risk are
+    won d quarters later, so that of K quarters' wins the first d lack their risk and the last d their wins. With a pace
+    of squared coefficient of variation φ the hazards then move with variance 2 (d ÷ K)² φ, and so does the logit of the
+    share won by an age: a variance that more deals do not lessen (`_shift`).
     """
     horizon = horizons(rows, codes, groups)
     effect = design_effect(rows, codes, groups, known.like_outcomes)
@@ -153,7 +158,7 @@ def median_days(rows: pd.DataFrame, codes: Ints, groups: int, known: Experience 
 
 
 def _shift(days: Ints) -> Floats:
-    """2 d², with d the days as quarters (2 d from one quarter on): see `median_days`."""
+    """2 d² of a duration of d quarters, 2 d from one quarter on: how much of the quarters' paces is not shared."""
     d = days / QUARTER
     return 2 * d * np.minimum(d, 1)
 
