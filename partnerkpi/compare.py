@@ -22,6 +22,7 @@ import pandas as pd
 
 from partnerkpi.book import Book, Spread
 from partnerkpi.estimate import Estimate
+from partnerkpi.experience import Experience
 from partnerkpi.figures import figure
 from partnerkpi.kpi import Kpi
 from partnerkpi.kpis.number_of_deals import attainment
@@ -128,7 +129,23 @@ def _against_usual(kpi: Kpi, book: Book, this: Quarter) -> Change:
     if not this.complete:
         reason = Code.TO_DATE(done=this.days_so_far, days=this.days)
         return Change(now if usual.value is None else usual, now, label, Verdict.NOT_TESTED, reason=reason)
-    return difference(now, usual, label, better=kpi.better, counted=kpi.counted)
+    if now.value is None or usual.value is None:
+        return difference(now, usual, label, better=kpi.better, counted=kpi.counted)
+    rows = kpi.rule(book, this)
+    row = kpi.statistic(rows, np.zeros(len(rows), dtype=np.int64), 1, yardstick(book, this)).iloc[0]
+    low, high = (None if pd.isna(row[c]) else float(row[c]) for c in ("low", "high"))
+    told = difference(replace(now, low=low, high=high), usual, label, better=kpi.better, counted=kpi.counted)
+    return replace(told, now=now)
+
+
+def yardstick(book: Book, this: Quarter) -> Experience:
+    """What the network's past tells of how much figures vary, to judge a quarter by.
+
+    How far paces move is that of the quarters before: a fall in this one is no excuse of itself. Limits are those that
+    hold as often as they say on average (see `pace_limits`): exact ones on both sides of a difference tell too little.
+    """
+    known, before = book.others.experience(this), book.others.experience(this.before)
+    return replace(known, pace=before.pace, exact=False)
 
 
 def usual_of(kpi: Kpi, book: Book, quarter: str | Quarter) -> Estimate:
@@ -143,7 +160,7 @@ def usual_of(kpi: Kpi, book: Book, quarter: str | Quarter) -> Estimate:
 
 
 def _usual(kpi: Kpi, book: Book, this: Quarter) -> Estimate:
-    known = book.others.experience(this)
+    known = yardstick(book, this)
     past = [this - back for back in range(LOOKED_BACK, 0, -1)]
     weights = presence(book, past) * np.array([known.season[q.number - 1] for q in past])
     unit = kpi.currency_unit(book)

@@ -56,7 +56,7 @@ class Kpi:
     - `rule` picks the rows; `note` says what else must be known to read the figure in this book and quarter;
     - `only_for` names the levels it is made for (`partner_id`), where it says nothing of any other group or the whole;
       `not_for` is what is said of those;
-    - `entering` picks the rows by which a change is told where those of the figure overlap from quarter to quarter: what
+    - `entering` picks the rows by which a change is told where those of the figure overlap between quarters: what
       entered in one year, followed to the end of a later one;
     - one `on_cover` stands below its KPI's value on the first page, always or where one giant deal carries the quarter;
     - one that `grows` does so with every day of the quarter, though it is no count or sum;

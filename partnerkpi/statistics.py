@@ -88,7 +88,7 @@ def divide(a: Floats, b: Any) -> Floats:
 def count(rows: pd.DataFrame, codes: Ints, groups: int, known: Experience = STEADY) -> pd.DataFrame:
     """Number of rows, with the exact interval of the pace behind it: over-dispersed as `known`; see `pace_limits`."""
     n = counted(codes, groups)
-    low, high = pace_limits(n, *unsteadiness(rows, codes, groups, known))
+    low, high = pace_limits(n, *unsteadiness(rows, codes, groups, known), exact=known.exact)
     return answer(n.astype(np.float64), n, low, high)
 
 
@@ -165,7 +165,7 @@ def product_on_log_scale(
     part, own = rows[held], codes[held]
     k = counted(own, groups)
     _, half, _ = _mean_and_half(part, values_of(part), own, groups, known)
-    least, most = pace_limits(k, *unsteadiness(part, own, groups, known))
+    least, most = pace_limits(k, *unsteadiness(part, own, groups, known), exact=known.exact)
     with np.errstate(divide="ignore", invalid="ignore"):
         down, up = (np.hypot(np.log(ratio), weight * half) for ratio in (k / least, most / k))
     return _log_scale(value, down, up, k, np.zeros(groups, dtype=bool))

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 import partnerkpi as pk
-from partnerkpi.compare import change, difference, peers, target, tested
+from partnerkpi import compare
+from partnerkpi.compare import change, difference, peers, target
 from partnerkpi.kpis import average_deal_size, close_rate, deal_velocity, number_of_deals, opportunity_pipeline
 from partnerkpi.kpis.close_rate import narrow
 from partnerkpi.kpis.number_of_deals import won_amount
@@ -286,6 +287,6 @@ def test_a_velocity_changed_is_told_of_all_that_is_known_of_both_years_deals(wri
         rows += f"B{i},{begun},won,{begun + 60}\n"
     rows += "C,2025-12-01,open,\n"
     book = pk.open_book(write_book("deal_id,created_on,status,closed_on\n" + rows, as_of="2025-12-31"))
-    found = tested(deal_velocity, book, "2025Q4")
+    found = compare.tested(deal_velocity, book, "2025Q4")
     assert (found.now.value, found.before.value) == (60, 120)  # at the end of 2024 it was 30
     assert deal_velocity(book, "2024Q4").value == 30

@@ -12,8 +12,7 @@ from coverage_table import CHANGED, TESTED, alarms_of, changes, differences, mea
 from worlds import TEXTBOOK, book_of_world
 from worlds import WORLDS as WORLDS_OF_PARTNERS
 
-from partnerkpi import indices, statistics
-from partnerkpi.compare import tested
+from partnerkpi import compare, indices, statistics
 from partnerkpi.experience import Experience
 from partnerkpi.intervals import rate_limits
 from partnerkpi.survival import median_days, won_within
@@ -273,7 +272,7 @@ def test_what_is_told_of_all_partners_at_once_is_what_is_told_of_each(name: str)
     for figure in TESTED:
         together = differences(figure, book, book.quarter("2025Q4"))
         for place in (3, 12, 17, 26):
-            alone = tested(figure, book.where(partner_id=book.partner_ids[place]), "2025Q4")
+            alone = compare.tested(figure, book.where(partner_id=book.partner_ids[place]), "2025Q4")
             assert (alone.verdict, alone.now.value) == (together[place].verdict, together[place].now.value)
             assert (alone.low, alone.high) == pytest.approx((together[place].low, together[place].high))
 

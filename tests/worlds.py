@@ -219,7 +219,7 @@ def _book(rows: pd.DataFrame) -> Book:
         amount=rows["amount"].to_numpy(),
         amount_original=rows["amount"].to_numpy(),
         partner_id=_label(rows["partner"], NAMES),
-        customer=_ids("C", int(rows["customer"].max()) + 1).take(rows["customer"]).reset_index(drop=True),
+        customer=_ids("C", len(rows)).take(pd.factorize(rows["customer"])[0]).reset_index(drop=True),
         currency=_label(np.zeros(len(rows), dtype=np.int64), ["EUR"]),
     ).astype({c: frames["deals"][c].dtype for c in ("_record", "_line") if len(rows) == 0})
     frames["deals"] = deals
