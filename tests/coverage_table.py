@@ -2,10 +2,11 @@
 
     python tests/coverage_table.py                    every world, as many books as give 2,000 partners of each size
     python tests/coverage_table.py --books 20 giants  fewer books, and only worlds whose name has one of these words
+    python tests/coverage_table.py --changes --books 20   how often a change is told
 
 Prints one line for each world, figure and size n (rows behind the figure, by class) and writes the table: coverage,
 median width (high ÷ low, of shares high − low), bias of the value (its mean and its median against the truth: what the
-mean alone has is the skew of a noisy figure) and the share shown. `--changes`: how often a change is told.
+mean alone has is the skew of a noisy figure) and the share shown.
 """
 
 from __future__ import annotations
@@ -258,14 +259,15 @@ def runs(worlds: list[World], books: int, workers: int) -> Iterator[pd.DataFrame
     """The table of each world, as it is done."""
     with ProcessPoolExecutor(workers) as pool:
         for world in worlds:
-            yield table_of(pd.concat(pool.map(partial(measured, world), range(books), chunksize=4)))
+            many = books * (2 if world.joined else 1)  # half of its partners are no joiners
+            yield table_of(pd.concat(pool.map(partial(measured, world), range(many), chunksize=4)))
 
 
 def main() -> None:
     """Measure what was asked for, print it and write it."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("words", nargs="*")
-    options.add_argument("--books", type=int, default=2000)
+    options.add_argument("--books", type=int, default=500)
     options.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     options.add_argument("--changes", action="store_true", help="how often a change is told, instead of coverage")
     options.add_argument("--out", type=Path, default=None)
