@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from coverage_table import CHANGED, TESTED, alarms_of, changes, differences, measured
+from coverage_table import CHANGED, TESTED, alarms_of, changes, differences, measured, median_within
 from worlds import TEXTBOOK, book_of_world
 from worlds import WORLDS as WORLDS_OF_PARTNERS
 
@@ -132,6 +132,26 @@ def test_deal_velocity_with_open_deals_and_rival_endings(n: int) -> None:
     assert shown >= WORLDS * (0.05 if n < 12 else 0.3)
     assert share >= LEAST
     assert abs(answer["value"].median() - MEDIAN_OF_WINS) <= (8 if n < 20 else 4)
+
+
+@pytest.mark.parametrize("n", [24, 50, 100])
+def test_deal_velocity_of_partners_that_joined_five_months_ago(n: int) -> None:
+    """Few deals are followed for long; the truth is that of the horizon which the note names."""
+    rng = seed("joined", n)
+    created = rng.integers(0, 150, (WORLDS, n))
+    win = rng.random(created.shape) < P_WIN
+    logs = np.where(win, rng.normal(np.log(MEDIAN_OF_WINS), SPREAD, win.shape), rng.normal(np.log(60), 0.8, win.shape))
+    days, reach = np.exp(logs).astype(int), 149 - created
+    outcome = np.where(days > reach, "open", np.where(win, "won", "other"))
+    table = {"entry": 0, "exit": np.minimum(days, reach).ravel(), "reach": reach.ravel(), "outcome": outcome.ravel()}
+    answer = median_days(pd.DataFrame(table), np.arange(WORLDS).repeat(n), WORLDS)
+    answer = answer[answer["low"].notna()]
+    truth = np.array([median_within(dict(note.values)["n"]) - 0.5 for note in answer["note"]])
+    holds = (answer["low"] <= truth) & (answer["high"].fillna(np.inf) >= truth)
+    assert len(answer) > WORLDS / 4
+    assert holds.mean() >= LEAST
+    short = (answer["high"] < truth).mean()  # where none of those followed for long happened to be won
+    assert short <= 0.05 + 2.5 * np.sqrt(0.05 * 0.95 / len(answer))
 
 
 def test_deal_velocity_varies_as_its_hazards_do() -> None:
