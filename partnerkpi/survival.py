@@ -117,12 +117,11 @@ def median_days(rows: pd.DataFrame, codes: Ints, groups: int, known: Experience 
     Where the pace moves from quarter to quarter, short and long deals are not seen in proportion: those at risk are
     won d quarters later, so that of K quarters' wins the first d lack their risk and the last d their wins. With a pace
     of squared coefficient of variation φ the hazards then move with variance 2 (d ÷ K)² φ, and so does the logit of the
-    share won by an age: a variance that more deals do not lessen (`_shift`).
+    share won by an age: a variance that more deals do not lessen (`_moved`).
     """
     horizon = horizons(rows, codes, groups)
     effect = design_effect(rows, codes, groups, known.like_outcomes)
-    unsteady, _ = unsteadiness(rows, codes, groups, known)
-    quarters = np.clip((longest(rows, codes, groups) + 1) / QUARTER, 1, 4)
+    unsteady, quarters = unsteadiness(rows, codes, groups, known)[0], followed_quarters(rows, codes, groups)
     parts = []
     for part, whole in win_curves(rows, codes, groups):
         horizon[part] = np.where(whole.still_open > TINY, np.minimum(horizon[part], whole.last), horizon[part])
@@ -130,7 +129,7 @@ def median_days(rows: pd.DataFrame, codes: Ints, groups: int, known: Experience 
         height = c.height
         lead = c.won - height[:, None] / 2  # ψ(t): zero where the curve is at half its height
         middle = np.argmax(lead >= -TINY, axis=1)
-        moved = unsteady[part] * _shift(middle) / quarters[part] ** 2
+        moved = _moved(middle, unsteady[part], quarters[part])
         share = np.divide(c.won, height[:, None], out=np.zeros_like(c.won), where=height[:, None] > TINY)
         se = np.sqrt(
             _variance_of_lead(c, lead) * effect[part][:, None]
@@ -157,10 +156,19 @@ def median_days(rows: pd.DataFrame, codes: Ints, groups: int, known: Experience 
     return table.assign(note=pd.Series(notes, dtype=object).where(there, None))
 
 
-def _shift(days: Ints) -> Floats:
-    """2 d² of a duration of d quarters, 2 d from one quarter on: how much of the quarters' paces is not shared."""
+def _moved(days: Ints, pace: Floats, quarters: Floats) -> Floats:
+    """The variance that a moving pace gives the logit of a share won by an age; see `median_days`.
+
+    2 d² φ ÷ K² for deals that take d quarters in the middle, of K quarters; 2 d from one quarter on, since then it is
+    whole quarters that are not shared.
+    """
     d = days / QUARTER
-    return 2 * d * np.minimum(d, 1)
+    return 2 * d * np.minimum(d, 1) * pace / quarters**2
+
+
+def followed_quarters(rows: pd.DataFrame, codes: Ints, groups: int) -> Floats:
+    """For how many quarters each group's deals have been followed, from one to four."""
+    return np.clip((longest(rows, codes, groups) + 1) / QUARTER, 1, 4)
 
 
 def _variance_of_lead(c: Curve, lead: Floats) -> Floats:
@@ -202,11 +210,13 @@ def _least_after(c: Curve, rest: Floats) -> Floats:
 def won_within(days: int) -> Statistic:
     """The statistic "share won within `days` days of entry", with open deals counted and other endings as rivals.
 
-    Interval: Wilson's with the effective sample size F(1 − F) ÷ Var(F). Missing where nobody was followed that long.
+    Interval: Wilson's with the effective sample size F(1 − F) ÷ Var(F), a moving pace counted in as for the median.
+    Missing where nobody was followed that long.
     """
 
     def won_by_age(rows: pd.DataFrame, codes: Ints, groups: int, known: Experience = STEADY) -> pd.DataFrame:
         value, effective = np.full(groups, np.nan), np.zeros(groups)
+        unsteady, quarters = unsteadiness(rows, codes, groups, known)[0], followed_quarters(rows, codes, groups)
         for part, c in win_curves(rows, codes, groups):
             at = min(days, c.won.shape[1] - 1)
             f = c.won[:, at]
@@ -215,6 +225,10 @@ def won_within(days: int) -> Statistic:
             parts = np.zeros((len(f), days + 1))  # as many for every book: a sum of floats depends on its length
             parts[:, : at + 1] = inverse * (odds * gap**2 - 2 * ps * gap + pss)
             variance = parts.sum(axis=1)
+            height = c.won[:, min(HORIZON, c.won.shape[1] - 1)]
+            share = np.divide(f, height, out=np.ones_like(f), where=height > TINY)
+            middle = np.argmax(c.won >= height[:, None] / 2 - TINY, axis=1)
+            variance += (f * np.maximum(1 - share, 0)) ** 2 * _moved(middle, unsteady[part], quarters[part])
             at_stake = np.maximum(c.at_risk[:, : at + 1].max(axis=1), 1)
             size = np.divide(f * (1 - f), variance, out=at_stake.copy(), where=variance > TINY)
             value[part] = np.where(c.last >= 0, f, np.nan)

@@ -170,7 +170,7 @@ TABLE: dict[tuple[str, str], Edits] = {
         ("np.minimum(longest(rows, codes, groups), HORIZON)", "longest(rows, codes, groups)"),
         ("value[longest(rows, codes, groups) < days] = np.nan", "pass"),
         ("_least_after(c, rest) / 4", "0"),
-        ("unsteady[part] * _shift(middle) / quarters[part] ** 2", "0 * unsteady[part]"),
+        ("return 2 * d * np.minimum(d, 1) * pace / quarters**2", "return 0 * pace"),
     ],
     ("kpis/close_rate.py", "oracle"): [
         (
