@@ -196,6 +196,8 @@ TABLE: dict[tuple[str, str], Edits] = {
     ("survival.py", "oracle coverage "): [
         ("np.minimum(longest(rows, codes, groups), HORIZON)", "longest(rows, codes, groups)"),
         ("value[longest(rows, codes, groups) < days] = np.nan", "pass"),
+        ("_least_after(c, rest) / 4", "0"),
+        ("return 2 * d * np.minimum(d, 1) * pace / quarters**2", "return 0 * pace"),
     ],
     ("kpis/close_rate.py", "oracle"): [
         (
@@ -216,6 +218,7 @@ TABLE: dict[tuple[str, str], Edits] = {
             "hypot(now.value - now.low, upper_before - before.value)",
             "hypot(now.value - now.low, before.value - before.low)",
         ),
+        ("rule(book, quarter, seen)", "rule(book, quarter, quarter)"),
     ],
     # words, files, pages
     ("wording.py", "wording"): [
