@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from forecast_table import NETWORK, SAMPLE, forecasts, table_of
 
 import partnerkpi as pk
+from partnerkpi.forecast import SUREST, Chances, landmarks
 from partnerkpi.kpis.opportunity_pipeline import backtest
 from partnerkpi.others import given_to
 from partnerkpi.slices import write_slice
@@ -61,3 +63,29 @@ def test_of_twenty_forecasts_eighteen_hold(found: pd.DataFrame) -> None:
     assert table.at["partners", "forecasts"] > 50
     assert table.at["partners", "inside"] >= 0.90
     assert table.at[NETWORK, "inside"] >= 0.90
+
+
+@pytest.mark.parametrize("as_of", ["2025-12-31", "2025-12-30", "2025-10-01"])
+def test_looked_back_on_are_the_last_eight_quarter_ends_whose_two_quarters_are_over(folder: Path, as_of: str) -> None:
+    book = pk.open_book(folder, as_of=as_of)
+    now = book.quarter("2025Q4")
+    over = [now - back for back in range(20) if (now - back + 2).end <= book.as_of]
+    assert landmarks(now) == over[7::-1]
+
+
+def test_a_chance_is_that_of_its_stage_and_age_times_the_season() -> None:
+    """An age never seen has its stage's chance, a stage never seen that of all; none is surer than 95 %."""
+    day = pd.Timestamp("2025-12-31")
+    cells = pd.MultiIndex.from_tuples([("Demo", 0), ("Demo", 30), ("Offer", 0)], names=["stage", "age"])
+    known = Chances(
+        pd.Series([0.2, 0.4, 0.7], index=cells),
+        pd.Series([0.3, 0.6], index=["Demo", "Offer"]),
+        overall=0.1,
+        season=1.5,
+        excess=0.0,
+        common=0.0,
+    )
+    stages = ["Demo", "Demo", "Offer", "Demo", "Talk"]
+    ages = pd.Series([29, 30, 0, 400, 10])
+    rows = pd.DataFrame({"stage": stages, "created_on": day - pd.to_timedelta(ages, unit="D")})
+    assert known.of(rows, day) == pytest.approx(np.array([0.3, 0.6, SUREST, 0.45, 0.15]), abs=1e-12)
