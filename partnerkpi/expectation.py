@@ -98,20 +98,17 @@ def _left_out(design: Floats, cell: Ints, partner: Ints, won: Floats) -> tuple[F
                 break
             slope = (w - n * p) @ design - ridge * beta
             beta += np.linalg.solve(bend, slope[:, :, None])[:, :, 0]
-        pair, back = np.unique(at, return_inverse=True)
-        of, line = pair // cells, design[pair % cells]
-        spread = _spread(bend, of, line)
-        mine = p[of, pair % cells]
         counted = (n @ products).reshape(-1, effects, effects) + np.diag(ridge / USUAL)
-        alike[here] = (1 / _spread(counted, of, line))[back]
-        chance[here] = mine[back]
-        error[here] = (mine * (1 - mine) * np.sqrt(spread))[back]
+        mine = p[place, cell[here]]
+        chance[here] = mine
+        error[here] = mine * (1 - mine) * np.sqrt(_spread(bend, products)[place, cell[here]])
+        alike[here] = 1 / _spread(counted, products)[place, cell[here]]
     return chance, error, alike
 
 
-def _spread(information: Floats, of: Ints, lines: Floats) -> Floats:
-    """x'V x of each line x, V the inverse of its partner's information."""
-    return np.asarray(np.einsum("ij,ij->i", lines, np.linalg.solve(information[of], lines[:, :, None])[:, :, 0]))
+def _spread(information: Floats, products: Floats) -> Floats:
+    """x'V x of each partner and line x of the design, V the inverse of the partner's information."""
+    return np.asarray(np.linalg.inv(information).reshape(len(information), -1) @ products.T)
 
 
 def _common_fit(design: Floats, trials: Floats, wins: Floats, ridge: Floats) -> Floats:

@@ -152,8 +152,9 @@ def median_days(rows: pd.DataFrame, codes: Ints, groups: int, known: Experience 
     cases = [(few, Code.FEWER_THAN_FEW_WON()), (equal, Code.EQUAL_DURATIONS())]
     reason = reasons_of([*cases, (there & np.isnan(high), Code.UPPER_LIMIT_NOT_REACHED())], reason)
     table = answer(median, np.bincount(codes, minlength=groups).astype(np.int64), low, high, reason)
-    notes = [Code.WITHIN_HORIZON(n=int(h)) if h >= HORIZON else Code.FOLLOWED_SO_FAR(n=int(h)) for h in horizon]
-    return table.assign(note=pd.Series(notes, dtype=object).where(there, None))
+    ages, place = np.unique(horizon, return_inverse=True)
+    notes = [Code.WITHIN_HORIZON(n=int(h)) if h >= HORIZON else Code.FOLLOWED_SO_FAR(n=int(h)) for h in ages]
+    return table.assign(note=pd.Series(notes, dtype=object).take(place).reset_index(drop=True).where(there, None))
 
 
 def _moved(days: Ints, pace: Floats, quarters: Floats) -> Floats:

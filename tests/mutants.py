@@ -159,16 +159,20 @@ TABLE: dict[tuple[str, str], Edits] = {
         ("n, w = trials - n, wins - w", "n, w = trials + 0 * n, wins + 0 * w"),
         ("np.diag(ridge / USUAL)", "np.diag(ridge * 100)"),
     ],
-    ("forecast.py", "oracle others"): [
+    ("forecast.py", "forecast oracle others"): [
         ("np.minimum(usual * self.season, SUREST)", "np.minimum(usual, SUREST)"),
         ("since = AHEAD if quarter.complete else AHEAD + 1", "since = AHEAD"),
-        ('came["closed_on"] <= until', 'came["closed_on"] <= until + pd.Timedelta(days=90)'),
+        ("(past + ahead).end)\n", "(past + ahead).end + pd.Timedelta(days=90))\n"),
     ],
     ("indices.py", "oracle intervals expectation"): [
         ("alone = alike < FEWEST_ALIKE", "alone = alike < 0"),
         ("np.hypot(np.log(ratio), Z * unsure)", "np.hypot(np.log(ratio), 0 * unsure)"),
     ],
     # the network, and what one may know of it
+    ("others.py", "forecast"): [
+        ("known_earlier(whole._frames, day, whole.as_of)", "dict(whole._frames)"),
+        ("table = self._told(quarter, choices if partner is None else ())", "table = self._told(quarter, ())"),
+    ],
     ("others.py", "others slices oracle"): [
         ("if len(values) < FEWEST_PARTNERS:", "if len(values) < 1:"),
         ('.drop(partner, errors="ignore")', ""),
@@ -189,7 +193,7 @@ TABLE: dict[tuple[str, str], Edits] = {
         ("np.where(n > 1, low, np.nan), np.where(n > 1, high, np.nan), reason)", "low, high, reason)"),
         ("possible = (n >= FEW) & ~equal", "possible = (n >= 2) & ~equal"),
     ],
-    ("survival.py", "deals truth coverage"): [
+    ("survival.py", "survival deals truth coverage"): [
         ("(np.cumsum(gone, axis=1) - gone)", "np.cumsum(gone, axis=1)"),
         ("parts = np.zeros((len(f), days + 1))", "parts = np.zeros((len(f), at + 1))"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -61,6 +62,18 @@ def load(folder: Path, as_of: str | None = None, *, allow_set_aside: bool = Fals
     tables["spells"] = spells_of(tables["deals"], tables["history"], day)
     tables["prospects"] = prospects_of(tables["deals"], tables["leads"])
     return Loaded(config, day, tables, _recorded(examined, tables), reading)
+
+
+def known_earlier(tables: Mapping[str, pd.DataFrame], day: pd.Timestamp, as_of: pd.Timestamp) -> Tables:
+    """What the tables of a whole book, known at the end of `as_of`, knew of deals and leads on an earlier day.
+
+    As `load` gives them for that day, but for the amounts, which stay converted as they were.
+    """
+    known = as_known_on({name: tables[name] for name in TABLES}, day, as_of)
+    known["deals"] = _with_facts_of_leads(known)
+    known["spells"] = spells_of(known["deals"], known["history"], day)
+    known["prospects"] = prospects_of(known["deals"], known["leads"])
+    return known
 
 
 def read_only(folder: Path, *, allow_set_aside: bool = False) -> Reading:

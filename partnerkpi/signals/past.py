@@ -7,12 +7,12 @@ sure than independent deals would be is the network's experience, as everywhere.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from partnerkpi.book import Book
+from partnerkpi.compare import entering
 from partnerkpi.deals import DECIDED, brought_by_partner, ended_in, known_to_vendor, priced, won_between, won_in
 from partnerkpi.experience import Floats, Ints, pace_variance
 from partnerkpi.intervals import Z, design_effect
@@ -226,9 +226,8 @@ def _sizes(book: Book, quarter: Quarter, deals: pd.DataFrame, dated: str) -> Fou
 
 
 def velocity_of_cohorts(book: Book, quarter: Quarter) -> Found:
-    """Velocity of the deals that entered in four quarters beside those of the four before, each as its end saw it."""
-    assert deal_velocity.entering is not None
-    cohort = replace(deal_velocity, rule=deal_velocity.entering)
+    """Velocity of the deals that entered in four quarters beside those of the four before, both followed to its end."""
+    cohort = entering(deal_velocity, quarter)
     now, before = (cohort.by(book, q, "partner").set_index("group") for q in (quarter, quarter.year_before))
     ids = [p for p in book.partner_ids if p in now.index and p in before.index]
     now, before = now.loc[ids], before.loc[ids]
