@@ -10,6 +10,7 @@ from partnerkpi.book import Book
 from partnerkpi.deals import DECIDED
 from partnerkpi.intervals import Z
 from partnerkpi.periods import Quarter
+from partnerkpi.signals.chance import around
 from partnerkpi.wording import amount_text, say
 
 #: A fall by a third: what a test must be able to see before its silence means anything.
@@ -81,10 +82,9 @@ def power(book: Book, quarter: Quarter) -> Power:
     """What the year's numbers of this partner could have shown: a single test at the 5 % level.
 
     Of two years of wins by the variance of the logarithm of their ratio, over-dispersion in; of two close rates by that
-    of their difference; what would stand out, by the binomial around what was to be expected.
+    of their difference; what would stand out, by how many wins chance brings around what was to be expected,
+    which is not sure itself.
     """
-    from scipy.stats import binom
-
     prospects, deals = book.prospects, book.deals
     year = prospects["closed_on"].between(*quarter.year)
     decided = int((year & prospects["status"].isin(DECIDED)).sum())
@@ -96,9 +96,9 @@ def power(book: Book, quarter: Quarter) -> Power:
     of_wins = wins > 0 and -np.log(1 - FALL) >= Z * np.sqrt(spread)
     if not {"lost", "abandoned"} & book.others.statuses:
         return Power(wins, decided, bool(of_wins), False, None, None)
-    expected = book.others.expected(quarter)["chance"]
-    mine = expected.reindex(prospects["prospect_id"][year.to_numpy()].to_numpy()).dropna()
-    rate = float(np.clip(mine.mean() if len(mine) else (yes + 1) / (decided + 2), 0.02, 0.98))
+    mine = book.others.expected(quarter).reindex(prospects["prospect_id"][year.to_numpy()].to_numpy()).dropna()
+    rate = float(np.clip(mine["chance"].mean() if len(mine) else (yes + 1) / (decided + 2), 0.02, 0.98))
+    unsure = float(mine["error"].mean()) if len(mine) else 0.0
     of_rate = decided > 0 and rate * FALL >= Z * np.sqrt(2 * rate * (1 - rate) / decided)
-    low, high = (float(v) / max(decided, 1) for v in binom.ppf([0.025, 0.975], decided, rate))
+    low, high = (float(v) / max(decided, 1) for v in around(rate, decided, unsure).ppf([0.025, 0.975]))
     return Power(wins, decided, bool(of_wins), bool(of_rate), low, high)
