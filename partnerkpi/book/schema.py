@@ -259,7 +259,7 @@ _ALL = (
             text("action", required=True, title="what was decided"),
             text("owner", title="who does it"),
             day("due_on", later="known", title="by when"),
-            text("outcome", quarter_after=True, title="what came of it"),
+            text("outcome", quarter_after=True),
         ),
     ),
 )
