@@ -15,14 +15,17 @@ from partnerkpi import startup  # noqa: F401
 # isort: split
 from partnerkpi.batch import review
 from partnerkpi.book import Book
+from partnerkpi.bridges import bridge
 from partnerkpi.errors import DataRefused, PartnerKpiError, SystemProblem, UsageError
 from partnerkpi.estimate import Estimate
 from partnerkpi.figures import scorecard
 from partnerkpi.groups import ALL, UNASSIGNED
 from partnerkpi.kpi import Kpi
 from partnerkpi.kpis import KPIS
+from partnerkpi.notes import add_note, decided
 from partnerkpi.opening import book_of, check_book, open_book
 from partnerkpi.periods import quarters
+from partnerkpi.restatement import restated
 from partnerkpi.sample import write_sample
 
 __version__ = "0.1.0"
@@ -39,10 +42,14 @@ __all__ = [
     "SystemProblem",
     "UsageError",
     "__version__",
+    "add_note",
     "book_of",
+    "bridge",
     "check_book",
+    "decided",
     "open_book",
     "quarters",
+    "restated",
     "review",
     "scorecard",
     "write_sample",

@@ -21,6 +21,8 @@ from partnerkpi.groups import LIKENESS
 from partnerkpi.periods import checked
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from partnerkpi.book import Book, Reading
 
 INTERRUPTED = 130
@@ -49,9 +51,9 @@ class _Quarter(click.ParamType):
     name = "quarter"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The label itself; a usage error where it is none."""
+        """The label itself, empty for none; a usage error where it is no quarter."""
         try:
-            return checked(value)
+            return checked(value) if value else value
         except UsageError as wrong:
             self.fail(str(wrong), param, ctx)
 
@@ -87,6 +89,11 @@ _quarter = click.option(
     metavar="QUARTER",
     help="Like 2025Q4; may be repeated. [default: the last complete]",
 )
+_one_quarter = click.option(
+    "--quarter", "-q", default="", type=_Quarter(), metavar="QUARTER", help="Like 2025Q4. [default: the last complete]"
+)
+_format = click.option("--format", "style", type=click.Choice(STYLES), help="[default: by the file's name, else table]")
+_output = click.option("--output", "-o", metavar="FILE", help="Write here instead of printing.")
 _as_of = click.option("--as-of", metavar="DAY", help="Know nothing after this day. [default: the export's day]")
 _allow_set_aside = click.option(
     "--allow-set-aside", is_flag=True, help="Go on though more than 1 % of the data had to be set aside."
@@ -148,8 +155,8 @@ def review(
     metavar="LEVEL",
     help="One group per value of this: {levels}.",
 )
-@click.option("--format", "style", type=click.Choice(STYLES), help="[default: by the file's name, else table]")
-@click.option("--output", "-o", metavar="FILE", help="Write here instead of printing.")
+@_format
+@_output
 @_as_of
 @_allow_set_aside
 def score(
@@ -163,29 +170,61 @@ def score(
     allow_set_aside: bool,
 ) -> None:
     """The KPIs and their companion figures as one tidy table."""
-    from partnerkpi.export import score_text, to_csv, to_json, write_text, write_xlsx
+    from partnerkpi.export import score_text
     from partnerkpi.figures import refuse_before_records, scorecard
 
-    style = style or _style_of(output)
-    if style == "xlsx" and output is None:
-        raise click.UsageError("A workbook cannot be printed: name a file with -o, like -o scorecard.xlsx.")
+    style = _style(style, output)
     opened = _opened(book, as_of, allow_set_aside)
     quarters = [opened.quarter(label) for label in quarter or ("",)]
     refuse_before_records(opened, quarters)
     table = scorecard(opened, quarters, by=by, partner=partner)
     click.echo(opened.reading.line(), err=True)
-    if style == "xlsx":
-        write_xlsx(table, str(output))
-        return
-    if style == "table":
-        text = score_text(table, {period.label: str(period) for period in quarters})
-    else:
-        text = to_json(table) if style == "json" else to_csv(table)
-    text = text.rstrip("\n") + "\n"
-    if output is None:
-        click.echo(text, nl=False)
-    else:
-        write_text(text, output)
+    periods = {period.label: str(period) for period in quarters}
+    _give(table, lambda: score_text(table, periods), style, output)
+
+
+@_command("partnerkpi bridge data --partner P-003 --quarter 2025Q4")
+@_book
+@_one_quarter
+@click.option("--partner", "-p", metavar="ID", help="Only this partner. [default: all]")
+@_format
+@_output
+@_as_of
+@_allow_set_aside
+def bridge(
+    book: str,
+    quarter: str,
+    partner: str | None,
+    style: str | None,
+    output: str | None,
+    as_of: str | None,
+    allow_set_aside: bool,
+) -> None:
+    """The way from the close rate and velocity a CRM shows to those defined here, one change at a time."""
+    from partnerkpi import show
+    from partnerkpi.bridges import BRIDGED
+    from partnerkpi.bridges import bridge as bridged
+
+    style = _style(style, output)
+    opened = _opened(book, as_of, allow_set_aside).for_partner(partner or "")
+    table = bridged(opened, quarter)
+    _give(table, lambda: "\n\n".join(str(show.bridge(kpi, opened, quarter)) for kpi in BRIDGED), style, output)
+
+
+@_command('partnerkpi note my-book --partner P-003 --action "Stop display advertising" --due 2026-01-31')
+@_book
+@click.option("--partner", "-p", required=True, metavar="ID", help="The partner it is about.")
+@click.option("--action", "-a", required=True, metavar="TEXT", help="What was decided.")
+@_one_quarter
+@click.option("--owner", default="", metavar="NAME", help="Who does it.")
+@click.option("--due", default="", metavar="DAY", help="By when, like 2026-01-31.")
+@click.option("--outcome", default="", metavar="TEXT", help="What came of it.")
+def note(book: str, partner: str, action: str, quarter: str, **rest: str) -> None:
+    """Write down what was decided at a review: a line in the book's notes, which the next review brings back."""
+    from partnerkpi.notes import add_note
+
+    path = add_note(book, partner, action, quarter, **rest)
+    click.echo(f"Written to {path}.", err=True)
 
 
 @_command("partnerkpi check data")
@@ -232,6 +271,33 @@ def _opened(book: str, as_of: str | None, allow_set_aside: bool) -> Book:
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
+
+
+def _style(style: str | None, output: str | None) -> str:
+    """The format asked for, or told by the file's name.
+
+    Raises:
+        UsageError: a workbook is to be printed, or the file's name tells none.
+    """
+    style = style or _style_of(output)
+    if style == "xlsx" and output is None:
+        raise click.UsageError("A workbook cannot be printed: name a file with -o, like -o scorecard.xlsx.")
+    return style
+
+
+def _give(table: pd.DataFrame, text_of: Callable[[], str], style: str, output: str | None) -> None:
+    """Print the table, or write it into the file; `text_of` makes it for reading."""
+    from partnerkpi.export import to_csv, to_json, write_text, write_xlsx
+
+    if style == "xlsx":
+        write_xlsx(table, str(output))
+        return
+    text = text_of() if style == "table" else to_json(table) if style == "json" else to_csv(table)
+    text = text.rstrip("\n") + "\n"
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        write_text(text, output)
 
 
 def _style_of(output: str | None) -> str:

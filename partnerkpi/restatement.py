@@ -24,7 +24,13 @@ from partnerkpi.periods import Quarter
 
 #: What of a deal may be restated; `amount` is in the deal's own currency.
 FACTS = ("status", "closed_on", "amount", "partner_id")
-COLUMNS = ("deal_id", *(f"{fact}_{side}" for fact in FACTS for side in ("then", "now")), "won_amount", "won_deals")
+COLUMNS = (
+    "deal_id",
+    "currency",
+    *(f"{fact}_{side}" for fact in FACTS for side in ("then", "now")),
+    "won_amount",
+    "won_deals",
+)
 
 
 def restated(book: Book, quarter: str | Quarter = "") -> pd.DataFrame:
@@ -34,10 +40,11 @@ def restated(book: Book, quarter: str | Quarter = "") -> pd.DataFrame:
     differ. The default quarter is the last complete one, so that the one before it is looked at.
 
     Returns:
-        `deal_id`; `status`, `closed_on`, `amount` (the deal's currency) and `partner_id` as known `_then` and `_now`,
-        missing on a side where the deal is not of this part of the book; `won_amount` (the book's currency, at the rate
-        of each closing day) and `won_deals`: by how much the change moves the quarter's sum and count of wins. Their
-        sums are exactly the difference between the two tellings. Empty where the book has no history.
+        `deal_id` and its `currency`; `status`, `closed_on`, `amount` (in that currency) and `partner_id` as known
+        `_then` and `_now`, missing on a side where the deal is not of this part of the book; `won_amount` (the book's
+        currency, at the rate of each closing day) and `won_deals`: by how much the change moves the quarter's sum and
+        count of wins. Their sums are exactly the difference between the two tellings. Empty where the book has no
+        history.
 
     Raises:
         UsageError: the text is no quarter, or the quarter has not begun.
@@ -55,6 +62,7 @@ def restated(book: Book, quarter: str | Quarter = "") -> pd.DataFrame:
     told = {f"{fact}_{name}": side[fact] for fact in FACTS for name, side in sides.items()}
     effects = {name: sides["now"][name] - sides["then"][name] for name in ("won_amount", "won_deals")}
     effects["won_amount"] = effects["won_amount"].round(book.money_digits)
+    told["currency"] = sides["now"]["currency"].fillna(sides["then"]["currency"])
     table = pd.DataFrame({"deal_id": ids, **told, **effects})[differs.to_numpy()]
     size = table[["won_amount", "won_deals"]].abs()
     order = np.lexsort((table["deal_id"], -size["won_deals"], -size["won_amount"]))
@@ -88,6 +96,7 @@ def _side(book: Book, deals: pd.DataFrame, past: Quarter, ids: pd.Index) -> pd.D
             "closed_on": part["closed_on"],
             "amount": part["amount_original"],
             "partner_id": part["partner_id"].astype("str"),
+            "currency": part["currency"].astype("str"),
             "won_amount": worth.where(won).fillna(0.0),
             "won_deals": won.astype(np.int64),
             "there": True,

@@ -35,8 +35,8 @@ PLAN = """
     deals estimate intervals statistics indices survival network forecast expectation others slices opening
     recorded groups plot kpi
     KPIS kpis
-    figures compare export
-    show.html show.tables show.cards show
+    figures compare restatement bridges export notes
+    show.html show.tables show.reviews show.cards show
     batch.plan batch.page batch.markup batch.pictures batch.disclosure batch.gate batch.files batch.engine
     batch.kernels batch.publish batch.run batch
     partnerkpi cli __main__

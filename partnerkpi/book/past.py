@@ -72,9 +72,7 @@ def _without_later_days(table: Table, frame: pd.DataFrame, next_day: pd.Timestam
     return frame.assign(**{name: frame[name].mask(frame[name] >= next_day) for name in days})
 
 
-def deals_on(
-    deals: pd.DataFrame, history: pd.DataFrame, day: pd.Timestamp, export_day: pd.Timestamp
-) -> pd.DataFrame:
+def deals_on(deals: pd.DataFrame, history: pd.DataFrame, day: pd.Timestamp, export_day: pd.Timestamp) -> pd.DataFrame:
     """The deals created by the day, in the state they had then, without what was entered later."""
     unheard = entered_after(history, day)
     deals = _without_closings(deals, history[unheard])

@@ -81,7 +81,7 @@ _REPS = 3
 #: The quarters after the book's last, for which targets are set already.
 _AHEAD = ("2026Q1", "2026Q2")
 _PIPELINE_TARGETS = ("display_without_wins", "fast", "slow")
-#: What was decided at the review of the last quarter but one: for whom, what, by when, and what had come of it a quarter later.
+#: What was decided at the review of the last quarter but one: for whom, what, by when, and what came of it.
 _DECIDED = (
     ("display_without_wins", "Stop display advertising unless it can name a deal won through it", "2025-10-31",
      "Not done: the agency's contract ran to the end of the year"),

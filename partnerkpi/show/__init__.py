@@ -5,6 +5,7 @@ Outside text is escaped in one place, the templates of this room; notebooks hold
 
 from partnerkpi.show.cards import companions, cover, definition, headline, trend
 from partnerkpi.show.html import END, End, Shown, end, picture
+from partnerkpi.show.reviews import bridge, decided, restated
 from partnerkpi.show.tables import about, backtest, breakdown, media, prepare, rows, scores, what_if
 
 __all__ = [
@@ -14,14 +15,17 @@ __all__ = [
     "about",
     "backtest",
     "breakdown",
+    "bridge",
     "companions",
     "cover",
+    "decided",
     "definition",
     "end",
     "headline",
     "media",
     "picture",
     "prepare",
+    "restated",
     "rows",
     "scores",
     "trend",
