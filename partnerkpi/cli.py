@@ -15,10 +15,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from partnerkpi import __version__
-from partnerkpi.book.schema import levels
-from partnerkpi.errors import PartnerKpiError, UsageError, nearest
-from partnerkpi.groups import LIKENESS
-from partnerkpi.periods import checked
+from partnerkpi.errors import PartnerKpiError
+from partnerkpi.options import Level, Levels, QuarterLabel
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,32 +30,6 @@ STYLES = ("table", "csv", "json", "xlsx")
 ENDINGS = {".csv": "csv", ".json": "json", ".xlsx": "xlsx", ".txt": "table", "": "table"}
 
 
-class _Level(click.ParamType):
-    """What one may break down by: the levels of the schema, and `none`."""
-
-    name = "level"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The level itself; a usage error that names the near ones otherwise."""
-        options = [*levels(), "none"]
-        if value not in options:
-            self.fail(f"There is no level '{value}'. {nearest(value, options, LIKENESS)}", param, ctx)
-        return value
-
-
-class _Quarter(click.ParamType):
-    """A quarter like 2025Q4, looked at before any data are read."""
-
-    name = "quarter"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The label itself, empty for none; a usage error where it is no quarter."""
-        try:
-            return checked(value) if value else value
-        except UsageError as wrong:
-            self.fail(str(wrong), param, ctx)
-
-
 def _command(example: str) -> Callable[[Callable[..., Any]], click.Command]:
     """Make a function a command of `partnerkpi`, with its example in the help and the option --debug."""
 
@@ -69,15 +41,6 @@ def _command(example: str) -> Callable[[Callable[..., Any]], click.Command]:
     return declare
 
 
-class Levels(click.Option):
-    """An option for one of the schema's levels, which its help lists."""
-
-    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
-        """The line of the help, with the levels there are."""
-        record = super().get_help_record(ctx)
-        return record and (record[0], record[1].format(levels=", ".join([*levels(), "none"])))
-
-
 # Only declared here: `run` looks for it itself, so that it works before and after the command's name.
 _debug = click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error.")
 _book = click.argument("book", default="", metavar="[BOOK]")
@@ -85,12 +48,17 @@ _quarter = click.option(
     "--quarter",
     "-q",
     multiple=True,
-    type=_Quarter(),
+    type=QuarterLabel(),
     metavar="QUARTER",
     help="Like 2025Q4; may be repeated. [default: the last complete]",
 )
 _one_quarter = click.option(
-    "--quarter", "-q", default="", type=_Quarter(), metavar="QUARTER", help="Like 2025Q4. [default: the last complete]"
+    "--quarter",
+    "-q",
+    default="",
+    type=QuarterLabel(),
+    metavar="QUARTER",
+    help="Like 2025Q4. [default: the last complete]",
 )
 _format = click.option("--format", "style", type=click.Choice(STYLES), help="[default: by the file's name, else table]")
 _output = click.option("--output", "-o", metavar="FILE", help="Write here instead of printing.")
@@ -149,7 +117,7 @@ def review(
 @click.option(
     "--by",
     cls=Levels,
-    type=_Level(),
+    type=Level(),
     default="partner",
     show_default=True,
     metavar="LEVEL",
@@ -173,14 +141,14 @@ def score(
     from partnerkpi.export import score_text
     from partnerkpi.figures import refuse_before_records, scorecard
 
-    style = _style(style, output)
+    style = _style_for(style, output)
     opened = _opened(book, as_of, allow_set_aside)
     quarters = [opened.quarter(label) for label in quarter or ("",)]
     refuse_before_records(opened, quarters)
     table = scorecard(opened, quarters, by=by, partner=partner)
     click.echo(opened.reading.line(), err=True)
-    periods = {period.label: str(period) for period in quarters}
-    _give(table, lambda: score_text(table, periods), style, output)
+    text = score_text(table, {period.label: str(period) for period in quarters}) if style == "table" else ""
+    _put(table, style, output, text)
 
 
 @_command("partnerkpi bridge data --partner P-003 --quarter 2025Q4")
@@ -205,10 +173,11 @@ def bridge(
     from partnerkpi.bridges import BRIDGED
     from partnerkpi.bridges import bridge as bridged
 
-    style = _style(style, output)
+    style = _style_for(style, output)
     opened = _opened(book, as_of, allow_set_aside).for_partner(partner or "")
     table = bridged(opened, quarter)
-    _give(table, lambda: "\n\n".join(str(show.bridge(kpi, opened, quarter)) for kpi in BRIDGED), style, output)
+    text = "\n\n".join(str(show.bridge(kpi, opened, quarter)) for kpi in BRIDGED) if style == "table" else ""
+    _put(table, style, output, text, sheet="bridge")
 
 
 @_command('partnerkpi note my-book --partner P-003 --action "Stop display advertising" --due 2026-01-31')
@@ -273,11 +242,11 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def _style(style: str | None, output: str | None) -> str:
-    """The format asked for, or told by the file's name.
+def _style_for(style: str | None, output: str | None) -> str:
+    """The format that was asked for, by its name or the file's.
 
     Raises:
-        UsageError: a workbook is to be printed, or the file's name tells none.
+        UsageError: a workbook is to be printed.
     """
     style = style or _style_of(output)
     if style == "xlsx" and output is None:
@@ -285,14 +254,15 @@ def _style(style: str | None, output: str | None) -> str:
     return style
 
 
-def _give(table: pd.DataFrame, text_of: Callable[[], str], style: str, output: str | None) -> None:
-    """Print the table, or write it into the file; `text_of` makes it for reading."""
+def _put(table: pd.DataFrame, style: str, output: str | None, text: str, sheet: str = "scorecard") -> None:
+    """Print the table in a format, `text` where it is to be read; or write it to a file."""
     from partnerkpi.export import to_csv, to_json, write_text, write_xlsx
 
     if style == "xlsx":
-        write_xlsx(table, str(output))
+        write_xlsx(table, str(output), sheet)
         return
-    text = text_of() if style == "table" else to_json(table) if style == "json" else to_csv(table)
+    if style != "table":
+        text = to_json(table) if style == "json" else to_csv(table)
     text = text.rstrip("\n") + "\n"
     if output is None:
         click.echo(text, nl=False)

@@ -39,7 +39,7 @@ PLAN = """
     show.html show.tables show.reviews show.cards show
     batch.plan batch.page batch.markup batch.pictures batch.disclosure batch.gate batch.files batch.engine
     batch.kernels batch.publish batch.run batch
-    partnerkpi cli __main__
+    partnerkpi options cli __main__
 """
 # One module per KPI, in any order: they do not know each other.
 ORDER = PLAN.replace("KPIS", " ".join(f"kpis.{p.stem}" for p in (PACKAGE / "kpis").glob("[!_]*.py"))).split()
