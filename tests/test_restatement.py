@@ -16,7 +16,7 @@ from partnerkpi.restatement import COLUMNS, restated
 from partnerkpi.slices import write_slice
 
 QUARTER = "2025Q4"  # the review that asks what became of 2025Q3
-RATES = "currency,date,rate\nGBP,2025-01-01,1.20\nGBP,2025-10-01,1.10\n"
+RATES = "currency,date,rate\nGBP,2025-01-01,1.20\nGBP,2025-09-15,1.10\n"
 DEALS = (
     "deal_id,created_on,status,closed_on,amount,currency,partner_id\n"
     "SAME,2025-07-01,won,2025-08-01,100.00,,P\n"
