@@ -12,6 +12,7 @@ from oracle_books import write_odd_book
 
 import partnerkpi as pk
 from partnerkpi import show
+from partnerkpi.batch.gate import NO_FIGURE
 from partnerkpi.bridges import BRIDGED, COLUMNS, bridge
 from partnerkpi.kpis import close_rate, deal_velocity, number_of_deals
 from partnerkpi.opening import book_of
@@ -167,8 +168,9 @@ def test_what_is_shown_says_from_what_each_step_differs() -> None:
     assert "From the figure of a CRM to this one: Close rate" in text
     assert "−14.5 points from Salesforce-style" in text
     assert "HubSpot-style" in text
+    assert not NO_FIGURE.search(text)
     days = str(show.bridge(deal_velocity, pk.open_book().for_partner("P-024"), "2025Q4"))
     assert "no won deals in the quarter" in days
-    assert "nan" not in days
+    assert not NO_FIGURE.search(days)
     with pytest.raises(pk.UsageError, match="only to close_rate, deal_velocity"):
         show.bridge(number_of_deals, pk.open_book(), "2025Q4")

@@ -10,6 +10,7 @@ import pytest
 
 import partnerkpi as pk
 from partnerkpi import show
+from partnerkpi.batch.gate import NO_FIGURE
 from partnerkpi.opening import book_of
 from partnerkpi.others import given_to
 from partnerkpi.restatement import COLUMNS, restated
@@ -102,6 +103,7 @@ def test_a_partner_does_not_learn_where_a_deal_went_or_came_from(book: pk.Book) 
     assert pd.isna(got["partner_id_then"])
     shown = str(show.restated(book.for_partner("P"), QUARTER))
     assert "not this partner" in shown
+    assert not NO_FIGURE.search(shown)
     assert "Q " not in shown.replace("2025Q3 ", "")
 
 

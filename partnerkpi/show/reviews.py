@@ -37,7 +37,8 @@ def restated(book: Book, quarter: str | Quarter = "") -> Shown:
     head = [(text, False) for text in (say("deal"), say("what changed"), say("from"), say("to"))]
     head += [(text, True) for text in (say("won amount"), say("deals won"))]
     body = [line for record in table.to_dict("records") for line in _restated_lines(book, record)]
-    money, wins = signed_text(table["won_amount"].sum(), book.currency), signed_text(table["won_deals"].sum(), "deals")
+    money = signed_text(round(table["won_amount"].sum(), book.money_digits), book.currency)
+    wins = signed_text(table["won_deals"].sum(), "deals")
     count = say("{n} deal: {money}, {wins} won", "{n} deals: {money}, {wins} won", n=len(table), money=money, wins=wins)
     return table_of(head, body, caption, count if len(table) else say("nothing changed"))
 
@@ -86,21 +87,28 @@ def bridge(kpi: Kpi, book: Book, quarter: str | Quarter = "") -> Shown:
     table = table[table["figure"] == kpi.name]
     titles = dict(zip(table["step"], table["title"], strict=True))
     head = [(say("definition"), False), (say("formula"), False), (say("value"), True), (say("n"), True)]
-    head += [(say("difference"), True), (say("rows in, out"), True), (say("what is changed"), False)]
+    head += [(say("difference"), True), (say("rows in"), True), (say("rows out"), True)]
+    head.append((say("what is changed"), False))
     body = []
     for line in table.to_dict("records"):
         missing = pd.isna(line["value"])
-        apart, moved = MISSING, MISSING
+        apart, moved = MISSING, [MISSING, MISSING]
         if line["against"]:
-            apart = MISSING if pd.isna(line["difference"]) else signed_text(line["difference"], line["unit"])
-            apart = say("{difference} from {title}", difference=apart, title=titles[line["against"]])
-            moved = say("+{rows_in} −{rows_out}", rows_in=line["rows_in"], rows_out=line["rows_out"])
-        texts = [amount_text(None if missing else line["value"], line["unit"]), number_text(line["n"]), apart, moved]
+            if not pd.isna(line["difference"]):
+                apart = signed_text(_seen(line["difference"], line["unit"]), line["unit"])
+                apart = say("{difference} from {title}", difference=apart, title=titles[line["against"]])
+            moved = [number_text(line[side]) for side in ("rows_in", "rows_out")]
+        texts = [amount_text(None if missing else line["value"], line["unit"]), number_text(line["n"]), apart, *moved]
         numbers = [plain_cell(text, number=True) for text in texts]
         why = say("{why} ({reason})", why=line["why"], reason=line["reason"]) if missing else line["why"]
         body.append([plain_cell(line["title"]), plain_cell(line["rule"]), *numbers, plain_cell(why)])
     caption = say("From the figure of a CRM to this one: {title}", title=say(kpi.title))
     return table_of(head, body, caption, "")
+
+
+def _seen(difference: float, unit: str) -> float:
+    """The difference, nothing where it is too small to be seen: no sign before a nought."""
+    return round(difference, 3 if unit == "share" else 1)
 
 
 def _outside(text: str) -> Cell:
