@@ -97,13 +97,14 @@ def _close_rates(book: Book, quarter: Quarter) -> list[Change]:
     salesforce = share("salesforce", say("Salesforce-style"), say("won ÷ closed opportunities, by close date"), closed)
     hubspot = share("hubspot", say("HubSpot-style"), say("won so far ÷ deals created in the quarter"), created)
     sized = priced(closed)
+    both = bool({"lost", "abandoned", "rejected"} & book.others.priced)
     by_value = Step(
         "by_value",
         say("By value"),
         say("won amount ÷ closed amount, by close date"),
-        sized["amount"].where(sized["status"] == "won", 0.0).sum() / sized["amount"].sum() if len(sized) else None,
+        _won_share(sized) if both and len(sized) else None,
         _keys(sized),
-        none if closed.empty else Code.NONE_WITH_AMOUNT(),
+        none if closed.empty else Code.NONE_WITH_AMOUNT() if both else Code.LOST_AMOUNTS_NOT_RECORDED(),
     )
     decided = share(
         "decided",
@@ -183,6 +184,11 @@ def _own(kpi: Kpi, book: Book, quarter: Quarter) -> Step:
     known = figure(kpi, book, quarter)
     rows = _keys(kpi.rows(book, quarter))
     return Step(kpi.name, say(kpi.title), say(kpi.formula), known.value, rows, known.reason)
+
+
+def _won_share(rows: pd.DataFrame) -> float:
+    """The part of the money that was won."""
+    return float(rows["amount"].where(rows["status"] == "won", 0.0).sum() / rows["amount"].sum())
 
 
 def _days(won: pd.DataFrame) -> pd.DataFrame:

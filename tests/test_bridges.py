@@ -151,7 +151,7 @@ def test_what_is_not_recorded_is_missing_with_its_reason_and_the_crm_s_figure_st
     assert np.isnan(table.loc["close_rate", "value"])
     assert table.loc["close_rate", "reason"] == "losses are not recorded"
     assert np.isnan(table.loc["close_rate", "difference"])
-    assert table.loc["by_value", "reason"] == "none has an amount"
+    assert table.loc["by_value", "reason"] == "lost deals carry no amounts"
     nothing = bridge(book_of(deals=wins, as_of="2025-12-31"), "2024Q4")
     assert nothing["value"].isna().all()
     assert nothing["reason"].str.contains("records begin").all()
