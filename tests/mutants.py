@@ -224,6 +224,33 @@ TABLE: dict[tuple[str, str], Edits] = {
         ),
         ("rule(book, quarter, seen)", "rule(book, quarter, quarter)"),
     ],
+    # what a review looks back on
+    ("book/loading.py", "notes"): [
+        ("(lambda quarter: quarter.end) <= day", "(lambda quarter: quarter.start) <= day"),
+        ("(quarter + 1).end) <= day", "quarter.end) <= day"),
+    ],
+    ("restatement.py", "restatement"): [
+        ("        again = again[(again", "        again = again.iloc[:0][(again"),
+        ('~among(spells["deal_id"], unheard)', '~among(spells["deal_id"], unheard.iloc[:0])'),
+        ("differs = ~both & (", "differs = ~both & ~("),
+        (
+            'days = part["closed_on"].fillna(past.end)',
+            'days = part["closed_on"].mask(part["closed_on"].notna(), past.end)',
+        ),
+    ],
+    ("bridges.py", "bridges"): [
+        ("closed_in(book.deals, quarter, CLOSED), entered_in", "decided_in(book.deals, quarter), entered_in"),
+        ("sized = priced(closed)", "sized = closed"),
+        ('key.fillna("L:" + rows["lead_id"])', 'key.fillna("L:")'),
+        ("value - before if change.against", "before - value if change.against"),
+    ],
+    ("notes.py", "notes"): [
+        ("return harmless(", "return str("),
+        ("there.endswith((b", "not there.endswith((b"),
+        ('end = "\\r\\n" if', 'end = "\\n" if'),
+        ("reversed(period.before.back(back))", "list(period.before.back(back))"),
+        ('kept["outcome"].isna()', 'kept["outcome"].notna()'),
+    ],
     # words, files, pages
     ("wording.py", "wording"): [
         ("return abs(round(value)) if", "return 1 if"),

@@ -217,6 +217,11 @@ class Book:
         return self.table("rates")
 
     @property
+    def notes(self) -> pd.DataFrame:
+        """What was decided for a partner at the review of a quarter, and what came of it."""
+        return self.table("notes")
+
+    @property
     def spells(self) -> pd.DataFrame:
         """The periods of constant state of every deal; see `partnerkpi.book.past`.
 
