@@ -27,6 +27,7 @@ class Power:
 
     wins: int
     decided: int
+    yes: int
     of_wins: bool
     of_rate: bool
     low: float | None
@@ -49,32 +50,28 @@ class Power:
             )
         if self.decided < 1:
             return say("Nothing was decided in four quarters: no rate can be told.")
-        words = {"low": amount_text(self.low, "share"), "high": amount_text(self.high, "share")}
+        words = {
+            "low": amount_text(self.low, "share"),
+            "high": amount_text(self.high, "share"),
+        }
         if self.low <= 0 and self.high >= 1:
             return say(
-                "With {n} decided prospect in four quarters no close rate would stand out.",
-                "With {n} decided prospects in four quarters no close rate would stand out.",
+                "Of {n} decided prospect in four quarters no close rate can be told.",
+                "Of {n} decided prospects in four quarters no close rate can be told.",
                 n=self.decided,
             )
         if self.low <= 0:
-            return say(
-                "With {n} decided prospect in four quarters only a close rate over {high} would stand out.",
-                "With {n} decided prospects in four quarters only a close rate over {high} would stand out.",
-                n=self.decided,
-                **words,
-            )
-        if self.high >= 1:
-            return say(
-                "With {n} decided prospect in four quarters only a close rate under {low} would stand out.",
-                "With {n} decided prospects in four quarters only a close rate under {low} would stand out.",
-                n=self.decided,
-                **words,
-            )
+            bounds = say("more than {high}", **words)
+        elif self.high >= 1:
+            bounds = say("less than {low}", **words)
+        else:
+            bounds = say("less than {low} or more than {high}", **words)
         return say(
-            "With {n} decided prospects in four quarters only a close rate under {low} or over {high} would stand out.",
-            None,
+            "It won {yes} of {n} decided prospect in four quarters; unusual would be {bounds}.",
+            "It won {yes} of {n} decided prospects in four quarters; unusual would be {bounds}.",
             n=self.decided,
-            **words,
+            yes=self.yes,
+            bounds=bounds,
         )
 
 
@@ -95,10 +92,10 @@ def power(book: Book, quarter: Quarter) -> Power:
     spread = known.orders * (1 / max(wins, 1) + 1 / max(before, 1)) + 2 * known.pace / 4
     of_wins = wins > 0 and -np.log(1 - FALL) >= Z * np.sqrt(spread)
     if not {"lost", "abandoned"} & book.others.statuses:
-        return Power(wins, decided, bool(of_wins), False, None, None)
+        return Power(wins, decided, yes, bool(of_wins), False, None, None)
     mine = book.others.expected(quarter).reindex(prospects["prospect_id"][year.to_numpy()].to_numpy()).dropna()
     rate = float(np.clip(mine["chance"].mean() if len(mine) else (yes + 1) / (decided + 2), 0.02, 0.98))
     unsure = float(mine["error"].mean()) if len(mine) else 0.0
     of_rate = decided > 0 and rate * FALL >= Z * np.sqrt(2 * rate * (1 - rate) / decided)
     low, high = (float(v) / max(decided, 1) for v in around(rate, decided, unsure).ppf([0.025, 0.975]))
-    return Power(wins, decided, bool(of_wins), bool(of_rate), low, high)
+    return Power(wins, decided, yes, bool(of_wins), bool(of_rate), low, high)

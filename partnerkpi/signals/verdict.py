@@ -8,15 +8,16 @@ from enum import Enum, unique
 import pandas as pd
 
 from partnerkpi.book import Book
+from partnerkpi.book.thresholds import Thresholds
 from partnerkpi.compare import usual_of
 from partnerkpi.figures import figure
 from partnerkpi.kpis.number_of_deals import attainment, number_of_deals, won_amount
 from partnerkpi.periods import Quarter
 from partnerkpi.signals.advice import Action, actions
-from partnerkpi.signals.family import OVER, signals
+from partnerkpi.signals.family import CLEAR, LIKELY, OVER, signals
 from partnerkpi.signals.power import Power, power
-from partnerkpi.signals.sentences import sentence
-from partnerkpi.wording import amount_text, say
+from partnerkpi.signals.sentences import sentence, subject
+from partnerkpi.wording import amount_text, listed, say
 
 #: Of each of these sets one test must have been made before silence says that a partner is on track.
 NEEDED = ({"wins_of_year", "wins_of_quarter"}, {"close_rate_of_year", "close_rate"})
@@ -71,6 +72,7 @@ def judgement(book: Book, quarter: str | Quarter) -> Judgement:
     told = pd.concat([now[asks], now[rest]])
     told = told[~told["kind"].isin(["year_target", "rivals"])]
     because = [sentence(line, book.currency) for line in told.itertuples(index=False)]
+    because = [*_luck(mine, book.thresholds), *because]
     return Judgement(
         standing=standing_of(mine, book, this),
         headline=_headline(book, this, now),
@@ -103,6 +105,19 @@ def standing_of(looked: pd.DataFrame, book: Book, this: Quarter) -> Standing:
     return Standing.ON_TRACK if not len(year) and silent else Standing.TOO_LITTLE
 
 
+def _luck(looked: pd.DataFrame, limits: Thresholds) -> list[str]:
+    """How often chance alone makes so low a quarter; that it is rare is a signal of its own."""
+    quarter = looked[(looked["kind"] == "quarter_target").to_numpy()]
+    low = (quarter["value"] < limits.year_watch) & (quarter["p"] >= limits.quarter_chance)
+    often = [max(round(1 / p), 1) for p in quarter.loc[low, "p"]]
+    return [
+        say("At its usual pace a quarter brings so few wins about one time in {n}.", None, n=n)
+        if n > 1
+        else say("At its usual pace a quarter mostly brings no more wins.")
+        for n in often
+    ]
+
+
 def _headline(book: Book, this: Quarter, now: pd.DataFrame) -> str:
     """What was won, of which target, in the quarter and the year."""
     won, reached = figure(won_amount, book, this), figure(attainment, book, this)
@@ -130,26 +145,19 @@ def _headline(book: Book, this: Quarter, now: pd.DataFrame) -> str:
 
 def _sureness(looked: pd.DataFrame, now: pd.DataFrame, powers: Power) -> str:
     """How sure the verdict is: what was tested, among how many, and what could have been seen."""
-    clear, likely = (int((now["sure"] == s).sum()) for s in ("clear", "likely"))
+    clear, likely = (list(now[now["sure"] == s].itertuples(index=False)) for s in (CLEAR, LIKELY))
     parts = []
+    tests = int(looked["tests"].max()) if len(looked) else 0
     if clear:
         parts.append(
-            say(
-                "{n} tested signal holds among the {tests} tests of this review.",
-                "{n} tested signals hold among the {tests} tests of this review.",
-                n=clear,
-                tests=int(now["tests"].max()),
-            )
+            say("Hardly chance, even among {n} tests: {what}.", None, n=tests, what=listed([subject(s) for s in clear]))
         )
     if likely:
-        parts.append(
-            say(
-                "{n} signal is likely, not certain: among {tests} tests a few are chance.",
-                "{n} signals are likely, not certain: among {tests} tests a few are chance.",
-                n=likely,
-                tests=int(now["tests"].max()),
-            )
-        )
+        parts.append(say("Likely, but chance could be behind it: {what}.", what=listed([subject(s) for s in likely])))
+    if not clear and not likely and tests:
+        parts.append(say("Nothing else stood out among {n} tests of all partners.", None, n=tests))
+    if {"left", "no_deals"} & set(now["kind"]):
+        return " ".join(parts)
     untested = [one for one in NEEDED if not set(looked.loc[looked["p"].notna().to_numpy(), "kind"]) & one]
     if powers.enough and untested:
         parts.append(say("Nothing is recorded that it could be compared with."))
