@@ -144,8 +144,8 @@ def _leads_waiting(s: Line, money: str) -> str:
 
 def _spend_without_win(s: Line, money: str) -> str:
     return say(
-        "None of its {n} decided prospects through {channel} was ever won (others win {usual} there); a year of it cost "
-        "{spent}.",
+        "None of its {n} decided prospects through {channel} was ever won (others win {usual} there); it cost "
+        "{spent} in four quarters.",
         None,
         n=int(s.n),
         channel=s.label.replace("_", " "),
