@@ -56,9 +56,11 @@ lab: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python tests/bench.py
 
-# By hand, it takes hours; BOOKS=40 in a minute or two, ONLY="giants" the worlds with one of these words in their name.
+# By hand, it takes an hour; BOOKS=10 in a minute or two, ONLY="giants" the worlds with one of these words in their name,
+# ONLY=--changes how often a change is told; then what open deals were expected to bring beside what came.
 coverage: $(VENV)/.dev
-	$(BIN)/python tests/coverage_table.py --books $(or $(BOOKS),2000) $(ONLY)
+	$(BIN)/python tests/coverage_table.py --books $(or $(BOOKS),500) $(ONLY)
+	$(BIN)/python tests/forecast_table.py
 
 # By hand, it takes long; ONLY="money gate" tries the faults of files whose name has one of these words.
 mutants: $(VENV)/.dev

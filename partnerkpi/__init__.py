@@ -16,6 +16,7 @@ from partnerkpi import startup  # noqa: F401
 # isort: split
 from partnerkpi.batch import review
 from partnerkpi.book import Book
+from partnerkpi.bridges import bridge
 from partnerkpi.drivers import why, why_groups, won_bar
 from partnerkpi.errors import DataRefused, PartnerKpiError, SystemProblem, UsageError
 from partnerkpi.estimate import Estimate
@@ -23,8 +24,10 @@ from partnerkpi.figures import scorecard
 from partnerkpi.groups import ALL, UNASSIGNED
 from partnerkpi.kpi import Kpi
 from partnerkpi.kpis import KPIS
+from partnerkpi.notes import add_note, decided
 from partnerkpi.opening import book_of, check_book, open_book
 from partnerkpi.periods import quarters
+from partnerkpi.restatement import restated
 from partnerkpi.sample import write_sample
 from partnerkpi.signals import judgement, signals
 from partnerkpi.waterfalls import movements, waterfall
@@ -43,12 +46,16 @@ __all__ = [
     "SystemProblem",
     "UsageError",
     "__version__",
+    "add_note",
     "book_of",
+    "bridge",
     "check_book",
+    "decided",
     "judgement",
     "movements",
     "open_book",
     "quarters",
+    "restated",
     "review",
     "scorecard",
     "signals",

@@ -15,10 +15,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from partnerkpi import __version__
-from partnerkpi.book.schema import levels
-from partnerkpi.errors import PartnerKpiError, UsageError, nearest
-from partnerkpi.groups import LIKENESS
-from partnerkpi.periods import checked
+from partnerkpi.errors import PartnerKpiError
+from partnerkpi.options import Level, Levels, QuarterLabel
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,32 +30,6 @@ STYLES = ("table", "csv", "json", "xlsx")
 ENDINGS = {".csv": "csv", ".json": "json", ".xlsx": "xlsx", ".txt": "table", "": "table"}
 
 
-class _Level(click.ParamType):
-    """What one may break down by: the levels of the schema, and `none`."""
-
-    name = "level"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The level itself; a usage error that names the near ones otherwise."""
-        options = [*levels(), "none"]
-        if value not in options:
-            self.fail(f"There is no level '{value}'. {nearest(value, options, LIKENESS)}", param, ctx)
-        return value
-
-
-class _Quarter(click.ParamType):
-    """A quarter like 2025Q4, looked at before any data are read."""
-
-    name = "quarter"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The label itself; a usage error where it is none."""
-        try:
-            return checked(value)
-        except UsageError as wrong:
-            self.fail(str(wrong), param, ctx)
-
-
 def _command(example: str) -> Callable[[Callable[..., Any]], click.Command]:
     """Make a function a command of `partnerkpi`, with its example in the help and the option --debug."""
 
@@ -69,15 +41,6 @@ def _command(example: str) -> Callable[[Callable[..., Any]], click.Command]:
     return declare
 
 
-class Levels(click.Option):
-    """An option for one of the schema's levels, which its help lists."""
-
-    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
-        """The line of the help, with the levels there are."""
-        record = super().get_help_record(ctx)
-        return record and (record[0], record[1].format(levels=", ".join([*levels(), "none"])))
-
-
 # Only declared here: `run` looks for it itself, so that it works before and after the command's name.
 _debug = click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error.")
 _book = click.argument("book", default="", metavar="[BOOK]")
@@ -85,10 +48,20 @@ _quarter = click.option(
     "--quarter",
     "-q",
     multiple=True,
-    type=_Quarter(),
+    type=QuarterLabel(),
     metavar="QUARTER",
     help="Like 2025Q4; may be repeated. [default: the last complete]",
 )
+_one_quarter = click.option(
+    "--quarter",
+    "-q",
+    default="",
+    type=QuarterLabel(),
+    metavar="QUARTER",
+    help="Like 2025Q4. [default: the last complete]",
+)
+_format = click.option("--format", "style", type=click.Choice(STYLES), help="[default: by the file's name, else table]")
+_output = click.option("--output", "-o", metavar="FILE", help="Write here instead of printing.")
 _as_of = click.option("--as-of", metavar="DAY", help="Know nothing after this day. [default: the export's day]")
 _allow_set_aside = click.option(
     "--allow-set-aside", is_flag=True, help="Go on though more than 1 % of the data had to be set aside."
@@ -144,14 +117,14 @@ def review(
 @click.option(
     "--by",
     cls=Levels,
-    type=_Level(),
+    type=Level(),
     default="partner",
     show_default=True,
     metavar="LEVEL",
     help="One group per value of this: {levels}.",
 )
-@click.option("--format", "style", type=click.Choice(STYLES), help="[default: by the file's name, else table]")
-@click.option("--output", "-o", metavar="FILE", help="Write here instead of printing.")
+@_format
+@_output
 @_as_of
 @_allow_set_aside
 def score(
@@ -183,8 +156,8 @@ def score(
 @_quarter
 @click.option("--partner", "-p", metavar="ID", help="Only this partner. [default: all]")
 @click.option("--all", "everything", is_flag=True, help="Also the tests that tell nothing.")
-@click.option("--format", "style", type=click.Choice(STYLES), help="[default: by the file's name, else table]")
-@click.option("--output", "-o", metavar="FILE", help="Write here instead of printing.")
+@_format
+@_output
 @_as_of
 @_allow_set_aside
 def signals(
@@ -218,6 +191,51 @@ def signals(
         return
     plain = [table.assign(rows=[" ".join(ids) for ids in table["rows"]]) for table in lines]
     _put(pd.concat(plain, ignore_index=True), style, output, "", sheet="signals")
+
+
+@_command("partnerkpi bridge data --partner P-003 --quarter 2025Q4")
+@_book
+@_one_quarter
+@click.option("--partner", "-p", metavar="ID", help="Only this partner. [default: all]")
+@_format
+@_output
+@_as_of
+@_allow_set_aside
+def bridge(
+    book: str,
+    quarter: str,
+    partner: str | None,
+    style: str | None,
+    output: str | None,
+    as_of: str | None,
+    allow_set_aside: bool,
+) -> None:
+    """The way from the close rate and velocity a CRM shows to those defined here, one change at a time."""
+    from partnerkpi import show
+    from partnerkpi.bridges import BRIDGED
+    from partnerkpi.bridges import bridge as bridged
+
+    style = _style_for(style, output)
+    opened = _opened(book, as_of, allow_set_aside).for_partner(partner or "")
+    table = bridged(opened, quarter)
+    text = "\n\n".join(str(show.bridge(kpi, opened, quarter)) for kpi in BRIDGED) if style == "table" else ""
+    _put(table, style, output, text, sheet="bridge")
+
+
+@_command('partnerkpi note my-book --partner P-003 --action "Stop display advertising" --due 2026-01-31')
+@_book
+@click.option("--partner", "-p", required=True, metavar="ID", help="The partner it is about.")
+@click.option("--action", "-a", required=True, metavar="TEXT", help="What was decided.")
+@_one_quarter
+@click.option("--owner", default="", metavar="NAME", help="Who does it.")
+@click.option("--due", default="", metavar="DAY", help="By when, like 2026-01-31.")
+@click.option("--outcome", default="", metavar="TEXT", help="What came of it.")
+def note(book: str, partner: str, action: str, quarter: str, **rest: str) -> None:
+    """Write down what was decided at a review: a line in the book's notes, which the next review brings back."""
+    from partnerkpi.notes import add_note
+
+    path = add_note(book, partner, action, quarter, **rest)
+    click.echo(f"Written to {path}.", err=True)
 
 
 @_command("partnerkpi check data")

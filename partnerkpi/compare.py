@@ -7,7 +7,7 @@ it is Newcombe's interval), so one rule serves all KPIs.
 What a figure is tested against is what tells most. A count or sum: the partner's usual pace of its own eight quarters
 before, moved by the season that the network shows; two quarters alone could hardly tell anything. A rate or a size: the
 same quarter a year before. A duration: the deals that entered in these four quarters beside those of the four before,
-as each was seen at its end. The quarter before is a number and no test: winter is not decline.
+all as far as they are known now. The quarter before is a number and no test: winter is not decline.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import pandas as pd
 
 from partnerkpi.book import Book, Spread
 from partnerkpi.estimate import Estimate
+from partnerkpi.experience import Experience
 from partnerkpi.figures import figure
 from partnerkpi.kpi import Kpi
 from partnerkpi.kpis.number_of_deals import attainment
@@ -110,10 +111,16 @@ def tested(kpi: Kpi, book: Book, quarter: str | Quarter) -> Change:
     if kpi.pooled:
         return _against_usual(kpi, book, this)
     if kpi.entering is not None:
-        cohort = replace(kpi, rule=kpi.entering)
-        now, then = (book.once((kpi, q, "entering"), partial(cohort, book, q)) for q in (this, this.year_before))
+        cohort = entering(kpi, this)
+        now, then = (book.once((kpi, q, this), partial(cohort, book, q)) for q in (this, this.year_before))
         return difference(now, then, say("deals that entered the year before"), better=kpi.better)
     return change(kpi, book, this, this.year_before)
+
+
+def entering(kpi: Kpi, seen: Quarter) -> Kpi:
+    """The figure of what entered in the year that ends with a quarter, followed to the end of `seen`."""
+    rule = kpi.entering
+    return kpi if rule is None else replace(kpi, rule=lambda book, quarter: rule(book, quarter, seen))
 
 
 def _against_usual(kpi: Kpi, book: Book, this: Quarter) -> Change:
@@ -122,7 +129,23 @@ def _against_usual(kpi: Kpi, book: Book, this: Quarter) -> Change:
     if not this.complete:
         reason = Code.TO_DATE(done=this.days_so_far, days=this.days)
         return Change(now if usual.value is None else usual, now, label, Verdict.NOT_TESTED, reason=reason)
-    return difference(now, usual, label, better=kpi.better, counted=kpi.counted)
+    if now.value is None or usual.value is None:
+        return difference(now, usual, label, better=kpi.better, counted=kpi.counted)
+    rows = kpi.rule(book, this)
+    row = kpi.statistic(rows, np.zeros(len(rows), dtype=np.int64), 1, yardstick(book, this)).iloc[0]
+    low, high = (None if pd.isna(row[c]) else float(row[c]) for c in ("low", "high"))
+    told = difference(replace(now, low=low, high=high), usual, label, better=kpi.better, counted=kpi.counted)
+    return replace(told, now=now)
+
+
+def yardstick(book: Book, this: Quarter) -> Experience:
+    """What the network's past tells of how much figures vary, to judge a quarter by.
+
+    How far paces move is that of the quarters before: a fall in this one is no excuse of itself. Limits are those that
+    hold as often as they say on average (see `pace_limits`): exact ones on both sides of a difference tell too little.
+    """
+    known, before = book.others.experience(this), book.others.experience(this.before)
+    return replace(known, pace=before.pace, exact=False)
 
 
 def usual_of(kpi: Kpi, book: Book, quarter: str | Quarter) -> Estimate:
@@ -137,7 +160,7 @@ def usual_of(kpi: Kpi, book: Book, quarter: str | Quarter) -> Estimate:
 
 
 def _usual(kpi: Kpi, book: Book, this: Quarter) -> Estimate:
-    known = book.others.experience(this)
+    known = yardstick(book, this)
     past = [this - back for back in range(LOOKED_BACK, 0, -1)]
     weights = presence(book, past) * np.array([known.season[q.number - 1] for q in past])
     unit = kpi.currency_unit(book)

@@ -35,8 +35,8 @@ def expectation(book: Book, quarter: Quarter) -> pd.DataFrame:
 
     Indexed by `prospect_id`. `error` is one standard error of the chance, the same luck for all prospects alike, so
     that the errors of a partner's prospects add up. `alike` is of how many prospects of others the chance is made, as
-    if all of them were equal to this one; no outcome enters in it. Empty where the book records nothing to adjust for
-    or decided too few.
+    if all of them were equal to this one; no outcome enters in it. Empty where the book records nothing to adjust for,
+    decided too few, or all alike.
     """
     prospects = book.prospects
     first, last = quarter.year
@@ -46,13 +46,13 @@ def expectation(book: Book, quarter: Quarter) -> pd.DataFrame:
         column = _covariate(book, rows, name)
         if column is not None and column.nunique() > 1:
             cells[name] = column
-    if len(cells.columns) == 0 or len(cells) < FEWEST_DECIDED:
+    won = (rows["status"] == "won").to_numpy(dtype=np.float64)
+    if len(cells.columns) == 0 or len(cells) < FEWEST_DECIDED or won.all() or not won.any():
         return NOTHING
     cell = cells.groupby(list(cells.columns), sort=True, observed=True).ngroup().to_numpy()
     of_cell = np.unique(cell, return_index=True)[1]
     dummies = pd.get_dummies(cells.iloc[of_cell], dtype=np.float64).to_numpy()
     design = np.column_stack([np.ones(len(of_cell)), dummies])
-    won = (rows["status"] == "won").to_numpy(dtype=np.float64)
     columns = _left_out(design, cell, rows["partner_id"].cat.codes.to_numpy(dtype=np.int64) + 1, won)
     return pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)), index=rows["prospect_id"].to_numpy())
 
@@ -98,20 +98,17 @@ def _left_out(design: Floats, cell: Ints, partner: Ints, won: Floats) -> tuple[F
                 break
             slope = (w - n * p) @ design - ridge * beta
             beta += np.linalg.solve(bend, slope[:, :, None])[:, :, 0]
-        pair, back = np.unique(at, return_inverse=True)
-        of, line = pair // cells, design[pair % cells]
-        spread = _spread(bend, of, line)
-        mine = p[of, pair % cells]
         counted = (n @ products).reshape(-1, effects, effects) + np.diag(ridge / USUAL)
-        alike[here] = (1 / _spread(counted, of, line))[back]
-        chance[here] = mine[back]
-        error[here] = (mine * (1 - mine) * np.sqrt(spread))[back]
+        mine = p[place, cell[here]]
+        chance[here] = mine
+        error[here] = mine * (1 - mine) * np.sqrt(_spread(bend, products)[place, cell[here]])
+        alike[here] = 1 / _spread(counted, products)[place, cell[here]]
     return chance, error, alike
 
 
-def _spread(information: Floats, of: Ints, lines: Floats) -> Floats:
-    """x'V x of each line x, V the inverse of its partner's information."""
-    return np.asarray(np.einsum("ij,ij->i", lines, np.linalg.solve(information[of], lines[:, :, None])[:, :, 0]))
+def _spread(information: Floats, products: Floats) -> Floats:
+    """x'V x of each partner and line x of the design, V the inverse of the partner's information."""
+    return np.asarray(np.linalg.inv(information).reshape(len(information), -1) @ products.T)
 
 
 def _common_fit(design: Floats, trials: Floats, wins: Floats, ridge: Floats) -> Floats:

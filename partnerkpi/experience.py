@@ -36,6 +36,8 @@ class Experience:
     - `like_sizes`, `like_outcomes`: intra-class correlation of the sizes, and of the outcomes, of one customer's deals;
     - `drift`: correlation of the outcomes that fall in one quarter of one partner, those of one customer apart: how far
       its rate moves from quarter to quarter.
+
+    What is wanted of limits stands here too: those of a count are `exact`, or hold as often as they say on average.
     """
 
     pace: float = 0.0
@@ -45,6 +47,7 @@ class Experience:
     like_sizes: float = 0.0
     like_outcomes: float = 0.0
     drift: float = 0.0
+    exact: bool = True
 
 
 #: Where nothing is known of a network: independent sales at a steady pace.

@@ -38,7 +38,7 @@ def to_csv(frame: pd.DataFrame) -> str:
     safe = _with_group_texts(frame)
     for column in safe.columns:
         if not pd.api.types.is_numeric_dtype(safe[column]):
-            safe[column] = [None if _missing(cell) else _harmless(shown(str(cell))) for cell in safe[column]]
+            safe[column] = [None if _missing(cell) else harmless(shown(str(cell))) for cell in safe[column]]
     return safe.to_csv(index=False, lineterminator="\n")
 
 
@@ -79,7 +79,7 @@ def write_xlsx(frame: pd.DataFrame, path: str | Path, sheet: str = "scorecard") 
         page.append(cells)
     content = io.BytesIO()
     book.save(content)
-    return _write(content.getvalue(), path)
+    return write_bytes(content.getvalue(), path)
 
 
 def write_text(text: str, path: str | Path) -> Path:
@@ -88,10 +88,15 @@ def write_text(text: str, path: str | Path) -> Path:
     Raises:
         SystemProblem: the file cannot be written.
     """
-    return _write(text.encode("utf-8"), path)
+    return write_bytes(text.encode("utf-8"), path)
 
 
-def _write(content: bytes, path: str | Path) -> Path:
+def write_bytes(content: bytes, path: str | Path) -> Path:
+    """Write a file at once: what stood there is whole until the new one is. Returns the path.
+
+    Raises:
+        SystemProblem: the file cannot be written.
+    """
     path = Path(path)
     try:
         if path.exists() and not path.is_file():  # a pipe, a terminal
@@ -173,7 +178,8 @@ def _missing(cell: Any) -> bool:
     return cell is None or cell is pd.NaT or cell is pd.NA or (isinstance(cell, float) and math.isnan(cell))
 
 
-def _harmless(text: str) -> str:
+def harmless(text: str) -> str:
+    """The text, behind an apostrophe where a spreadsheet would run it as a formula."""
     return "'" + text if text.lstrip(" ").startswith(_FORMULA_STARTS) else text
 
 

@@ -16,8 +16,10 @@ import numpy as np
 import pandas as pd
 
 from partnerkpi.book import Book
+from partnerkpi.book.book import Chances as Known
 from partnerkpi.deals import lasting_open, with_status, within
-from partnerkpi.experience import Floats, Season, excess_variance
+from partnerkpi.experience import Floats, Ints, Season, excess_variance
+from partnerkpi.indices import predicted
 from partnerkpi.periods import Quarter
 from partnerkpi.wording import FEW
 
@@ -32,6 +34,7 @@ FEWEST_DEALS, FEWEST_PARTNERS, FEWEST_LANDMARKS = 50, FEW, 4
 #: No deal is surer than this, whatever the season.
 SUREST = 0.95
 KEYS = ("stage", "age")
+TOLD = ("open_deals", "expected", "low", "high", "came")
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,34 @@ def chances_of(book: Book, quarter: Quarter) -> Chances:
     )
 
 
+def with_chances(rows: pd.DataFrame, known: Known, day: pd.Timestamp) -> pd.DataFrame:
+    """Deals open on the day, each with its `chance`, and how far what comes of them may stray."""
+    return rows.assign(chance=known.of(rows, day), excess=known.excess, common=known.common)
+
+
+def told_on(book: Book, past: Quarter, whole: Book) -> pd.DataFrame:
+    """The forecasts that the book of a past quarter's last day makes, and what came of them in the whole, later book.
+
+    By partner ("" for all), columns `TOLD`. Empty where nothing can be forecast.
+    """
+    known = book.others.chances(past)
+    if np.isnan(known.overall):
+        return pd.DataFrame(columns=list(TOLD))
+    there = with_chances(lasting_open(book, past.end), known, past.end)
+    won = whole.deals.loc[_won_after(whole.deals, past, AHEAD), "deal_id"]
+    rows = there.assign(value=there["chance"], came=there["deal_id"].isin(won).to_numpy(dtype=np.float64))
+
+    def lines(codes: Ints, names: list[str]) -> pd.DataFrame:
+        table = predicted(rows[codes >= 0], codes[codes >= 0], len(names))
+        came = np.bincount(codes[codes >= 0], weights=rows["came"][codes >= 0], minlength=len(names))
+        table = table.assign(open_deals=table["n"], expected=table["value"], came=came.astype(np.int64))
+        return table[list(TOLD)].set_axis(names)
+
+    owner = rows["partner_id"]
+    each = lines(owner.cat.codes.to_numpy(dtype=np.int64), list(map(str, owner.cat.categories)))
+    return pd.concat([each, lines(np.zeros(len(rows), dtype=np.int64), [""])])
+
+
 def _ahead(quarter: Quarter, season: Season, soon: float) -> float:
     """By how much more than usual is won in the two quarters after this one, of which the first brings more."""
     first, second = (season[(quarter + ahead).number - 1] for ahead in (1, AHEAD))
@@ -121,19 +152,18 @@ def _seen(book: Book, past: Quarter, *, staged: bool) -> pd.DataFrame:
     """
     there = lasting_open(book, past.end)
     cells = _cells(there, past.end, staged=staged)
-    won, soon = (won_after(book, there, past, ahead).astype(np.float64) for ahead in (AHEAD, 1))
+    place = there["deal"].to_numpy()  # −1 where the deal is no longer among the book's
+    won, soon = (
+        np.append(_won_after(book.deals, past, ahead), False)[place].astype(np.float64) for ahead in (AHEAD, 1)
+    )
     partner = there["partner_id"].astype("str").to_numpy()
     return cells.assign(partner_id=partner, landmark=past.label, won=won, soon=soon)
 
 
-def won_after(book: Book, there: pd.DataFrame, past: Quarter, ahead: int = AHEAD) -> np.ndarray:
-    """True for the deals that were won by the end of the two quarters after the past one, or of as many."""
-    deals = book.deals
-    came = within(deals["closed_on"], past.end + pd.Timedelta(days=1), (past + ahead).end) & with_status(
-        deals, ("won",)
-    )
-    place = there["deal"].to_numpy()  # −1 where the deal is no longer among the book's
-    return np.append(came.to_numpy(dtype=bool), False)[place]
+def _won_after(deals: pd.DataFrame, past: Quarter, ahead: int) -> np.ndarray:
+    """True for the deals that were won in so many quarters after the past one."""
+    came = within(deals["closed_on"], past.end + pd.Timedelta(days=1), (past + ahead).end)
+    return (came & with_status(deals, ("won",))).to_numpy(dtype=bool)
 
 
 def _cells(rows: pd.DataFrame, day: pd.Timestamp, *, staged: bool) -> pd.DataFrame:

@@ -16,21 +16,25 @@ from partnerkpi.experience import Experience, Floats, Ints
 Z = 1.959963984540054  # the 97.5 % point of the normal distribution
 
 
-def pace_limits(n: Any, variance: Any, orders: float) -> tuple[Floats, Floats]:
+def pace_limits(n: Any, variance: Any, orders: float, *, exact: bool = True) -> tuple[Floats, Floats]:
     """Limits of the mean behind the counts `n`: those of which 2.5 % of counts would be as high, or as low.
 
     Counts are negative binomial with squared coefficient of variation `variance` of the pace (the tails inverted by the
     incomplete beta function, as Clopper & Pearson 1934 did for the binomial); at 0 they are Poisson (Garwood 1936).
-    Where sales come `orders` at a time, orders are counted.
+    Where sales come `orders` at a time, orders are counted. Exact limits hold in at least 95 of 100 cases; those that
+    are not take half of the count itself in (Jeffreys', Brown, Cai & DasGupta 2003) and hold in 95 on average, which is
+    what a test of two counts asks for.
     """
     from scipy.special import betaincinv, gammaincinv
 
     m = np.asarray(n, dtype=np.float64) / orders
     variance = np.broadcast_to(np.asarray(variance, dtype=np.float64), m.shape)
-    low, high = gammaincinv(np.where(m > 0, m, 1.0), 0.025), gammaincinv(m + 1, 0.975)
+    least, most = (m, m + 1) if exact else (m + 0.5, m + 0.5)
+    some = np.where(m > 0, least, 1.0)
+    low, high = gammaincinv(some, 0.025), gammaincinv(most, 0.975)
     r = 1 / np.maximum(variance, 1e-6)
-    below = betaincinv(r, np.where(m > 0, m, 1.0), 0.975)
-    above = betaincinv(r, m + 1, 0.025)
+    below = betaincinv(r, some, 0.975)
+    above = betaincinv(r, most, 0.025)
     unsteady = variance > 1e-6
     low = np.where(unsteady, r * (1 - below) / below, low)
     high = np.where(unsteady, r * (1 - above) / np.maximum(above, 1e-300), high)
@@ -88,6 +92,23 @@ def wilson(yes: Floats, n: Any) -> tuple[Floats, Floats]:
     p = np.clip(yes, 0, sure) / sure
     low, high = np.minimum(np.clip(low, 0, 1), p), np.maximum(np.clip(high, 0, 1), p)  # rounding at 0 and 1
     return np.where(n > 0, low, np.nan), np.where(n > 0, high, np.nan)
+
+
+def rate_limits(yes: Floats, n: Floats, shared: Floats) -> tuple[Floats, Floats]:
+    """Limits of a rate: Wilson's, drawn by `shared` towards those of Clopper & Pearson (1934); missing where n is 0.
+
+    `shared` is the part of the variance that comes from rows of one customer. Wilson's limits hold on average over
+    the many counts that independent rows can give; few alike ones all say yes or all say no far more often, and are
+    given the exact limits of their effective sample size (Korn & Graubard 1998).
+    """
+    from scipy.special import betaincinv
+
+    low, high = wilson(yes, n)
+    no = np.maximum(n - yes, 0)
+    some, others = yes > 0, no > 0
+    exact_low = np.where(some, betaincinv(np.where(some, yes, 1.0), no + 1, 0.025), 0.0)
+    exact_high = np.where(others, betaincinv(yes + 1, np.where(others, no, 1.0), 0.975), 1.0)
+    return low + shared * np.minimum(exact_low - low, 0), high + shared * np.maximum(exact_high - high, 0)
 
 
 def counted(codes: Ints, groups: int) -> Ints:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Rule = Callable[[Book, Quarter], pd.DataFrame]
+#: The rows that entered in the year that ends with one quarter, followed to the end of another.
+Entering = Callable[[Book, Quarter, Quarter], pd.DataFrame]
 Note = Callable[[Book, Quarter], Remark | None]
 Better = Literal["higher", "lower"]
 Kind = Literal["flow", "stock"]
@@ -54,7 +56,8 @@ class Kpi:
     - `rule` picks the rows; `note` says what else must be known to read the figure in this book and quarter;
     - `only_for` names the levels it is made for (`partner_id`), where it says nothing of any other group or the whole;
       `not_for` is what is said of those;
-    - `entering` picks the rows by which a change is told where those of the figure overlap from quarter to quarter;
+    - `entering` picks the rows by which a change is told where those of the figure overlap between quarters: what
+      entered in one year, followed to the end of a later one;
     - one `on_cover` stands below its KPI's value on the first page, always or where one giant deal carries the quarter;
     - one that `grows` does so with every day of the quarter, though it is no count or sum;
     - `companions` stand beside it, `stand_ins` lead in its place where the book does not record what it needs.
@@ -77,7 +80,7 @@ class Kpi:
     note: Note | None = field(default=None, repr=False)
     only_for: tuple[str, ...] = ()
     not_for: Code = Code.PARTNERS_ONLY
-    entering: Rule | None = field(default=None, repr=False)
+    entering: Entering | None = field(default=None, repr=False)
     on_cover: OnCover = ""
     grows: bool = False
     companions: tuple[Kpi, ...] = field(default=(), repr=False)
@@ -358,7 +361,7 @@ def kpi(
     statistic: Statistic,
     note: Note | None = None,
     only_for: tuple[str, ...] = (),
-    entering: Rule | None = None,
+    entering: Entering | None = None,
 ) -> Callable[[Rule], Kpi]:
     """Declare a KPI: the decorated function picks the rows and writes `value`; no fact that describes it has a default.
 

@@ -8,7 +8,7 @@ whatever describes partners, and then no partner's own figure but the mean of ne
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from math import floor, log10
 from typing import cast
@@ -16,12 +16,14 @@ from typing import cast
 import numpy as np
 import pandas as pd
 
-from partnerkpi.book import Book, Figure, Judge, Spread
+from partnerkpi.book import Book, Figure, Judge, Spread, Told
+from partnerkpi.book.levels import Choice, chosen, whose
+from partnerkpi.book.loading import known_earlier
 from partnerkpi.deals import LOOKED_BACK, entered_in, priced, won_between, won_in
 from partnerkpi.errors import UsageError
 from partnerkpi.expectation import NOTHING, expectation
 from partnerkpi.experience import STEADY, Experience
-from partnerkpi.forecast import UNKNOWN, Chances, chances_of, landmarks
+from partnerkpi.forecast import FEWEST_LANDMARKS, TOLD, UNKNOWN, Chances, chances_of, landmarks, told_on
 from partnerkpi.indices import RANKS, ranks
 from partnerkpi.network import experience_of
 from partnerkpi.periods import Quarter
@@ -50,6 +52,7 @@ class Computed:
         self.judged = cache(lambda judge, quarter: judge(self.whole, quarter))
         self.expected = cache(lambda quarter: expectation(self.whole, quarter))
         self._values = cache(self._figures_of_partners)
+        self._told = cache(self._forecasts)
 
     @cached_property
     def first_day(self) -> pd.Timestamp | None:
@@ -84,6 +87,24 @@ class Computed:
     def _figures_of_partners(self, figure: Figure, quarter: Quarter) -> pd.Series:
         table = figure.by(self.whole, quarter, "partner")
         return table[[isinstance(group, str) for group in table["group"]]].set_index("group")["value"]
+
+    def told(self, quarter: Quarter, choices: tuple[Choice, ...]) -> Told | None:
+        """See `Others.told`: of the network and of one partner looked up, of another part worked out."""
+        partner = whose(choices)
+        table = self._told(quarter, choices if partner is None else ())
+        own = table[(table.index == (partner or "")) & (table["open_deals"] > 0)]
+        return next((cast("Told", line) for line in own.itertuples(index=False, name=None)), None)
+
+    def _forecasts(self, quarter: Quarter, choices: tuple[Choice, ...]) -> pd.DataFrame:
+        whole, day = self.whole, quarter.end
+        if self.first_day is None or landmarks(quarter)[-FEWEST_LANDMARKS].end < self.first_day:
+            return pd.DataFrame(columns=list(TOLD))
+        frames = known_earlier(whole._frames, day, whole.as_of)
+        there = {f"{name}.{c}" for name, frame in frames.items() for c in frame if frame[c].notna().any()}
+        recorded = frozenset(name for name in whole.recorded if "." not in name or name in there)
+        then = Computed(lambda others: replace(whole, as_of=day, _frames=frames, recorded=recorded, others=others))
+        part = replace(then.whole, _frames=chosen(frames, recorded, choices)) if choices else then.whole
+        return told_on(part, quarter, whole)
 
     def _typical(self, quarter: Quarter) -> tuple[float, float]:
         """Deals and amount of the typical partner's quarter: medians over the partners with a win in the year before.
@@ -142,6 +163,7 @@ class Given:
     _expected: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     _judged: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     _peers: Mapping[tuple[str, str], Spread] = field(default_factory=dict)
+    _told: Mapping[tuple[str, str], Told] = field(default_factory=dict)
 
     def typical(self, quarter: Quarter) -> tuple[float, float]:
         """Deals and amount of the typical partner; NaN for a quarter the slice was not made for."""
@@ -162,6 +184,11 @@ class Given:
     def chances(self, quarter: Quarter) -> Chances:
         """The chances of open deals; none for a quarter the slice was not made for."""
         return self._chances.get(quarter.label, UNKNOWN)
+
+    def told(self, quarter: Quarter, choices: tuple[Choice, ...]) -> Told | None:
+        """See `Others.told`; none of a quarter or a part that the slice was not made for."""
+        partner = whose(choices)
+        return None if partner is None else self._told.get((quarter.label, partner))
 
     def shared_spend(self, quarter: Quarter) -> pd.DataFrame:
         """What a win or lead carries of shared spend; nothing for a quarter the slice was not made for."""
@@ -240,6 +267,7 @@ def given_to(
     earlier = [past for q in recent for past in landmarks(q)]
     own = pd.Index(book.prospects["prospect_id"])
     own_id = book.partners["partner_id"].astype("str").tolist()
+    told = {(past.label, book.partner): others.told(past, book.choices) for past in earlier}
     return Given(
         first_day=others.first_day,
         statuses=others.statuses,
@@ -252,6 +280,7 @@ def given_to(
         _shared={q.label: others.shared_spend(q) for q in quarters},
         _expected={q.label: others.expected(q).filter(own, axis=0) for q in quarters},
         _judged={q.label: _own(others.judged(judge, q), book.partner) for q in recent if judge},
+        _told={key: line for key, line in told.items() if line is not None},
         _peers={(f.name, q.label): others.peers(f, q, book.partner) for q in recent for f in figures if book.partner},
     )
 

@@ -25,14 +25,14 @@ from partnerkpi.book.thresholds import thresholds_of
 from partnerkpi.errors import SystemProblem, UsageError
 from partnerkpi.expectation import COLUMNS
 from partnerkpi.experience import Experience
-from partnerkpi.forecast import Chances
+from partnerkpi.forecast import TOLD, Chances
 from partnerkpi.indices import RANKS
 from partnerkpi.others import SHARED, Given
 
 #: The file that makes a folder a slice.
 NAME = "slice.json"
 _ACCOUNT = ("ledger", "found", "set_aside")
-_OTHERS = ("references", "ranks", "experience", "chances", "expected", "shared", "judged", "peers")
+_OTHERS = ("references", "ranks", "experience", "chances", "expected", "shared", "judged", "peers", "told")
 _FACTS = ("name", "currency", "time_zone", "fiscal_year_starts", "money_digits")
 _DAYS = ("as_of", "extracted_on")
 _STATUSES = ("statuses", "priced")
@@ -152,6 +152,7 @@ def _frames_of(others: Given) -> dict[str, pd.DataFrame]:
         "expected": _stacked(others._expected, _EXPECTED),
         "shared": _stacked(others._shared, _SHARED),
         "peers": _typed(peers, _PEERS),
+        "told": _typed([(*key, *line) for key, line in others._told.items()], _TOLD),
     }
 
 
@@ -162,6 +163,8 @@ _SHARED = {"quarter": "str", "channel": "str", **dict.fromkeys(SHARED, "float64"
 _OF_ALL = ("overall", "season", "excess", "common")
 _CHANCES = {"quarter": "str", "stage": "str", "age": "int64", "chance": "float64"}
 _PEERS = {"figure": "str", "quarter": "str", "n": "int64", **dict.fromkeys(("median", "lower", "upper"), "float64")}
+
+_TOLD = {"quarter": "str", "partner": "str", **dict(zip(TOLD, ("int64", *["float64"] * 3, "int64"), strict=True))}
 
 
 def _stacked(tables: Mapping[str, pd.DataFrame], dtypes: Mapping[str, str]) -> pd.DataFrame:
@@ -234,4 +237,5 @@ def _others_of(frames: Mapping[str, pd.DataFrame], judged: list[str]) -> dict[st
             (figure, quarter): Spread(n, *(None if np.isnan(v) else v for v in three))
             for figure, quarter, n, *three in peers
         },
+        "_told": {(q, partner): line for q, partner, *line in frames["told"].itertuples(index=False, name=None)},
     }

@@ -20,7 +20,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from partnerkpi.experience import STEADY, Experience, Floats, Ints
-from partnerkpi.intervals import Z, counted, design_effect, pace_limits, unsteadiness, wilson
+from partnerkpi.intervals import Z, counted, design_effect, pace_limits, rate_limits, unsteadiness
 from partnerkpi.wording import FEW, Code
 
 Statistic = Callable[[pd.DataFrame, Ints, int, Experience], pd.DataFrame]
@@ -88,7 +88,7 @@ def divide(a: Floats, b: Any) -> Floats:
 def count(rows: pd.DataFrame, codes: Ints, groups: int, known: Experience = STEADY) -> pd.DataFrame:
     """Number of rows, with the exact interval of the pace behind it: over-dispersed as `known`; see `pace_limits`."""
     n = counted(codes, groups)
-    low, high = pace_limits(n, *unsteadiness(rows, codes, groups, known))
+    low, high = pace_limits(n, *unsteadiness(rows, codes, groups, known), exact=known.exact)
     return answer(n.astype(np.float64), n, low, high)
 
 
@@ -96,13 +96,15 @@ def share(rows: pd.DataFrame, codes: Ints, groups: int, known: Experience = STEA
     """Share of rows whose value is true, with Wilson's score interval (Wilson 1927), from two rows on.
 
     Rows of one customer, or of one partner's quarter, are alike as `known`: the interval is that of as many
-    independent rows as they are worth (the design effect, Kish 1965).
+    independent rows as they are worth (the design effect, Kish 1965), and the nearer to the exact one the more of them
+    customers share; see `rate_limits`.
     """
     n = counted(codes, groups)
     yes = np.bincount(codes, weights=values_of(rows), minlength=groups)
     value = divide(yes, n)
-    effective = n / design_effect(rows, codes, groups, known.like_outcomes, known.drift)
-    low, high = wilson(np.nan_to_num(value) * effective, effective)
+    effect = design_effect(rows, codes, groups, known.like_outcomes, known.drift)
+    customers = design_effect(rows, codes, groups, known.like_outcomes)
+    low, high = rate_limits(np.nan_to_num(value) * n / effect, n / effect, 1 - 1 / customers)
     reason = reasons_of([(n == 1, Code.ONE_ONLY())])
     return answer(value, n, np.where(n > 1, low, np.nan), np.where(n > 1, high, np.nan), reason)
 
@@ -163,7 +165,7 @@ def product_on_log_scale(
     part, own = rows[held], codes[held]
     k = counted(own, groups)
     _, half, _ = _mean_and_half(part, values_of(part), own, groups, known)
-    least, most = pace_limits(k, *unsteadiness(part, own, groups, known))
+    least, most = pace_limits(k, *unsteadiness(part, own, groups, known), exact=known.exact)
     with np.errstate(divide="ignore", invalid="ignore"):
         down, up = (np.hypot(np.log(ratio), weight * half) for ratio in (k / least, most / k))
     return _log_scale(value, down, up, k, np.zeros(groups, dtype=bool))

@@ -3,8 +3,8 @@
 Deals are followed by age in whole days. A deal is at risk from `entry` (its age when the window opens, 0 if it was
 created inside) to `exit` (its age when it ends or the window does), both included. `outcome` says how the stay ended:
 `won`, `other` (lost, abandoned, rejected) or `open` (still open: censored). The win curve is the Aalen–Johansen
-estimate of the probability to be won by each age (Aalen & Johansen 1978); its variance is that of the multinomial
-hazards by the delta method, and the interval of the median inverts a test at each age (Brookmeyer & Crowley 1982).
+estimate of the probability to be won by each age (Aalen & Johansen 1978); its variance is that of the hazards by the
+delta method, and the interval of the median inverts a test at each age (Brookmeyer & Crowley 1982).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from partnerkpi.experience import STEADY, Experience, Floats, Ints
-from partnerkpi.intervals import Z, design_effect, wilson
+from partnerkpi.intervals import Z, design_effect, unsteadiness, wilson
 from partnerkpi.statistics import (
     NO_INTERVAL,
     TOO_FEW,
@@ -30,6 +30,7 @@ from partnerkpi.wording import FEW, Code
 HORIZON = 365  # days of age: how long a deal takes is told of those won by then
 CELLS = 4_000_000  # ages × groups worked on at once: bounds the memory
 TINY = 1e-12
+QUARTER = 365 / 4  # days
 
 
 @dataclass(frozen=True)
@@ -112,17 +113,28 @@ def median_days(rows: pd.DataFrame, codes: Ints, groups: int, known: Experience 
     without a win, and where nobody was followed at some age up to the median: the risk set does not hold. The interval
     holds the ages at which half the height is not refused at 5 %, wins of one customer counted as what they are worth;
     an upper limit that the curve never reaches is missing.
+
+    Where the pace moves from quarter to quarter, short and long deals are not seen in proportion: those at risk are
+    won d quarters later, so that of K quarters' wins the first d lack their risk and the last d their wins. With a pace
+    of squared coefficient of variation φ the hazards then move with variance 2 (d ÷ K)² φ, and so does the logit of the
+    share won by an age: a variance that more deals do not lessen (`_moved`).
     """
     horizon = horizons(rows, codes, groups)
     effect = design_effect(rows, codes, groups, known.like_outcomes)
+    unsteady, quarters = unsteadiness(rows, codes, groups, known)[0], followed_quarters(rows, codes, groups)
     parts = []
     for part, whole in win_curves(rows, codes, groups):
         horizon[part] = np.where(whole.still_open > TINY, np.minimum(horizon[part], whole.last), horizon[part])
         c = _up_to(whole, horizon[part])
         height = c.height
         lead = c.won - height[:, None] / 2  # ψ(t): zero where the curve is at half its height
-        se = np.sqrt(_variance_of_lead(c, lead) * effect[part][:, None])
         middle = np.argmax(lead >= -TINY, axis=1)
+        moved = _moved(middle, unsteady[part], quarters[part])
+        share = np.divide(c.won, height[:, None], out=np.zeros_like(c.won), where=height[:, None] > TINY)
+        se = np.sqrt(
+            _variance_of_lead(c, lead) * effect[part][:, None]
+            + (height[:, None] * share * (1 - share)) ** 2 * moved[:, None]
+        )
         low = np.argmax(lead + Z * se >= -TINY, axis=1).astype(np.float64)
         surely_over = lead - Z * se > TINY
         high = np.where(surely_over.any(axis=1), np.argmax(surely_over, axis=1), np.nan)
@@ -140,37 +152,72 @@ def median_days(rows: pd.DataFrame, codes: Ints, groups: int, known: Experience 
     cases = [(few, Code.FEWER_THAN_FEW_WON()), (equal, Code.EQUAL_DURATIONS())]
     reason = reasons_of([*cases, (there & np.isnan(high), Code.UPPER_LIMIT_NOT_REACHED())], reason)
     table = answer(median, np.bincount(codes, minlength=groups).astype(np.int64), low, high, reason)
-    notes = [Code.WITHIN_HORIZON(n=int(h)) if h >= HORIZON else Code.FOLLOWED_SO_FAR(n=int(h)) for h in horizon]
-    return table.assign(note=pd.Series(notes, dtype=object).where(there, None))
+    ages, place = np.unique(horizon, return_inverse=True)
+    notes = [Code.WITHIN_HORIZON(n=int(h)) if h >= HORIZON else Code.FOLLOWED_SO_FAR(n=int(h)) for h in ages]
+    return table.assign(note=pd.Series(notes, dtype=object).take(place).reset_index(drop=True).where(there, None))
+
+
+def _moved(days: Ints, pace: Floats, quarters: Floats) -> Floats:
+    """The variance that a moving pace gives the logit of a share won by an age; see `median_days`.
+
+    2 d² φ ÷ K² for deals that take d quarters in the middle, of K quarters; 2 d from one quarter on, since then it is
+    whole quarters that are not shared.
+    """
+    d = days / QUARTER
+    return 2 * d * np.minimum(d, 1) * pace / quarters**2
+
+
+def followed_quarters(rows: pd.DataFrame, codes: Ints, groups: int) -> Floats:
+    """For how many quarters each group's deals have been followed, from one to four."""
+    return np.clip((longest(rows, codes, groups) + 1) / QUARTER, 1, 4)
 
 
 def _variance_of_lead(c: Curve, lead: Floats) -> Floats:
     """Variance of ψ(t) = F(t) − F(∞)/2 at every age t.
 
     With x, y the derivatives of ψ by the two hazards at age s (x through survival, y through the win itself), each
-    age adds (p.(1 − p.)·x² + 2p₁(1 − p.)·xy + p₁(1 − p₁)·y²) ÷ Y. For s ≤ t: x = −(ψ(t) − F(s)/2) ÷ (1 − p.),
-    y = S/2; for s > t: x = (F(∞) − F(s)) ÷ 2(1 − p.), y = −S/2. Both are polynomials in ψ(t), so running sums do.
+    age adds (p.·x² + 2p₁·xy + p₁·y²) ÷ Y, the hazards' variances being a Poisson process's (Aalen 1978): those of
+    multinomial shares are nought where the only deal at risk ends (Klein 1991 compares them). For s ≤ t:
+    x = −(ψ(t) − F(s)/2), y = S/2; for s > t: x = (F(∞) − F(s))/2, y = −S/2. Both are polynomials in ψ(t), so running
+    sums do. What comes after t is never surer than `_least_after`.
     """
-    inverse, odds, ps, pss = _variance_parts(c)
-    f = c.won
+    inverse = np.divide(1.0, c.at_risk, out=np.zeros_like(c.at_risk), where=c.at_risk > 0)
+    f, ps, pss = c.won, c.win * c.before, c.win * c.before**2
     rest = c.height[:, None] - f
 
     def running(x: Floats) -> Floats:
         return np.cumsum(inverse * x, axis=1)
 
-    early = running(odds) * lead**2 - running(odds * f + ps) * lead + running(odds * f**2 / 4 + ps * f / 2 + pss / 4)
-    late = running(odds * rest**2 / 4 - ps * rest / 2 + pss / 4)
-    return np.maximum(early + (late[:, -1:] - late), 0)
+    early = running(c.end) * lead**2 - running(c.end * f + ps) * lead + running(c.end * f**2 / 4 + ps * f / 2 + pss / 4)
+    late = running(c.end * rest**2 / 4 - ps * rest / 2 + pss / 4)
+    return np.maximum(early, 0) + np.maximum(late[:, -1:] - late, _least_after(c, rest) / 4)
+
+
+def _least_after(c: Curve, rest: Floats) -> Floats:
+    """The least variance, at each age, of what is still to be won up to the horizon.
+
+    After an age with Y deals still at risk a share S·q is yet to be won, and of q no more is known than Y deals can
+    tell: S²q(1 − q) ÷ (Y + 2), one win and one other end put to them (Agresti & Coull 1998). Where few are followed
+    for long and none of them happens to be won, the hazards alone would call it certain. The largest of later ages.
+    """
+    still = c.before * (1 - c.end)
+    at_risk = np.concatenate([c.at_risk[:, 1:], np.zeros((len(rest), 1))], axis=1)
+    share = np.divide(rest, still, out=np.zeros_like(still), where=still > TINY)
+    share = (np.clip(share, 0, 1) * at_risk + 1) / (at_risk + 2)
+    least = np.where(at_risk > 0, still**2 * share * (1 - share) / (at_risk + 2), 0.0)
+    return np.maximum.accumulate(least[:, ::-1], axis=1)[:, ::-1]
 
 
 def won_within(days: int) -> Statistic:
     """The statistic "share won within `days` days of entry", with open deals counted and other endings as rivals.
 
-    Interval: Wilson's with the effective sample size F(1 − F) ÷ Var(F). Missing where nobody was followed that long.
+    Interval: Wilson's with the effective sample size F(1 − F) ÷ Var(F), a moving pace counted in as for the median.
+    Missing where nobody was followed that long.
     """
 
     def won_by_age(rows: pd.DataFrame, codes: Ints, groups: int, known: Experience = STEADY) -> pd.DataFrame:
         value, effective = np.full(groups, np.nan), np.zeros(groups)
+        unsteady, quarters = unsteadiness(rows, codes, groups, known)[0], followed_quarters(rows, codes, groups)
         for part, c in win_curves(rows, codes, groups):
             at = min(days, c.won.shape[1] - 1)
             f = c.won[:, at]
@@ -179,6 +226,10 @@ def won_within(days: int) -> Statistic:
             parts = np.zeros((len(f), days + 1))  # as many for every book: a sum of floats depends on its length
             parts[:, : at + 1] = inverse * (odds * gap**2 - 2 * ps * gap + pss)
             variance = parts.sum(axis=1)
+            height = c.won[:, min(HORIZON, c.won.shape[1] - 1)]
+            share = np.divide(f, height, out=np.ones_like(f), where=height > TINY)
+            middle = np.argmax(c.won >= height[:, None] / 2 - TINY, axis=1)
+            variance += (f * np.maximum(1 - share, 0)) ** 2 * _moved(middle, unsteady[part], quarters[part])
             at_stake = np.maximum(c.at_risk[:, : at + 1].max(axis=1), 1)
             size = np.divide(f * (1 - f), variance, out=at_stake.copy(), where=variance > TINY)
             value[part] = np.where(c.last >= 0, f, np.nan)

@@ -159,16 +159,20 @@ TABLE: dict[tuple[str, str], Edits] = {
         ("n, w = trials - n, wins - w", "n, w = trials + 0 * n, wins + 0 * w"),
         ("np.diag(ridge / USUAL)", "np.diag(ridge * 100)"),
     ],
-    ("forecast.py", "oracle others"): [
+    ("forecast.py", "forecast oracle others"): [
         ("np.minimum(usual * self.season, SUREST)", "np.minimum(usual, SUREST)"),
         ("since = AHEAD if quarter.complete else AHEAD + 1", "since = AHEAD"),
-        ('came["closed_on"] <= until', 'came["closed_on"] <= until + pd.Timedelta(days=90)'),
+        ("(past + ahead).end)\n", "(past + ahead).end + pd.Timedelta(days=90))\n"),
     ],
     ("indices.py", "oracle intervals expectation"): [
         ("alone = alike < FEWEST_ALIKE", "alone = alike < 0"),
         ("np.hypot(np.log(ratio), Z * unsure)", "np.hypot(np.log(ratio), 0 * unsure)"),
     ],
     # the network, and what one may know of it
+    ("others.py", "forecast"): [
+        ("known_earlier(whole._frames, day, whole.as_of)", "dict(whole._frames)"),
+        ("table = self._told(quarter, choices if partner is None else ())", "table = self._told(quarter, ())"),
+    ],
     ("others.py", "others slices oracle"): [
         ("if len(values) < FEWEST_PARTNERS:", "if len(values) < 1:"),
         ('.drop(partner, errors="ignore")', ""),
@@ -189,13 +193,15 @@ TABLE: dict[tuple[str, str], Edits] = {
         ("np.where(n > 1, low, np.nan), np.where(n > 1, high, np.nan), reason)", "low, high, reason)"),
         ("possible = (n >= FEW) & ~equal", "possible = (n >= 2) & ~equal"),
     ],
-    ("survival.py", "deals truth coverage"): [
+    ("survival.py", "survival deals truth coverage"): [
         ("(np.cumsum(gone, axis=1) - gone)", "np.cumsum(gone, axis=1)"),
         ("parts = np.zeros((len(f), days + 1))", "parts = np.zeros((len(f), at + 1))"),
     ],
     ("survival.py", "oracle coverage "): [
         ("np.minimum(longest(rows, codes, groups), HORIZON)", "longest(rows, codes, groups)"),
         ("value[longest(rows, codes, groups) < days] = np.nan", "pass"),
+        ("_least_after(c, rest) / 4", "0"),
+        ("return 2 * d * np.minimum(d, 1) * pace / quarters**2", "return 0 * pace"),
     ],
     ("kpis/close_rate.py", "oracle"): [
         (
@@ -216,6 +222,34 @@ TABLE: dict[tuple[str, str], Edits] = {
             "hypot(now.value - now.low, upper_before - before.value)",
             "hypot(now.value - now.low, before.value - before.low)",
         ),
+        ("rule(book, quarter, seen)", "rule(book, quarter, quarter)"),
+    ],
+    # what a review looks back on
+    ("book/loading.py", "notes"): [
+        ("(lambda quarter: quarter.end) <= day", "(lambda quarter: quarter.start) <= day"),
+        ("(quarter + 1).end) <= day", "quarter.end) <= day"),
+    ],
+    ("restatement.py", "restatement"): [
+        ("        again = again[(again", "        again = again.iloc[:0][(again"),
+        ('~among(spells["deal_id"], unheard)', '~among(spells["deal_id"], unheard.iloc[:0])'),
+        ("differs = ~both & (", "differs = ~both & ~("),
+        (
+            'days = part["closed_on"].fillna(past.end)',
+            'days = part["closed_on"].mask(part["closed_on"].notna(), past.end)',
+        ),
+    ],
+    ("bridges.py", "bridges"): [
+        ("closed_in(book.deals, quarter, CLOSED), entered_in", "decided_in(book.deals, quarter), entered_in"),
+        ("sized = priced(closed)", "sized = closed"),
+        ('key.fillna("L:" + rows["lead_id"])', 'key.fillna("L:")'),
+        ("value - before if change.against", "before - value if change.against"),
+    ],
+    ("notes.py", "notes"): [
+        ("return harmless(", "return str("),
+        ("there.endswith((b", "not there.endswith((b"),
+        ('end = "\\r\\n" if', 'end = "\\n" if'),
+        ("reversed(period.before.back(back))", "list(period.before.back(back))"),
+        ('kept["outcome"].isna()', 'kept["outcome"].notna()'),
     ],
     # words, files, pages
     ("wording.py", "wording"): [

@@ -57,7 +57,7 @@ def test_every_command_has_help_with_an_example(name: str, capsys: pytest.Captur
 
 
 def test_the_commands_are_those_promised() -> None:
-    assert set(COMMANDS) == {"review", "score", "signals", "check", "kpis", "sample"}
+    assert set(COMMANDS) == {"review", "score", "signals", "bridge", "note", "check", "kpis", "sample"}
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_the_pages_mention_every_command(page: str) -> None:
     assert page.startswith("docs") or not missing
 
 
-@pytest.mark.parametrize("name", ["score", "check", "kpis", "sample"])
+@pytest.mark.parametrize("name", ["score", "bridge", "check", "kpis", "sample"])
 def test_the_examples_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "data").symlink_to(shipped("data"))
     monkeypatch.chdir(tmp_path)

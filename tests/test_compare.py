@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import partnerkpi as pk
+from partnerkpi import compare
 from partnerkpi.compare import change, difference, peers, target
 from partnerkpi.kpis import average_deal_size, close_rate, deal_velocity, number_of_deals, opportunity_pipeline
 from partnerkpi.kpis.close_rate import narrow
@@ -274,3 +275,18 @@ def test_the_target_is_the_attainment(write_book: Write) -> None:
     book = pk.open_book(write_book(deals, targets=targets))
     assert target(book, "2025Q1").value == 0.75
     assert target(book, "2025Q2").value is None
+
+
+def test_a_velocity_changed_is_told_of_all_that_is_known_of_both_years_deals(write_book: Write) -> None:
+    """Deals of the year before that are won only this year took long: they count in what was before."""
+    rows = ""
+    for i in range(40):
+        begun = np.datetime64("2024-10-01") + i
+        rows += f"A{i},{begun},won,{begun + (30 if i < 18 else 120)}\n"  # most of them are won in 2025
+        begun = np.datetime64("2025-02-01") + i
+        rows += f"B{i},{begun},won,{begun + 60}\n"
+    rows += "C,2025-12-01,open,\n"
+    book = pk.open_book(write_book("deal_id,created_on,status,closed_on\n" + rows, as_of="2025-12-31"))
+    found = compare.tested(deal_velocity, book, "2025Q4")
+    assert (found.now.value, found.before.value) == (60, 120)  # at the end of 2024 it was 30
+    assert deal_velocity(book, "2024Q4").value == 30

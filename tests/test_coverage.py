@@ -8,11 +8,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from coverage_table import measured
-from worlds import TEXTBOOK
+from coverage_table import CHANGED, TESTED, alarms_of, changes, differences, measured, median_within
+from worlds import TEXTBOOK, book_of_world
 from worlds import WORLDS as WORLDS_OF_PARTNERS
 
-from partnerkpi import indices, statistics
+from partnerkpi import compare, indices, statistics
+from partnerkpi.experience import Experience
+from partnerkpi.intervals import rate_limits
 from partnerkpi.survival import median_days, won_within
 
 WORLDS = 2_000
@@ -76,6 +78,16 @@ def test_rates(n: int, rate: float) -> None:
     assert covered(answer, rate)[0] >= LEAST
 
 
+def test_rates_of_rows_that_are_alike_go_from_wilsons_limits_to_the_exact_ones() -> None:
+    from statsmodels.stats.proportion import proportion_confint
+
+    yes, n = np.array([0, 1, 5, 8, 8]), np.array([8, 8, 8, 8, 40])
+    wilsons, exact = (np.array(proportion_confint(yes, n, method=method)) for method in ("wilson", "beta"))
+    for shared in (0.0, 0.4, 1.0):
+        found = np.array(rate_limits(yes.astype(float), n.astype(float), np.full(5, shared)))
+        assert found == pytest.approx((1 - shared) * wilsons + shared * exact, abs=1e-9)
+
+
 @pytest.mark.parametrize("n", [6, *SIZES[1:]])
 def test_medians(n: int) -> None:
     values = np.exp(seed("median", n).normal(0, 1, WORLDS * n))
@@ -120,6 +132,68 @@ def test_deal_velocity_with_open_deals_and_rival_endings(n: int) -> None:
     assert shown >= WORLDS * (0.05 if n < 12 else 0.3)
     assert share >= LEAST
     assert abs(answer["value"].median() - MEDIAN_OF_WINS) <= (8 if n < 20 else 4)
+
+
+@pytest.mark.parametrize("n", [24, 50, 100])
+def test_deal_velocity_of_partners_that_joined_five_months_ago(n: int) -> None:
+    """Few deals are followed for long; the truth is that of the horizon which the note names."""
+    rng = seed("joined", n)
+    created = rng.integers(0, 150, (WORLDS, n))
+    win = rng.random(created.shape) < P_WIN
+    logs = np.where(win, rng.normal(np.log(MEDIAN_OF_WINS), SPREAD, win.shape), rng.normal(np.log(60), 0.8, win.shape))
+    days, reach = np.exp(logs).astype(int), 149 - created
+    outcome = np.where(days > reach, "open", np.where(win, "won", "other"))
+    table = {"entry": 0, "exit": np.minimum(days, reach).ravel(), "reach": reach.ravel(), "outcome": outcome.ravel()}
+    answer = median_days(pd.DataFrame(table), np.arange(WORLDS).repeat(n), WORLDS)
+    answer = answer[answer["low"].notna()]
+    truth = np.array([median_within(dict(note.values)["n"]) - 0.5 for note in answer["note"]])
+    holds = (answer["low"] <= truth) & (answer["high"].fillna(np.inf) >= truth)
+    assert len(answer) > WORLDS / 4
+    assert holds.mean() >= LEAST
+    short = (answer["high"] < truth).mean()  # where none of those followed for long happened to be won
+    assert short <= 0.05 + 2.5 * np.sqrt(0.05 * 0.95 / len(answer))
+
+
+def test_deal_velocity_varies_as_its_hazards_do() -> None:
+    """Its limits from the derivatives of the curve by each day's hazards, taken by moving each a little."""
+    rows, group = histories(3000, 1)
+    answer = median_days(rows, group, 1).iloc[0]
+    days = np.arange(366)
+    entry, leave = (rows[c].to_numpy() for c in ("entry", "exit"))
+    at_risk = np.array([((entry <= d) & (leave >= d)).sum() for d in days])
+    ends = [np.array([((leave == d) & (rows["outcome"] == how)).sum() for d in days]) for how in ("won", "other")]
+
+    def curve(win: np.ndarray, other: np.ndarray) -> np.ndarray:
+        still = np.cumprod(1 - win - other)
+        return np.cumsum(np.concatenate([[1.0], still[:-1]]) * win)
+
+    hazards = [e / np.maximum(at_risk, 1) for e in ends]
+    plain = curve(*hazards)
+    variance = np.zeros(len(days))
+    for which in (0, 1):
+        for d in np.flatnonzero(ends[which]):
+            moved = [h.copy() for h in hazards]
+            moved[which][d] += 1e-6
+            slope = (curve(*moved) - plain) / 1e-6
+            variance += (slope - slope[-1] / 2) ** 2 * hazards[which][d] / at_risk[d]
+    lead = plain - plain[-1] / 2
+    half = 1.96 * np.sqrt(variance)
+    assert answer["value"] == np.argmax(lead >= 0)
+    assert abs(answer["low"] - np.argmax(lead + half >= 0)) <= 1
+    assert abs(answer["high"] - np.argmax(lead - half > 0)) <= 1
+
+
+def test_deal_velocity_counts_in_a_pace_that_moves() -> None:
+    """With so many deals that chance is small, what is left is logit⁻¹ of ± 1.96 standard deviations of the pace's."""
+    from scipy.stats import norm
+
+    rows, group = histories(60_000, 1)
+    answer = median_days(rows, group, 1, Experience(pace=0.5)).iloc[0]
+    d = answer["value"] / (365 / 4)
+    sd = np.sqrt(2 * d * min(d, 1) * 0.5) / 4
+    days = np.array([answer["low"], answer["high"]]) + 1
+    share = norm.cdf((np.log(days) - np.log(MEDIAN_OF_WINS)) / SPREAD)  # those won later than in a year are very few
+    assert (share - 0.5) / (share * (1 - share)) == pytest.approx([-1.96 * sd, 1.96 * sd], abs=0.06)
 
 
 @pytest.mark.parametrize("n", [8, 12, 20, 40, 80, 200])
@@ -185,7 +259,7 @@ def test_observed_to_expected_with_unlike_prospects(n: int, better: float) -> No
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "world", ["textbook", "pace cv 0.7", "giants 3 % × 60", "6 deals a customer", "joined 150 days ago"]
+    "world", ["textbook", "pace cv 1.0", "giants 3 % × 60", "6 deals a customer", "joined 150 days ago"]
 )
 def test_intervals_hold_in_worlds_the_methods_do_not_assume(world: str) -> None:
     """A few networks of each world, all sizes of partner together; `make coverage` measures them apart."""
@@ -209,3 +283,36 @@ def test_wide_is_not_honest() -> None:
         cox = 2 * t.ppf(0.975, n - 1) * np.sqrt(1 / n + 1 / (2 * (n - 1)))
         assert np.log(sizes.loc[sizes["n"] == n, "width"].median()) <= 1.4 * cox
         assert sizes.loc[sizes["n"] == n, "shown"].mean() >= 0.95
+
+
+@pytest.mark.parametrize("name", ["textbook", "pace cv 0.5", "joined 300 days ago"])
+def test_what_is_told_of_all_partners_at_once_is_what_is_told_of_each(name: str) -> None:
+    world = next(w for w in WORLDS_OF_PARTNERS if w.name == name)
+    book, _ = book_of_world(world, 0)
+    for figure in TESTED:
+        together = differences(figure, book, book.quarter("2025Q4"))
+        for place in (3, 12, 17, 26):
+            alone = compare.tested(figure, book.where(partner_id=book.partner_ids[place]), "2025Q4")
+            assert (alone.verdict, alone.now.value) == (together[place].verdict, together[place].now.value)
+            assert (alone.low, alone.high) == pytest.approx((together[place].low, together[place].high))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["textbook", "pace cv 0.7", "season", "6 deals a customer"])
+def test_where_nothing_changes_hardly_any_change_is_told(name: str) -> None:
+    """A few networks, all sizes of partner together; `make coverage` measures them apart."""
+    world = next(w for w in WORLDS_OF_PARTNERS if w.name == name)
+    table = alarms_of(pd.concat([changes(world, seed) for seed in range(8)]))
+    every = table[table["pace"] == 0].set_index("figure")
+    assert set(every.index) == {figure.name for figure in TESTED}
+    assert (every["told"] <= 0.06 + 3 * every["error"]).all(), every["told"]
+
+
+@pytest.mark.slow
+def test_a_fall_by_sixty_percent_is_seen_more_often_than_not() -> None:
+    world = next(w for w in CHANGED if w.name == "wins fall by 60 %")
+    found = pd.concat([changes(world, seed) for seed in range(8)])
+    table = alarms_of(found[found["changed"]]).set_index(["figure", "pace"])["told"]
+    assert table["number_of_deals", 20] >= 0.5
+    assert table["number_of_deals", 200] == 1.0
+    assert table["number_of_deals", 1.5] <= 0.5  # from one or two wins to one or none is what chance does

@@ -7,10 +7,12 @@ compared with a fit from the start.
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from partnerkpi.expectation import RIDGE, _common_fit, _left_out
-from partnerkpi.indices import FEWEST_ALIKE
+from partnerkpi.indices import FEWEST_ALIKE, standardised
+from partnerkpi.wording import Code
 
 REGIONS, DECIDED, HALF = 6, 60, 0.5
 EFFECTS = np.array([-0.8, -0.3, 0.0, 0.2, 0.5, 0.9])
@@ -80,3 +82,14 @@ def test_without_its_own_prospects_is_a_fit_without_them() -> None:
         beta = _common_fit(design[trials > 0], trials[trials > 0], wins[trials > 0], ridge)
         again = 1 / (1 + np.exp(-design @ beta))
         assert chance[~others] == pytest.approx(again[cell[~others]], abs=2e-4)
+
+
+def test_of_too_few_alike_nothing_is_said() -> None:
+    """Six of ten won where five were expected, of 30 others alike, or of one fewer on average."""
+    won = np.tile([1.0] * 6 + [0.0] * 4, 2)
+    alike = np.repeat([FEWEST_ALIKE, FEWEST_ALIKE - 1.0], 10)
+    rows = pd.DataFrame({"value": won, "of": 0.5, "error": 0.0, "alike": alike})
+    enough, few = standardised(rows, np.repeat([0, 1], 10), 2).to_dict("records")
+    assert (enough["value"], enough["reason"]) == (pytest.approx(1.2), None)
+    assert np.isnan([few["value"], few["low"], few["high"]]).all()
+    assert few["reason"] == Code.NOT_TO_BE_SEPARATED()

@@ -35,14 +35,14 @@ PLAN = """
     deals estimate intervals statistics indices survival network forecast expectation others slices opening
     recorded groups plot kpi
     KPIS kpis
-    figures compare waterfalls drivers export
+    figures compare waterfalls drivers restatement bridges export notes
     signals.signal signals.chance signals.facts signals.past signals.rest signals.kinds signals.family signals.sentences
-    signals.advice signals.verdict signals.network signals
+    signals.advice signals.power signals.verdict signals.network signals
     portfolio
-    show.html show.tables show.changes show.cards show.network show.cover show
+    show.html show.tables show.changes show.reviews show.cards show.network show.cover show
     batch.plan batch.page batch.markup batch.pictures batch.disclosure batch.gate batch.files batch.engine
     batch.kernels batch.publish batch.run batch
-    partnerkpi cli __main__
+    partnerkpi options cli __main__
 """
 # One module per KPI, in any order: they do not know each other.
 ORDER = PLAN.replace("KPIS", " ".join(f"kpis.{p.stem}" for p in (PACKAGE / "kpis").glob("[!_]*.py"))).split()

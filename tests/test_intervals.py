@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 
 import partnerkpi as pk
+from partnerkpi.intervals import pace_limits
 from partnerkpi.kpis import KPIS
 from partnerkpi.kpis.close_rate import observed_to_expected
 from partnerkpi.shipped import shipped
@@ -289,3 +290,21 @@ def test_a_share_is_no_surer_than_as_many_as_were_watched_at_once(write_book: Wr
     assert card["n"] == 40
     low, high = proportion_confint(card["value"] * 20, 20, method="wilson")
     assert (card["low"], card["high"]) == pytest.approx((low, high))
+
+
+def test_limits_of_a_count_that_are_not_exact_hold_on_average() -> None:
+    """The textbook's Jeffreys limits for a steady pace; for one that moves the same of a negative binomial count."""
+    from scipy.stats import beta, gamma
+
+    n = np.array([0, 1, 5, 40])
+    low, high = pace_limits(n, 0.0, 1.0, exact=False)
+    assert low[1:] == pytest.approx(gamma.ppf(0.025, n[1:] + 0.5))
+    assert low[0] == 0
+    assert high == pytest.approx(gamma.ppf(0.975, n + 0.5))
+    low, high = pace_limits(n, 0.25, 1.0, exact=False)
+    most, least = (beta.ppf(share, 4, n + 0.5) for share in (0.025, 0.975))  # the odds of no sale
+    assert high == pytest.approx(4 * (1 - most) / most)
+    assert low[1:] == pytest.approx((4 * (1 - least) / least)[1:])
+    exact = pace_limits(n, 0.25, 1.0)
+    assert (exact[0] <= low).all()
+    assert (exact[1] > high).all()

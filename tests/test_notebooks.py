@@ -69,7 +69,12 @@ def test_one_for_the_cover_and_one_per_kpi_in_reading_order() -> None:
 
 
 #: What a chapter has besides.
-MORE = {"02_number_of_deals": ("why",), "03_opportunity_pipeline": ("waterfall", "movements", "backtest")}
+MORE = {
+    "02_number_of_deals": ("why",),
+    "03_opportunity_pipeline": ("waterfall", "movements", "backtest"),
+    "05_close_rate": ("bridge",),
+    "06_deal_velocity": ("bridge",),
+}
 
 
 @each()

@@ -100,7 +100,7 @@ def test_the_books_are_worth_comparing(compared: Compared) -> None:
     for figure in FIGURES:
         values = pd.concat([compared.both(book).loc[figure]["value_sql"] for book in ("sample", "vanilla", "sparse")])
         assert values.notna().sum() > 40, figure
-        assert values.nunique() > 10, figure
+        assert values.nunique() >= 10, figure
     for book in EVERY_BOOK:
         measured = compared.both(book)["value_sql"].notna().groupby("figure").any()
         lacking = set(measured.index[~measured]) - NEVER_IN_ODD_BOOKS

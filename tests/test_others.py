@@ -136,8 +136,8 @@ def test_a_typical_partner_wants_five_with_a_win() -> None:
     assert all(np.isnan(four.others.typical(four.quarter(QUARTER))))
     score = quality_score(four.for_partner("A"), QUARTER)
     assert (score.value, score.reason) == (None, Code.FEW_TYPICAL())
-    five = book_of_wins([100], [110, 120], [130] * 3, [140] * 4, [150] * 5, quarters=5)
-    # deals 1 to 5: the mean of 2, 3, 4; amounts 100, 230, 390, 560, 750: the mean of 230, 390, 560 is 393.3
+    five = book_of_wins([100], [110, 120], [130] * 3, [140] * 4, [150] * 15, quarters=5)
+    # deals 1 to 4 and 15: the mean of 2, 3, 4; amounts 100, 230, 390, 560, 2250: the mean of 230, 390, 560 is 393.3
     assert five.others.typical(five.quarter(QUARTER)) == (3.0, 390.0)
     # what is won in the quarter itself moves nothing
     assert five.without(closed_on=("2025-10-01", None)).others.typical(five.quarter(QUARTER)) == (3.0, 390.0)

@@ -18,7 +18,7 @@ from partnerkpi.errors import SystemProblem, UsageError
 from partnerkpi.sample import write_sample
 
 DATA = Path(__file__).parents[1] / "data"
-TABLES = ("deals", "partners", "leads", "history", "spend", "channels", "touches", "targets", "rates")
+TABLES = ("deals", "partners", "leads", "history", "spend", "channels", "touches", "targets", "rates", "notes")
 LAST_DAY = "2025-12-31"
 
 

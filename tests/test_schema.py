@@ -273,7 +273,7 @@ def test_a_partner_of_later_rows_only_is_none_yet(write_book: Callable[..., Path
     assert pk.open_book(folder, as_of="2025-11-30").partner_ids == ["P", "Q"]
 
 
-@pytest.mark.parametrize("column", ["rate", "date", "value", "entry", "outcome"])
+@pytest.mark.parametrize("column", ["rate", "date", "value", "entry", "exit"])
 def test_what_no_row_can_answer_is_refused(column: str) -> None:
     book = pk.book_of(as_of="2025-12-31", deals=deals_with(), rates="currency,date,rate\nUSD,2025-11-01,0.5\n")
     with pytest.raises(pk.UsageError, match=f"cannot be filtered by '{column}'"):

@@ -25,7 +25,9 @@ QUARTERS, BEFORE, AFTER = 12, 3, 5  # of the book; drawn before it begins, so th
 FIRST = pd.Timestamp("2023-01-01").as_unit("s")
 STARTS = (pd.date_range("2022-04-01", periods=BEFORE + QUARTERS + AFTER + 1, freq="QS") - FIRST).days.to_numpy()
 #: Expected wins of a quarter, and how many partners have so many.
-PACES = np.repeat([1.5, 2.5, 5, 8, 12, 20, 50, 200], [4, 4, 4, 4, 4, 4, 2, 1])
+PACES = np.repeat([1.5, 2.5, 5, 8, 12, 20, 50, 200], 4)
+NAMES = [f"P-{p:02}" for p in range(len(PACES))]
+STATUSES = ["lost", "open", "won"]
 RATE, MEDIAN, SPREAD = 0.3, 70.0, 0.6  # of a win; days to a win, and the standard deviation of their logarithm
 
 
@@ -46,6 +48,8 @@ class World:
     undecided: float = 0.0
     rate_sd: float = 0.0  # of the partner's rate from quarter to quarter
     fall: float = 0.0  # by how much fewer wins than usual every third partner has in the last quarter
+    slower: float = 1.0  # how many times longer deals of every third partner take that entered in the last year
+    part: float = 1.0  # of the usual pace
 
 
 TEXTBOOK = World("textbook")
@@ -94,6 +98,7 @@ def book_of_world(world: World, seed: int) -> tuple[Book, Truth]:
     moved = draw.gamma(1 / world.pace_cv**2, world.pace_cv**2, (partners, len(quarters))) if world.pace_cv else 1.0
     wanted = PACES[:, None] * growth * season * moved / RATE / world.order / (1 - world.undecided)
     wanted = np.broadcast_to(wanted, (partners, len(quarters))).copy()
+    wanted *= world.part
     wanted[::3, BEFORE + QUARTERS - 1] *= 1 - world.fall
     orders = draw.poisson(wanted)
     partner, quarter = (place.repeat(orders.ravel()) for place in np.indices(orders.shape).reshape(2, -1))
@@ -109,9 +114,12 @@ def book_of_world(world: World, seed: int) -> tuple[Book, Truth]:
     won = luck < rates[partner, quarter]
     never = draw.random(len(customer)) < world.undecided
     days = np.exp(np.where(won, draw.normal(np.log(MEDIAN), SPREAD, len(won)), draw.normal(np.log(60), 0.8, len(won))))
+    late = (partner % 3 == 0) & (quarter >= BEFORE + QUARTERS - 4)
+    days = days * np.where(late, world.slower, 1.0)
     day = STARTS[quarter] + (draw.random(len(won)) * np.diff(STARTS)[quarter]).astype(int)
     # A pace is one of wins where nothing grows: the day is that of closing; a growth is one of entries.
-    created, closed = (day - days.astype(int), day) if steady and not world.undecided else (day, day + days.astype(int))
+    closing = steady and not world.undecided and world.slower == 1
+    created, closed = (day - days.astype(int), day) if closing else (day, day + days.astype(int))
     begun = np.zeros(partners, dtype=int)
     if world.joined:
         begun[::2] = (AS_OF - FIRST).days - world.joined
@@ -120,7 +128,7 @@ def book_of_world(world: World, seed: int) -> tuple[Book, Truth]:
     open_ = never | (closed > last)
     size, mean, median = _sizes(world, draw, customer)
     row = pd.DataFrame({"partner": partner, "customer": customer, "amount": size, "created": created, "closed": closed})
-    row["status"] = np.where(open_, "open", np.where(won, "won", "lost"))
+    row["status"] = np.select([open_, won], [1, 2], 0)  # places in STATUSES
     book = _book(row[kept].reset_index(drop=True))
     pace = PACES * world.season[(QUARTERS - 1) % 4] * (1.0 if steady else _wins_now(growth))
     return book, Truth(pace, mean, median, RATE, last - begun)
@@ -179,6 +187,22 @@ def _template() -> Book:
     )
 
 
+@cache
+def _every_id(letter: str) -> pd.Series:
+    return pd.Series([f"{letter}{k}" for k in range(200_000)], dtype="str")
+
+
+def _ids(letter: str, n: int) -> pd.Series:
+    """So many different ids: D0, D1 …"""
+    return _every_id(letter).iloc[:n]
+
+
+def _label(places: pd.Series | np.ndarray, names: list[str]) -> pd.Series:
+    """The names at these places as labels: as `as_label` makes them, of those that occur."""
+    used, codes = np.unique(np.asarray(places), return_inverse=True)
+    return pd.Series(pd.Categorical.from_codes(codes, pd.Index([names[u] for u in used], dtype="str")))
+
+
 def _book(rows: pd.DataFrame) -> Book:
     """The book of these deals, as if it had been read."""
     like = _template()
@@ -186,23 +210,20 @@ def _book(rows: pd.DataFrame) -> Book:
     day = np.timedelta64(1, "D")
     base = FIRST.to_datetime64()
     deals = frames["deals"].iloc[:0].reindex(range(len(rows)))
-    closed = pd.Series(base + rows["closed"].to_numpy() * day).mask(rows["status"].eq("open"))
+    closed = pd.Series(base + rows["closed"].to_numpy() * day).mask(rows["status"] == STATUSES.index("open"))
     deals = deals.assign(
-        deal_id=pd.Series("D" + rows.index.astype(str), dtype="str"),
+        deal_id=_ids("D", len(rows)),
         created_on=pd.Series(base + rows["created"].to_numpy() * day).dt.as_unit("s"),
         closed_on=closed.dt.as_unit("s"),
-        status=as_label(rows["status"].astype("str")),
+        status=_label(rows["status"], STATUSES),
         amount=rows["amount"].to_numpy(),
         amount_original=rows["amount"].to_numpy(),
-        partner_id=as_label(pd.Series([f"P-{p:02}" for p in rows["partner"]], dtype="str")),
-        customer=pd.Series("C" + rows["customer"].astype(str), dtype="str"),
-    )
-    currency = pd.Series(["EUR"] * len(rows), dtype="str")
-    deals = deals.assign(currency=as_label(currency)).astype(
-        {c: frames["deals"][c].dtype for c in ("_record", "_line") if len(rows) == 0}
-    )
+        partner_id=_label(rows["partner"], NAMES),
+        customer=_ids("C", len(rows)).take(pd.factorize(rows["customer"])[0]).reset_index(drop=True),
+        currency=_label(np.zeros(len(rows), dtype=np.int64), ["EUR"]),
+    ).astype({c: frames["deals"][c].dtype for c in ("_record", "_line") if len(rows) == 0})
     frames["deals"] = deals
-    names = pd.Series([f"P-{p:02}" for p in range(len(PACES))], dtype="str")
+    names = pd.Series(NAMES, dtype="str")
     partners = frames["partners"].iloc[:0].reindex(range(len(PACES)))
     frames["partners"] = partners.assign(partner_id=as_label(names), name=names)
     frames["spells"] = spells_of(deals, frames["history"], AS_OF)

@@ -6,7 +6,7 @@ the account · `money` currencies · `past` what was so on a day · `prospects` 
 where a column lives · `loading` all of it in order · `book` the Book itself
 """
 
-from partnerkpi.book.book import MEDIA, Book, Figure, Judge, Others, Spread
+from partnerkpi.book.book import MEDIA, Book, Figure, Judge, Others, Spread, Told
 from partnerkpi.book.reading import Fault, Reading
 
-__all__ = ["MEDIA", "Book", "Fault", "Figure", "Judge", "Others", "Reading", "Spread"]
+__all__ = ["MEDIA", "Book", "Fault", "Figure", "Judge", "Others", "Reading", "Spread", "Told"]

@@ -53,6 +53,9 @@ class Chances(Protocol):
         """The chance of each open deal, given its `stage` and `created_on`."""
 
 
+Told = tuple[int, float, float, float, int]
+
+
 class Others(Protocol):
     """What the figures of a book may know of the whole network; see `partnerkpi.others`."""
 
@@ -85,6 +88,13 @@ class Others(Protocol):
 
     def chances(self, quarter: Quarter) -> Chances:
         """The chances of open deals to be won by the end of the next two quarters, as the quarter's end knew them."""
+
+    def told(self, quarter: Quarter, choices: tuple[Choice, ...]) -> Told | None:
+        """What was expected of the open deals at an earlier quarter's end, of the part chosen, and what came of it.
+
+        Told by the book of that day: open deals, wins expected by the end of the next two quarters, the limits of
+        their interval, and those that came. None where nothing could be told.
+        """
 
     def shared_spend(self, quarter: Quarter) -> pd.DataFrame:
         """What each win (`per_win`) and each lead (`per_lead`) of a channel carries of the spend of no partner.
@@ -205,6 +215,11 @@ class Book:
     def rates(self) -> pd.DataFrame:
         """Units of the book's currency for one unit of another, by day."""
         return self.table("rates")
+
+    @property
+    def notes(self) -> pd.DataFrame:
+        """What was decided for a partner at the review of a quarter, and what came of it."""
+        return self.table("notes")
 
     @property
     def spells(self) -> pd.DataFrame:

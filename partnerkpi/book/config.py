@@ -274,7 +274,7 @@ def _values(table: Table, value: Any) -> dict[str, dict[str, str]]:
         for canonical, listed in _mapping(mapping, where).items():
             if column in ENUMERATED:
                 _check_name(canonical, (*ENUMERATED[column], IGNORE), f"{where} {canonical}")
-            elif table[column].kind not in ("text", "label") and canonical != IGNORE:
+            elif table[column].kind not in ("text", "label", "quarter") and canonical != IGNORE:
                 raise UsageError(
                     f"{NAME}, {where}: a column of kind {table[column].kind} has no values to map, only rows to "
                     f"{IGNORE}. Where a text stands for an empty cell, empty it with sql: nullif({column}, '…')."

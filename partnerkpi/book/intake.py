@@ -103,7 +103,7 @@ class Examined:
                 empty = pd.Series([np.nan], dtype="str" if column.dtype == "category" else column.dtype)
                 whole = empty.take(np.zeros(len(self.text), dtype=np.int64))
             part = whole.take(keep).reset_index(drop=True)
-            columns[column.name] = as_label(part) if column.kind == "label" else part
+            columns[column.name] = as_label(part) if column.dtype == "category" else part
         place = {"_file": self.file.take(keep), "_record": self.record[keep], "_line": self.line[keep]}
         return pd.DataFrame({**columns, **place})
 

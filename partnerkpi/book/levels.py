@@ -52,6 +52,15 @@ class Choice:
         return (~rows if self.opposite else rows).to_numpy(dtype=bool)
 
 
+def whose(choices: Collection[Choice]) -> str | None:
+    """The one partner that was chosen and nothing else; empty where nothing was chosen, None for any other part."""
+    if not choices:
+        return ""
+    (first, *more) = choices
+    alone = not more and first.column == "partner_id" and len(first.values) == 1 and not first.opposite
+    return first.values[0] if alone else None
+
+
 def media_of(channels: pd.DataFrame, channel: pd.Series) -> pd.Series:
     """The media type of each channel: `paid`, `earned`, `owned`, else `unmapped`, or `none_recorded` without one."""
     key = channel.astype("category")

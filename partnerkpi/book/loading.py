@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -54,6 +55,7 @@ def load(folder: Path, as_of: str | None = None, *, allow_set_aside: bool = Fals
     if reading.refused:
         raise DataRefused(_refusal(config, reading), reading.faults)
     tables = as_known_on(_tables(examined, config.currency), day, config.extracted_on)
+    tables |= {name: _without_later_quarters(TABLES[name], tables[name], config, day) for name in tables}
     tables["targets"] = _without_strangers(tables, config, day)
     tables["partners"] = _all_partners(tables)
     tables["deals"] = _with_facts_of_leads(tables)
@@ -61,6 +63,18 @@ def load(folder: Path, as_of: str | None = None, *, allow_set_aside: bool = Fals
     tables["spells"] = spells_of(tables["deals"], tables["history"], day)
     tables["prospects"] = prospects_of(tables["deals"], tables["leads"])
     return Loaded(config, day, tables, _recorded(examined, tables), reading)
+
+
+def known_earlier(tables: Mapping[str, pd.DataFrame], day: pd.Timestamp, as_of: pd.Timestamp) -> Tables:
+    """What the tables of a whole book, known at the end of `as_of`, knew of deals and leads on an earlier day.
+
+    As `load` gives them for that day, but for the amounts, which stay converted as they were.
+    """
+    known = as_known_on({name: tables[name] for name in TABLES}, day, as_of)
+    known["deals"] = _with_facts_of_leads(known)
+    known["spells"] = spells_of(known["deals"], known["history"], day)
+    known["prospects"] = prospects_of(known["deals"], known["leads"])
+    return known
 
 
 def read_only(folder: Path, *, allow_set_aside: bool = False) -> Reading:
@@ -161,9 +175,24 @@ def _without_strangers(tables: Tables, config: BookConfig, day: pd.Timestamp) ->
     """The targets, but for those of quarters to come that name a partner of whom nothing else was known yet."""
     targets = tables["targets"]
     named = set().union(*(tables[n]["partner_id"].dropna() for n in tables_with("partner_id") if n != "targets"))
-    starts = {q: quarter_of(q, fiscal_year_starts=config.fiscal_year_starts).start for q in targets["quarter"].unique()}
-    begun = targets["quarter"].astype("str").map(starts) <= day
+    begun = _quarters(targets["quarter"], config).map(lambda quarter: quarter.start) <= day
     return trimmed(targets[(begun | targets["partner_id"].isna() | targets["partner_id"].isin(named)).to_numpy()])
+
+
+def _without_later_quarters(table: Table, frame: pd.DataFrame, config: BookConfig, day: pd.Timestamp) -> pd.DataFrame:
+    """The rows whose quarter had ended by the day, without what was told only at the end of the next one."""
+    for column in (c for c in table.columns if c.kind == "quarter" and c.later == "row"):
+        ended = _quarters(frame[column.name], config).map(lambda quarter: quarter.end) <= day
+        frame = trimmed(frame[ended.to_numpy(dtype=bool)])
+        told = _quarters(frame[column.name], config).map(lambda quarter: (quarter + 1).end) <= day
+        frame = frame.assign(**{c.name: frame[c.name].where(told) for c in table.columns if c.quarter_after})
+    return frame
+
+
+def _quarters(labels: pd.Series, config: BookConfig) -> pd.Series:
+    """The quarter of each label."""
+    known = {q: quarter_of(q, fiscal_year_starts=config.fiscal_year_starts) for q in labels.unique()}
+    return labels.astype("str").map(known)
 
 
 def _of_lead() -> tuple[str, ...]:

@@ -36,7 +36,7 @@ def as_known_on(tables: Tables, day: pd.Timestamp, export_day: pd.Timestamp) -> 
     day = min(day, export_day)
     next_day = day + pd.Timedelta(days=1)
     past = {name: frame if name == "deals" else _cut(TABLES[name], frame, next_day) for name, frame in tables.items()}
-    deals = _deals(tables, day, export_day) if day < export_day else tables["deals"]
+    deals = deals_on(tables["deals"], tables["history"], day, export_day) if day < export_day else tables["deals"]
     past["deals"] = _without_later_days(TABLES["deals"], deals, next_day)
     for table in TABLES.values():
         if table.about:
@@ -72,24 +72,40 @@ def _without_later_days(table: Table, frame: pd.DataFrame, next_day: pd.Timestam
     return frame.assign(**{name: frame[name].mask(frame[name] >= next_day) for name in days})
 
 
-def _deals(tables: Tables, day: pd.Timestamp, export_day: pd.Timestamp) -> pd.DataFrame:
-    """The deals created by the day, in the state they had then."""
-    deals, history = tables["deals"], tables["history"]
-    next_day = day + pd.Timedelta(days=1)
-    unheard = (history["changed_at"] < next_day) & (history["recorded_at"] >= next_day)
+def deals_on(deals: pd.DataFrame, history: pd.DataFrame, day: pd.Timestamp, export_day: pd.Timestamp) -> pd.DataFrame:
+    """The deals created by the day, in the state they had then, without what was entered later."""
+    unheard = entered_after(history, day)
     deals = _without_closings(deals, history[unheard])
-    spells = spells_of(deals, history[~unheard], export_day)
+    return state_on(spells_of(deals, history[~unheard], export_day), deals, day)
+
+
+def entered_after(history: pd.DataFrame, day: pd.Timestamp) -> np.ndarray:
+    """True for the changes of a day, or of days before it, that were entered only after it."""
+    next_day = day + pd.Timedelta(days=1)
+    rows = (history["changed_at"] < next_day) & (history["recorded_at"] >= next_day)
+    return rows.to_numpy(dtype=bool)
+
+
+def state_on(spells: pd.DataFrame, deals: pd.DataFrame, day: pd.Timestamp) -> pd.DataFrame:
+    """The deals as they stood at the end of the day by their periods, one row for each period it lies in.
+
+    Of a deal that is no longer among the deals only its id, its currency and what a history can change are known.
+    """
     deal, status = spells["deal"].to_numpy(), spells["status"].astype("str").to_numpy(dtype=object)
     begins = np.ones(len(spells), dtype=bool)
     begins[1:] = (deal[1:] != deal[:-1]) | (status[1:] != status[:-1])
+    if (deal < 0).any():  # of several that are no longer among the deals the ids tell
+        ids = spells["deal_id"].to_numpy(dtype=object)
+        begins[1:] |= ids[1:] != ids[:-1]
     since = np.maximum.accumulate(np.where(begins, np.arange(len(spells)), 0)) if len(spells) else np.arange(0)
     now = np.flatnonzero(lasts_on(spells, day))
     then = spells.iloc[now].reset_index(drop=True)
-    part = deals.take(deal[now]).reset_index(drop=True)
+    part = deals.reindex(deal[now]).reset_index(drop=True)  # positions are the index; there is no −1 in it
     closed = then["status"].isin(CLOSED)
     same = closed & (part["closed_on"] <= day) & (then["status"].astype("str") == part["status"].astype("str"))
     status_since = spells["from_day"].take(since[now]).reset_index(drop=True)
-    values: dict[str, pd.Series] = {"closed_on": part["closed_on"].where(same, status_since.where(closed))}
+    values: dict[str, pd.Series] = {"deal_id": then["deal_id"], "currency": then["currency"]}
+    values |= {"closed_on": part["closed_on"].where(same, status_since.where(closed))}
     for column in TABLES["deals"].columns:
         if column.closing:
             values[column.name] = part[column.name].where(same)

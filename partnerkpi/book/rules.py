@@ -11,7 +11,7 @@ import pandas as pd
 from partnerkpi.book.intake import Examined
 from partnerkpi.book.labels import among
 from partnerkpi.book.money import rates_on
-from partnerkpi.book.schema import CLOSED
+from partnerkpi.book.schema import CLOSED, tables_with
 from partnerkpi.errors import UsageError
 from partnerkpi.periods import checked
 
@@ -35,11 +35,9 @@ def check_rows(examined: Examined, export_day: pd.Timestamp) -> None:
             if examined.has(name):
                 none &= examined.text[name].isna().to_numpy()
         examined.aside("deal_id", "neither a deal nor a lead is named", none)
-    if examined.table.name == "targets" and examined.has("quarter"):
-        labels = examined.text["quarter"]
-        examined.aside(
-            "quarter", "is no quarter: write it like 2025Q4", labels.map(_is_no_quarter).to_numpy(dtype=bool)
-        )
+    for name in (c.name for c in examined.table.columns if c.kind == "quarter" and examined.has(c.name)):
+        wrong = examined.text[name].map(_is_no_quarter).to_numpy(dtype=bool)
+        examined.aside(name, "is no quarter: write it like 2025Q4", wrong)
     if examined.table.name == "rates" and "rate" in examined.values:
         examined.aside("rate", "a rate must be above zero", _compare(examined, "rate", "<=", 0))
     if examined.table.name == "partners":
@@ -63,7 +61,7 @@ def check_tables(tables: Mapping[str, Examined], home: str) -> None:
         lost = deals.text["lead_id"].notna().to_numpy() & ~_names_one_in(deals, "lead_id", leads)
         deals.warn("lead_id", "there is no such lead: the deal stands for itself", lost)
     if tables["partners"].given:
-        for name in ("deals", "leads", "history", "spend", "targets"):
+        for name in (n for n in tables_with("partner_id") if n != "partners"):
             examined = tables[name]
             if examined.has("partner_id"):
                 lost = examined.text["partner_id"].notna().to_numpy() & ~_names_one_in(

@@ -12,6 +12,7 @@ Kinds of column and what the reader makes of them:
 | `day` | a calendar day in the book's business time zone | `datetime64[s]` at midnight |
 | `stamp` | a day, or a time of day in the business time zone | `datetime64[s]` |
 | `month` | any day of a month, kept as the first one | `datetime64[s]` at midnight |
+| `quarter` | a quarter of the book's fiscal year, written `2025Q4` | `category`, sorted |
 | `amount` | money | `float64` |
 | `number` | a rate or a share | `float64` |
 """
@@ -38,7 +39,9 @@ class Column:
     - `values`: the only values it may have, in the book's own words;
     - `level`: the word one groups by; empty: it is no level. One can *choose* by every column;
     - `later`, for days: what a day after the as-of day means. `row`: the row was not there yet (the rule unless another
-      is stated); `value`: only this day was not known yet; `known`: a day to come, known ahead;
+      is stated); `value`: only this day was not known yet; `known`: a day to come, known ahead. For quarters the same
+      of one that had not ended on the as-of day;
+    - `quarter_after`: told one quarter after that of its row, so not known before the next one has ended;
     - `closing`: told with the outcome, so not known while the deal was open;
     - `carried`: goes along with the deal into its periods (`past.spells`), as its levels do;
     - `telling`, for levels: its place among those worth the one breakdown of a page, 0: never;
@@ -54,6 +57,7 @@ class Column:
     values: tuple[str, ...] = ()
     level: str = ""
     later: Later = "row"
+    quarter_after: bool = False
     closing: bool = False
     carried: bool = False
     telling: int = 0
@@ -66,9 +70,8 @@ class Column:
     @property
     def dtype(self) -> str:
         """The pandas dtype of the column once read."""
-        return {"text": "str", "label": "category", "amount": "float64", "number": "float64"}.get(
-            self.kind, "datetime64[s]"
-        )
+        plain = {"text": "str", "label": "category", "quarter": "category", "amount": "float64", "number": "float64"}
+        return plain.get(self.kind, "datetime64[s]")
 
     @property
     def dated(self) -> bool:
@@ -111,8 +114,8 @@ class Table:
         return next((c.name for c in self.columns if c.dated and c.required), "")
 
 
-text, label, day, stamp, month, amount, number = (
-    partial(Column, kind=kind) for kind in ("text", "label", "day", "stamp", "month", "amount", "number")
+text, label, day, stamp, month, quarter, amount, number = (
+    partial(Column, kind=kind) for kind in ("text", "label", "day", "stamp", "month", "quarter", "amount", "number")
 )
 
 PARTNER = label("partner_id", of_somebody=True, level="partner", telling=1, title="partner", evidence=30)
@@ -234,7 +237,7 @@ _ALL = (
     Table(
         "targets",
         columns=(
-            label("quarter", required=True),
+            quarter("quarter", required=True, later="known"),
             amount("amount", required=True, priced_in="book"),
             PARTNER,
             REP,
@@ -247,6 +250,17 @@ _ALL = (
         key=("currency", "date"),
         looked_up=True,
         columns=(label("currency", required=True), day("date", required=True), number("rate", required=True)),
+    ),
+    Table(
+        "notes",
+        columns=(
+            label("partner_id", required=True, of_somebody=True, level="partner", title="partner"),
+            quarter("quarter", required=True),
+            text("action", required=True, title="what was decided"),
+            text("owner", title="who does it"),
+            day("due_on", later="known", title="by when"),
+            text("outcome", quarter_after=True),
+        ),
     ),
 )
 
@@ -327,8 +341,8 @@ def standing() -> tuple[str, ...]:
 
 
 def shared_labels() -> tuple[str, ...]:
-    """The labels whose values are everyone's: regions, products, stages, and so on."""
-    return tuple(dict.fromkeys(c.name for c in every_column() if c.kind == "label" and not c.of_somebody))
+    """The labels whose values are everyone's: regions, products, stages, quarters, and so on."""
+    return tuple(dict.fromkeys(c.name for c in every_column() if c.dtype == "category" and not c.of_somebody))
 
 
 def title_of(name: str) -> str:

@@ -9,8 +9,8 @@ So half of the wins that come within the horizon have come by the median; what c
 
 The median is missing where no deal was followed at some age up to it; the share won within 90 days tells more then.
 The naive median, over the deals that happened to be won in the quarter, is what a CRM shows; it stands beside it. A
-change is told of the deals that entered in these four quarters beside those that entered in the four before, each as
-they were seen at the end.
+change is told of the deals that entered in these four quarters beside those that entered in the four before, both as
+far as they are known at the end of the quarter.
 
 Days are counted from creation to closing; deals that closed before they were created are left out.
 
@@ -29,7 +29,7 @@ import numpy as np
 import pandas as pd
 
 from partnerkpi.book import Book
-from partnerkpi.deals import histories, won_in
+from partnerkpi.deals import histories, within, won_in
 from partnerkpi.kpi import kpi
 from partnerkpi.periods import Quarter
 from partnerkpi.recorded import need_wins, need_won_amounts
@@ -46,10 +46,12 @@ def followed(book: Book, quarter: Quarter) -> pd.DataFrame:
     return rows.assign(value=rows["exit"].astype(np.float64))
 
 
-def entered(book: Book, quarter: Quarter) -> pd.DataFrame:
-    """The deals that entered in the four quarters that end with this one, followed to its last day."""
-    rows = followed(book, quarter)
-    return rows[(rows["created_on"] >= quarter.year[0]).to_numpy()]
+def entered(book: Book, quarter: Quarter, seen: Quarter) -> pd.DataFrame:
+    """The deals that entered in the four quarters that end with `quarter`, followed to the last day of `seen`."""
+    need_wins(book)
+    first, last = quarter.year
+    rows = histories(book.deals[within(book.deals["created_on"], first, last)], first, seen.last_day)
+    return rows.assign(value=rows["exit"].astype(np.float64))
 
 
 @kpi(

@@ -33,8 +33,8 @@ import numpy as np
 import pandas as pd
 
 from partnerkpi.book import Book
-from partnerkpi.deals import closed_in, lasting_open, open_at, target_rows, targets_ahead, won_in
-from partnerkpi.forecast import AHEAD, landmarks, won_after
+from partnerkpi.deals import closed_in, open_at, target_rows, targets_ahead, won_in
+from partnerkpi.forecast import AHEAD, landmarks, with_chances
 from partnerkpi.indices import predicted, worth_of
 from partnerkpi.kpi import kpi, silent
 from partnerkpi.periods import Quarter
@@ -99,13 +99,13 @@ def open_deals(book: Book, quarter: Quarter) -> pd.DataFrame:
     return open_deals_at_end(book, quarter)
 
 
-def with_chances(book: Book, quarter: Quarter) -> pd.DataFrame:
+def promising(book: Book, quarter: Quarter) -> pd.DataFrame:
     """The deals open at the quarter's end, each with its `chance` to be won by the end of the next two quarters."""
     deals = open_deals_at_end(book, quarter)
     known = book.others.chances(quarter)
     if np.isnan(known.overall):
         raise NotRecorded(Code.TOO_LITTLE_TO_FORECAST())
-    return deals.assign(chance=known.of(deals, quarter.last_day), excess=known.excess, common=known.common)
+    return with_chances(deals, known, quarter.last_day)
 
 
 @opportunity_pipeline.companion(
@@ -116,7 +116,7 @@ def with_chances(book: Book, quarter: Quarter) -> pd.DataFrame:
 )
 def weighted_pipeline(book: Book, quarter: Quarter) -> pd.DataFrame:
     """What will the open deals bring by the end of the next two quarters, by the network's own record?"""
-    deals = with_chances(book, quarter)
+    deals = promising(book, quarter)
     return deals.assign(value=(deals["amount"] * deals["chance"]).round(book.money_digits))
 
 
@@ -130,7 +130,7 @@ def weighted_pipeline(book: Book, quarter: Quarter) -> pd.DataFrame:
 )
 def expected_wins(book: Book, quarter: Quarter) -> pd.DataFrame:
     """How many of the open deals will be won by the end of the next two quarters?"""
-    deals = with_chances(book, quarter)
+    deals = promising(book, quarter)
     return deals.assign(value=deals["chance"])
 
 
@@ -229,14 +229,15 @@ def lost_to_rivals(book: Book, quarter: Quarter) -> pd.DataFrame:
 def backtest(book: Book, quarter: Quarter) -> pd.DataFrame:
     """What was expected at each past quarter end whose two quarters are over, and what came: oldest first, up to eight.
 
-    Each forecast is made of what was known on its day, none of it in hindsight. Columns: `quarter`, `open_deals`,
-    `expected`, `low`, `high` (wins by the end of the two quarters after), `came`, and whether it came `inside`. Empty
-    where nothing could be forecast.
+    Each forecast is the one that the book of that day makes, without what was entered later, of the deals that were the
+    partner's that day, whoever has them now. Columns: `quarter`, `open_deals`, `expected`, `low`, `high` (wins by the
+    end of the two quarters after), `came`, and whether it came `inside`. Empty where nothing could be forecast, and for
+    a part of a slice, which holds the back-test of its partner only.
     """
     lines = []
     for past in landmarks(quarter):
-        told = expected_wins(book, past)
-        if told.value is not None and told.low is not None and told.high is not None:
-            came = int(won_after(book, lasting_open(book, past.end), past).sum())
-            lines.append((past.label, told.n, told.value, told.low, told.high, came, told.low <= came <= told.high))
+        told = book.others.told(past, book.choices)
+        if told is not None:
+            _, _, low, high, came = told
+            lines.append((past.label, *told, low <= came <= high))
     return pd.DataFrame(lines, columns=["quarter", "open_deals", "expected", "low", "high", "came", "inside"])

@@ -81,6 +81,17 @@ _REPS = 3
 #: The quarters after the book's last, for which targets are set already.
 _AHEAD = ("2026Q1", "2026Q2")
 _PIPELINE_TARGETS = ("display_without_wins", "fast", "slow")
+#: What was decided at the review of the last quarter but one: for whom, what, by when, and what came of it.
+_DECIDED = (
+    ("display_without_wins", "Stop display advertising unless it can name a deal won through it", "2025-10-31",
+     "Not done: the agency's contract ran to the end of the year"),
+    ("spots_badly", "Agree on what a fitting deal is, and train its sellers before they register more", "2025-11-15",
+     "Training held on 12 November, four of six sellers came"),
+    ("slow", "Go through the deals whose expected close has passed, and set new days", "2025-10-15", ""),
+    ("successor", "Call the customers of the deals it took over", "2025-10-31", "Half of them called"),
+    ("joiner", "Product training for its first seller", "2025-11-30", "Done"),
+    ("leads_left_lying", "Name somebody who answers leads within five working days", "2025-10-31", ""),
+)  # fmt: skip
 
 
 class _Words:
@@ -269,6 +280,7 @@ def fixed_tables(world: World, expected: Expected) -> dict[str, str]:
         "rates.csv": rates(world),
         "spend.csv": spend(world),
         "targets.csv": targets(world, expected),
+        "notes.csv": notes(world),
         "book.toml": BOOK_TOML,
     }
 
@@ -366,4 +378,17 @@ def targets(world: World, expected: Expected) -> str:
                 lines.append(f"{who},deals,{max(1, round(deals))}\n")
             if partner in with_pipeline:
                 lines.append(f"{who},pipeline,{3 * won}.00\n")
+    return "".join(lines)
+
+
+def notes(world: World) -> str:
+    """What was decided for some partners at the review of the last quarter but one; their managers see to it."""
+    lines = ["partner_id,quarter,action,owner,due_on,outcome\n"]
+    for quarter in world.calendar.labels[-2:-1]:
+        for name, action, due, outcome in _DECIDED:
+            partner = SPECIAL[name].number
+            if partner < world.partners:
+                owner = MANAGERS[world.region[partner]]
+                action, outcome = (f'"{text}"' if "," in text else text for text in (action, outcome))
+                lines.append(f"{world.partner_id(partner)},{quarter},{action},{owner},{due},{outcome}\n")
     return "".join(lines)

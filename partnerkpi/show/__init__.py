@@ -7,6 +7,7 @@ from partnerkpi.show.cards import companions, definition, headline, trend
 from partnerkpi.show.changes import bars, movements, waterfall, why, why_groups
 from partnerkpi.show.cover import cover
 from partnerkpi.show.html import END, End, Shown, end, picture
+from partnerkpi.show.reviews import bridge, decided, restated
 from partnerkpi.show.tables import about, backtest, breakdown, media, prepare, rows, scores, what_if
 
 __all__ = [
@@ -17,8 +18,10 @@ __all__ = [
     "backtest",
     "bars",
     "breakdown",
+    "bridge",
     "companions",
     "cover",
+    "decided",
     "definition",
     "end",
     "headline",
@@ -26,6 +29,7 @@ __all__ = [
     "movements",
     "picture",
     "prepare",
+    "restated",
     "rows",
     "scores",
     "trend",

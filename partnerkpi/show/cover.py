@@ -45,11 +45,13 @@ def _said(verdict: Judgement, book: Book, standings: Sequence[Standing]) -> list
     """The page as plain text."""
     lines = [f"{str(verdict.standing).upper()}: {verdict.headline}", *verdict.because, verdict.sure]
     for number, one in enumerate((_action(action, book) for action in verdict.actions), 1):
-        lines.append(f"{number}. {one['what']} ({one['stake']}). {one['because']} {one['worked']}")
+        money = f" ({one['stake']} {one['stake_is']})" if one["stake"] else ""
+        lines.append(f"{number}. {one['what']}{money}. {one['because']} {one['worked']}")
     return [line for line in (*lines, *(stands.line for stands in standings)) if line]
 
 
 def _action(action: Any, book: Book) -> dict[str, Any]:
-    stake = amount_text(action.stake, book.currency) if action.stake else MISSING
+    stake = amount_text(action.stake, book.currency) if action.stake else ""
     worked = say("It worked when {sign}.", sign=action.worked)
-    return {"what": action.what, "because": action.because, "sure": action.sure, "stake": stake, "worked": worked}
+    words = {"what": action.what, "because": action.because, "sure": action.sure, "worked": worked}
+    return {**words, "stake": stake, "stake_is": action.stake_is if stake else ""}

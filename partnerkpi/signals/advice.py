@@ -14,7 +14,7 @@ import pandas as pd
 
 from partnerkpi.periods import Quarter
 from partnerkpi.signals.family import CLEAR, OVER
-from partnerkpi.signals.sentences import Line, sentence, sureness
+from partnerkpi.signals.sentences import Line, sentence, subject, sureness
 from partnerkpi.wording import amount_text, say
 
 #: No more actions than anybody can take in a quarter.
@@ -25,150 +25,191 @@ LASTING = 3
 
 @dataclass(frozen=True)
 class Action:
-    """One thing to do: because of a signal, for so much money, and how one will see that it worked."""
+    """One thing to do: because of a signal, for so much money of a kind, and how one will see that it worked."""
 
     what: str
     because: str
     sure: str
     stake: float
+    stake_is: str
     worked: str
     rows: tuple[str, ...]
     kind: str
 
 
-def _money(line: Line, currency: str) -> dict[str, str]:
+@dataclass(frozen=True)
+class Advice:
+    """What to do about a kind of signal, what would show that it worked, and what the money at stake is."""
+
+    what: str
+    worked: str
+    stake_is: str = ""
+
+
+def _advice(line: Line) -> dict[str, Callable[[], Advice]]:
+    """The table: by kind of adverse signal, what is said; the parameters are filled in afterwards."""
+    several = int(line.n)
+    spotted = lambda: Advice(  # noqa: E731
+        say("Review together how opportunities are spotted"),
+        say("for two quarters no more than {refused} are refused"),
+        say("what the refused deals might have brought in a year"),
+    )
+    lost = lambda: Advice(  # noqa: E731
+        say("Go through the lost deals together"),
+        say("for two quarters it wins {usual_share} or more"),
+        say("what the missing wins would bring in a year"),
+    )
+    smaller = lambda: Advice(  # noqa: E731
+        say("Coach value selling: business value, distinct advantages, pain points"),
+        say("the median of its deals comes nearer to {usual_amount}"),
+        say("what its deals of a year are smaller by"),
+    )
+    slower = lambda: Advice(  # noqa: E731
+        say("Find the stage in which its deals wait"), say("decisions take about {usual_days}")
+    )
+    fewer = lambda: Advice(  # noqa: E731
+        say("Find out why fewer deals are won"),
+        say("two quarters bring the former number of wins"),
+        say("what the missing wins would bring"),
+    )
     return {
-        "stake": amount_text(abs(line.stake), currency),
-        "usual_amount": amount_text(line.usual, currency),
-        "usual_share": amount_text(line.usual, "share"),
-        "refused": amount_text(1 - line.usual, "share") if 0 <= line.usual <= 1 else "",
-        "usual_days": amount_text(round(line.usual) if line.usual == line.usual else None, "days"),
-        "channel": line.label.replace("_", " "),
+        "year_target": lambda: Advice(
+            say("Agree a plan for what is missing to the year's target"),
+            say("each of the next two quarters reaches its target"),
+            say("missing to the year's target"),
+        ),
+        "quarter_target": lambda: Advice(
+            say("Ask what held the quarter back"),
+            say("the next quarter brings the usual number of wins"),
+            say("missing to the quarter's target"),
+        ),
+        "overdue": lambda: Advice(
+            say("Decide the overdue deal or close it", "Decide the overdue deals or close them", n=several),
+            say("no deal is overdue by more than a quarter"),
+            say("in overdue deals"),
+        ),
+        "no_deals": lambda: Advice(
+            say("Call it: win it back, or end the partnership"), say("it enters a lead or a deal in the next quarter")
+        ),
+        "handed_over": lambda: Advice(
+            say("See what became of the deals that went to {label}"), say("each of them is decided or has a date")
+        ),
+        "rivals": lambda: Advice(
+            say("Act on the deal a rival is after", "Act on the deals a rival is after", n=several),
+            say("it is won, and not by the rival", "they are won, and not by the rival", n=several),
+            say("in deals with a named rival"),
+        ),
+        "leads_waiting": lambda: Advice(
+            say("Have the waiting leads answered, or give them to others"),
+            say("no lead waits for longer than a quarter"),
+            say("what so many leads usually bring"),
+        ),
+        "spend_without_win": lambda: Advice(
+            say("Stop paying for {channel}"), say("the money goes to media that win"), say("spent in a year")
+        ),
+        "giant": lambda: Advice(
+            say("Agree targets that do not count on another deal of this size"),
+            say("the next target is reached without one"),
+            say("in the one deal"),
+        ),
+        "slow_answers": lambda: Advice(
+            say("Answer its registrations sooner: that is our own duty"), say("an answer takes {usual_days} again")
+        ),
+        "wins_of_year": fewer,
+        "wins_of_quarter": fewer,
+        "entries_over_time": lambda: Advice(
+            say("Find out why fewer deals come in"), say("for two quarters it enters more again")
+        ),
+        "close_rate_of_year": lost,
+        "close_rate": lost,
+        "identification_of_year": spotted,
+        "identification": spotted,
+        "conflicts": lambda: Advice(
+            say("Check customers with it before it registers them"),
+            say("in two quarters fewer than half as many registrations are known customers"),
+            say("what these registrations might have brought in a year"),
+        ),
+        "sizes_of_year": smaller,
+        "sizes_of_entries": smaller,
+        "sizes": smaller,
+        "velocity_of_cohorts": slower,
+        "velocity": slower,
     }
 
 
-Words = Callable[[], tuple[str, str]]
-
-#: What to do about adverse signals, and what would show that it worked.
-ADVICE: dict[str, Words] = {
-    "year_target": lambda: (
-        say("Agree how the {stake} missing to the year's target will come"),
-        say("the next two quarters reach their targets"),
-    ),
-    "quarter_target": lambda: (say("Ask what held the quarter back"), say("the next quarter brings its usual wins")),
-    "overdue": lambda: (
-        say("Decide or close the overdue deals, the longest first"),
-        say("none is overdue by more than a quarter"),
-    ),
-    "no_deals": lambda: (
-        say("Call it: win it back, or end the partnership"),
-        say("it enters a lead or a deal in the next quarter"),
-    ),
-    "rivals": lambda: (say("Act on the deals a rival is after"), say("they are won, not lost to the rival")),
-    "leads_waiting": lambda: (
-        say("Have the waiting leads answered, or give them to others"),
-        say("no lead waits for a quarter"),
-    ),
-    "spend_without_win": lambda: (
-        say("Stop paying for {channel}"),
-        say("its leads come from media that win"),
-    ),
-    "giant": lambda: (say("Plan without the giant"), say("the other deals alone reach the target")),
-    "slow_answers": lambda: (
-        say("Answer its registrations sooner: that is our own duty"),
-        say("an answer takes {usual_days} again"),
-    ),
-    "wins_of_year": lambda: (say("Find out why fewer deals are won"), say("two quarters at the former pace")),
-    "wins_of_quarter": lambda: (
-        say("Find out why fewer deals were won"),
-        say("the next quarter brings its usual wins"),
-    ),
-    "entries_over_time": lambda: (say("Find out why fewer deals come in"), say("entries rise for two quarters")),
-    "close_rate_of_year": lambda: (
-        say("Go through the lost deals together"),
-        say("two quarters at {usual_share} or more"),
-    ),
-    "close_rate": lambda: (say("Go through the lost deals together"), say("two quarters at {usual_share} or more")),
-    "identification_of_year": lambda: (
-        say("Review together how opportunities are spotted"),
-        say("no more than {refused} refused for two quarters"),
-    ),
-    "identification": lambda: (
-        say("Review together how opportunities are spotted"),
-        say("no more than {refused} refused for two quarters"),
-    ),
-    "conflicts": lambda: (
-        say("Check customers with it before it registers them"),
-        say("no more than {usual_share} of registrations are known customers"),
-    ),
-    "sizes_of_year": lambda: _value_selling(),
-    "sizes_of_entries": lambda: _value_selling(),
-    "sizes": lambda: _value_selling(),
-    "velocity_of_cohorts": lambda: _waiting(),
-    "velocity": lambda: _waiting(),
-}
-#: What to do about good news.
-PRAISE: dict[str, Words] = {
-    **dict.fromkeys(
-        ("wins_of_year", "entries_over_time"),
-        lambda: (
-            say("Give it more enablement: sales software, communication tools, marketing"),
-            say("growth goes on while the close rate holds"),
-        ),
-    ),
-}
-#: Facts that ask for something though nothing is amiss with the partner, or all is.
-FACTS = ("rivals", "no_deals")
-#: Low success that lasts: what the source text would replace a partner for.
-SUCCESS = ("identification", "close_rate")
-
-
-def _value_selling() -> tuple[str, str]:
-    return (
-        say("Coach value selling: business value, distinct advantages, pain points"),
-        say("the median deal is back near {usual_amount}"),
+def _praise() -> Advice:
+    """What to do about a partner that grows."""
+    return Advice(
+        say("Give it more enablement: sales software, communication tools, marketing"),
+        say("it goes on growing and its close rate does not fall"),
     )
 
 
-def _waiting() -> tuple[str, str]:
-    return say("Find the stage in which its deals wait"), say("a decision takes about {usual_days}")
+#: Good news that asks for something.
+GROWTH = ("wins_of_year", "entries_over_time")
+#: Facts that ask for something though nothing is amiss with the partner, or all is.
+FACTS = ("rivals", "no_deals", "handed_over")
+#: Low success that lasts: what the source text would replace a partner for.
+SUCCESS = ("identification", "close_rate")
 
 
 def actions(signals: pd.DataFrame, currency: str, quarter: Quarter) -> tuple[Action, ...]:
     """At most five things to do about the signals of one partner, the most money first.
 
-    One thing is said once, with the signal that has most at stake; who has left is not coached.
+    One thing is said once, with the signal that has most at stake; of who has left only the deals are looked after.
     """
-    if (signals["kind"] == "left").any():
-        return ()
-    if (signals["kind"] == "no_deals").any():
+    kinds = set(signals["kind"])
+    if "left" in kinds:
+        signals = signals[signals["kind"] == "handed_over"]
+    elif "handed_over" in kinds:
+        signals = signals[signals["kind"] != "handed_over"]
+    if "no_deals" in kinds:
         signals = signals[signals["kind"] == "no_deals"]
     found: list[Action] = []
     lines: Sequence[Line] = list(signals[signals["state"] != OVER].itertuples(index=False))
     for line in lines:
-        table = PRAISE if line.weight == "good" else ADVICE
-        if line.kind not in table or (line.weight == "fact" and line.kind not in FACTS):
-            continue
-        words = [text.format_map(_money(line, currency)) for text in table[line.kind]()]
-        found.append(_action(words[0], words[1], line, currency))
-        if _lasts(line, quarter):
-            found.append(
-                _action(
-                    say("Consider replacing it, once the review above has changed nothing"),
-                    say("success is no longer clearly low at the next quarter end"),
-                    line,
-                    currency,
-                )
-            )
+        if line.weight == "good":
+            if line.kind in GROWTH:
+                found.append(_action(_praise(), line, currency))
+        elif line.weight in ("act", "watch") or line.kind in FACTS:
+            found.append(_action(_advice(line)[line.kind](), line, currency))
+            if _lasts(line, quarter):
+                found.append(_replacement(line))
     best: dict[str, Action] = {}
     for action in sorted(found, key=lambda a: a.stake, reverse=True):
         best.setdefault(action.what, action)
     return tuple(list(best.values())[:MOST])
 
 
-def _action(what: str, worked: str, line: Line, currency: str) -> Action:
-    stake = float(line.stake) if line.stake == line.stake else 0.0
-    return Action(what, sentence(line, currency), sureness(line), stake, worked, tuple(line.rows), line.kind)
+def _action(advice: Advice, line: Line, currency: str) -> Action:
+    words = {
+        "usual_amount": amount_text(line.usual, currency),
+        "usual_share": amount_text(line.usual, "share"),
+        "refused": amount_text(1 - line.usual, "share"),
+        "usual_days": amount_text(round(line.usual) if line.usual == line.usual else None, "days"),
+        "channel": line.label.replace("_", " "),
+        "label": line.label,
+    }
+    stake = max(float(line.stake), 0.0) if line.stake == line.stake else 0.0
+    what, worked = (text.format_map(words) for text in (advice.what, advice.worked))
+    told = sentence(line, currency)
+    return Action(what, told, sureness(line), stake, advice.stake_is, worked, tuple(line.rows), line.kind)
+
+
+def _replacement(line: Line) -> Action:
+    """After clearly low success at three quarter ends in a row: what the source text says, and when not to."""
+    return Action(
+        what=say("Prepare to replace it, should two more quarters change nothing"),
+        because=say(
+            "Clearly low at every quarter end since {quarter}: {what}.", what=subject(line), quarter=line.since
+        ),
+        sure=sureness(line),
+        stake=max(float(line.stake), 0.0) * 0.999,  # right after what would spare it
+        stake_is="",
+        worked=say("it is no longer clearly low, and nobody is replaced"),
+        rows=tuple(line.rows),
+        kind=line.kind,
+    )
 
 
 def _lasts(line: Line, quarter: Quarter) -> bool:

@@ -7,6 +7,8 @@ are one family.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from partnerkpi.experience import Floats
@@ -60,19 +62,25 @@ def two_rates(yes: Floats, n: Floats, other_yes: Floats, other_n: Floats) -> Flo
 def rate_and_expected(yes: Floats, n: Floats, expected: Floats, effect: Floats, error: Floats) -> Floats:
     """z of `yes` of n where `expected` were, its variance `effect` times the binomial one, and `error` its own.
 
-    A beta-binomial of this mean and variance: the expectation is not sure, so a result is less surprising.
+    The expectation is not sure, so a result is less surprising than beside a sure one.
+    """
+    n = np.maximum(n, 1)
+    count = around(expected / n, n, error / n, effect)
+    return z_of(count.cdf(yes), 1 - count.cdf(yes - 1))
+
+
+def around(rate: Any, n: Any, error: Any, effect: Any = 1.0) -> Any:
+    """How many of n come by chance around a rate with this standard `error` of its own: a beta-binomial.
+
+    Its mean is n × rate, its variance `effect` times the binomial one and (n × error)² beside it.
     """
     from scipy.stats import betabinom
 
-    n = np.maximum(n, 1)
-    rate = np.clip(expected / n, 1e-6, 1 - 1e-6)
-    usual = n * rate * (1 - rate)
-    over = np.clip((usual * effect + error**2) / usual, 1 + 1e-6, None)
-    alike = np.clip((over - 1) / np.maximum(n - 1, 1), 1e-9, 0.99)
-    a = rate * (1 / alike - 1)
-    b = (1 - rate) * (1 / alike - 1)
-    ends = betabinom.cdf([yes, yes - 1], n, a, b)
-    return z_of(ends[0], 1 - ends[1])
+    rate = np.clip(rate, 1e-6, 1 - 1e-6)
+    usual = np.maximum(n * rate * (1 - rate), 1e-12)
+    over = np.clip(effect + (n * error) ** 2 / usual, 1 + 1e-6, None)
+    alike = np.clip((over - 1) / np.maximum(np.asarray(n) - 1, 1), 1e-9, 0.99)
+    return betabinom(n, rate * (1 / alike - 1), (1 - rate) * (1 / alike - 1))
 
 
 def dispersed(z: Floats) -> Floats:

@@ -7,12 +7,12 @@ sure than independent deals would be is the network's experience, as everywhere.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from partnerkpi.book import Book
+from partnerkpi.compare import entering
 from partnerkpi.deals import DECIDED, brought_by_partner, ended_in, known_to_vendor, priced, won_between, won_in
 from partnerkpi.experience import Floats, Ints, pace_variance
 from partnerkpi.intervals import Z, design_effect
@@ -82,6 +82,8 @@ def entries_over_time(book: Book, quarter: Quarter) -> Found:
     The score test of a slope in counts whose expectation follows the others' (Cox & Lewis 1966), over-dispersed.
     """
     past = [q for q in quarter.back(12) if q.complete]
+    if not len(book.partners) or len(past) < 8:
+        return nobody()
     ids, counts, there = paces(book, past, "created_on")
     others = np.maximum(counts.sum(axis=0) - counts, 0)
     exposure = there * others
@@ -109,6 +111,8 @@ def entries_over_time(book: Book, quarter: Quarter) -> Found:
 
 def close_rate_of_year(book: Book, quarter: Quarter) -> Found:
     """Close rate of four quarters against the four before, moved as what was to be expected of the prospects moved."""
+    if not {"lost", "abandoned"} & book.others.statuses:
+        return nobody()
     prospects = book.prospects
     rows = [_decided(prospects, q) for q in (quarter, quarter.year_before)]
     rows = [part.assign(yes=(part["status"] == "won").to_numpy()) for part in rows]
@@ -222,9 +226,8 @@ def _sizes(book: Book, quarter: Quarter, deals: pd.DataFrame, dated: str) -> Fou
 
 
 def velocity_of_cohorts(book: Book, quarter: Quarter) -> Found:
-    """Velocity of the deals that entered in four quarters beside those of the four before, each as its end saw it."""
-    assert deal_velocity.entering is not None
-    cohort = replace(deal_velocity, rule=deal_velocity.entering)
+    """Velocity of the deals that entered in four quarters beside those of the four before, both followed to its end."""
+    cohort = entering(deal_velocity, quarter)
     now, before = (cohort.by(book, q, "partner").set_index("group") for q in (quarter, quarter.year_before))
     ids = [p for p in book.partner_ids if p in now.index and p in before.index]
     now, before = now.loc[ids], before.loc[ids]

@@ -42,6 +42,26 @@ def signals_text(table: pd.DataFrame, currency: str) -> str:
     return columns_text([say("partner"), say("asks for"), say("how sure"), say("what")], rows)
 
 
+def subject(line: Line) -> str:
+    """What a tested signal is about, to be named in a list: `the refusals`."""
+    words = {
+        "wins_of_year": say("the wins of the year"),
+        "wins_of_quarter": say("the wins of the quarter"),
+        "entries_over_time": say("the deals entered"),
+        "close_rate_of_year": say("the close rate beside its own past"),
+        "identification_of_year": say("the refusals beside its own past"),
+        "sizes_of_year": say("the sizes of wins"),
+        "sizes_of_entries": say("the sizes of new deals"),
+        "velocity_of_cohorts": say("the speed beside its own past"),
+        "close_rate": say("the close rate beside the others"),
+        "identification": say("the refusals"),
+        "conflicts": say("the customers known already"),
+        "sizes": say("the sizes beside the others"),
+        "velocity": say("the speed beside the others"),
+    }
+    return words[line.kind]
+
+
 def _share(value: float) -> str:
     return amount_text(value, "share")
 
@@ -67,7 +87,7 @@ def _took_over(s: Line, money: str) -> str:
 
 
 def _handed_over(s: Line, money: str) -> str:
-    return say("{n} open deal of it went to {who}.", "{n} open deals of it went to {who}.", n=int(s.n), who=s.label)
+    return say("{n} of its open deals went to {who}.", "{n} of its open deals went to {who}.", n=int(s.n), who=s.label)
 
 
 def _year_target(s: Line, money: str) -> str:
@@ -81,17 +101,20 @@ def _year_target(s: Line, money: str) -> str:
 
 def _quarter_target(s: Line, money: str) -> str:
     return say(
-        "The quarter reached {share} of its target; at its own pace so few wins come in {often} of the quarters.",
+        "It reached {share} of the quarter's target; at its usual pace so few wins come in about one quarter in {n}.",
+        None,
         share=_share(s.value),
-        often=_share(s.p),
+        n=max(round(1 / max(s.p, 0.001)), 1),
     )
 
 
 def _overdue(s: Line, money: str) -> str:
+    if s.n == 1 and s.value == 1:
+        worth, days = amount_text(s.stake, money), amount_text(s.effect, "days")
+        return say("Its only open deal, of {worth}, is {days} overdue.", worth=worth, days=days)
     return say(
-        "{n} open deal of {worth} is overdue, {share} of its pipeline (of all partners' {usual}), by {days}.",
-        "{n} open deals worth {worth} are overdue, {share} of its pipeline (of all partners' {usual}), the oldest by "
-        "{days}.",
+        "{n} open deal of {worth} is {days} overdue: {share} of its open money (all: {usual}).",
+        "{n} open deals worth {worth} are overdue, the oldest by {days}: {share} of its open money (all: {usual}).",
         n=int(s.n),
         worth=amount_text(s.stake, money),
         share=_share(s.value),
@@ -121,8 +144,8 @@ def _leads_waiting(s: Line, money: str) -> str:
 
 def _spend_without_win(s: Line, money: str) -> str:
     return say(
-        "None of {n} decided prospects through {channel} was ever won (elsewhere {usual}); it cost {spent} in four "
-        "quarters.",
+        "None of its {n} decided prospects through {channel} was ever won (others win {usual} there); it cost "
+        "{spent} in four quarters.",
         None,
         n=int(s.n),
         channel=s.label.replace("_", " "),
@@ -167,8 +190,8 @@ def _counts(s: Line, unit: str) -> dict[str, str]:
 def _entries_over_time(s: Line, money: str) -> str:
     told = {"first": f"{s.effect:.0f}", "then": f"{s.usual:.0f}", "now": amount_text(s.value, "deals")}
     if s.z > 0:
-        return say("In three years it entered {first}, {then} and {now}: it grows beside the others.", **told)
-    return say("In three years it entered {first}, {then} and {now}: it shrinks beside the others.", **told)
+        return say("It entered {first}, {then} and {now} in the last three years, faster than the others grew.", **told)
+    return say("It entered {first}, {then} and {now} in the last three years; the others did not shrink so.", **told)
 
 
 def _of(s: Line, share: float) -> dict[str, int]:
@@ -188,8 +211,8 @@ def _close_rate_of_year(s: Line, money: str) -> str:
 
 def _close_rate(s: Line, money: str) -> str:
     return say(
-        "It won {k} of {n} decided prospects in four quarters, {now}; with its places, products and seasons the others "
-        "win {usual}.",
+        "It won {k} of {n} decided prospects in four quarters, {now}; in the same regions, products and seasons the "
+        "others win {usual}.",
         None,
         **_of(s, s.value),
         now=_share(s.value),
@@ -228,15 +251,18 @@ def _conflicts(s: Line, money: str) -> str:
 
 
 def _sizes_of_year(s: Line, money: str) -> str:
-    return say("Its median win is {now} in four quarters, after {before} in the four before.", **_amounts(s, money))
+    return say("Its median win of four quarters is {now}, after {before} in the four before.", **_amounts(s, money))
 
 
 def _sizes_of_entries(s: Line, money: str) -> str:
-    return say("The deals it entered in four quarters have a median of {now}, after {before}.", **_amounts(s, money))
+    return say(
+        "The deals it entered in four quarters have a median of {now}, after {before} in the four before.",
+        **_amounts(s, money),
+    )
 
 
 def _sizes(s: Line, money: str) -> str:
-    return say("A usual win of it is {now}; the others' of the same products {before}.", **_amounts(s, money))
+    return say("Its usual win is {now}; for the same products the others' is {before}.", **_amounts(s, money))
 
 
 def _amounts(s: Line, money: str) -> dict[str, str]:
@@ -248,7 +274,9 @@ def _velocity_of_cohorts(s: Line, money: str) -> str:
 
 
 def _velocity(s: Line, money: str) -> str:
-    return say("A deal of it is decided in {now}, the others' of the same products in {before}.", **_days(s))
+    return say(
+        "Its deals are decided in {now}, usually; for the same products the others' are in {before}.", **_days(s)
+    )
 
 
 def _days(s: Line) -> dict[str, str]:

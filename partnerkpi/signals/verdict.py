@@ -5,21 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, unique
 
-import numpy as np
 import pandas as pd
 
 from partnerkpi.book import Book
+from partnerkpi.book.thresholds import Thresholds
 from partnerkpi.compare import usual_of
 from partnerkpi.figures import figure
 from partnerkpi.kpis.number_of_deals import attainment, number_of_deals, won_amount
 from partnerkpi.periods import Quarter
 from partnerkpi.signals.advice import Action, actions
-from partnerkpi.signals.family import OVER, signals
-from partnerkpi.signals.sentences import sentence
-from partnerkpi.wording import amount_text, say
+from partnerkpi.signals.family import CLEAR, LIKELY, OVER, signals
+from partnerkpi.signals.power import Power, power
+from partnerkpi.signals.sentences import sentence, subject
+from partnerkpi.wording import amount_text, listed, say
 
-#: A fall by a third: what a test must be able to see before its silence means anything.
-FALL = 1 / 3
 #: Of each of these sets one test must have been made before silence says that a partner is on track.
 NEEDED = ({"wins_of_year", "wins_of_quarter"}, {"close_rate_of_year", "close_rate"})
 
@@ -73,6 +72,7 @@ def judgement(book: Book, quarter: str | Quarter) -> Judgement:
     told = pd.concat([now[asks], now[rest]])
     told = told[~told["kind"].isin(["year_target", "rivals"])]
     because = [sentence(line, book.currency) for line in told.itertuples(index=False)]
+    because = [*_luck(mine, book.thresholds), *because]
     return Judgement(
         standing=standing_of(mine, book, this),
         headline=_headline(book, this, now),
@@ -105,69 +105,17 @@ def standing_of(looked: pd.DataFrame, book: Book, this: Quarter) -> Standing:
     return Standing.ON_TRACK if not len(year) and silent else Standing.TOO_LITTLE
 
 
-@dataclass(frozen=True)
-class Power:
-    """Whether a fall by a third would be seen in half of the cases: in the year's wins, and in its close rate."""
-
-    wins: int
-    decided: int
-    of_wins: bool
-    of_rate: bool
-    rate_low: float
-    rate_high: float
-
-    @property
-    def enough(self) -> bool:
-        """True where silence about wins and close rate means something."""
-        return self.of_wins and self.of_rate
-
-    def __str__(self) -> str:
-        """What the numbers could have shown: the close rates that would have stood out."""
-        if self.enough:
-            return say("Its year's wins and decisions are enough to show a fall by a third.")
-        if self.decided < 1:
-            return say("Nothing was decided in four quarters: no rate can be told.")
-        if self.rate_low <= 0 and self.rate_high >= 1:
-            return say(
-                "With {n} decided prospect in four quarters no close rate would stand out.",
-                "With {n} decided prospects in four quarters no close rate would stand out.",
-                n=self.decided,
-            )
-        low, high = (amount_text(v, "share") for v in (self.rate_low, self.rate_high))
-        if self.rate_low <= 0:
-            return say(
-                "With {n} decided prospect in four quarters only a close rate above {high} would stand out.",
-                "With {n} decided prospects in four quarters only a close rate above {high} would stand out.",
-                n=self.decided,
-                high=high,
-            )
-        return say(
-            "With {n} decided prospects in four quarters only a close rate under {low} or over {high} would stand out.",
-            None,
-            n=self.decided,
-            low=low,
-            high=high,
-        )
-
-
-def power(book: Book, quarter: Quarter) -> Power:
-    """What the year's numbers of this partner could have shown, single test, 5 % level."""
-    from scipy.stats import binom
-
-    prospects, deals = book.prospects, book.deals
-    year = prospects["closed_on"].between(*quarter.year)
-    decided = int((year & prospects["status"].isin(["won", "lost", "abandoned"])).sum())
-    yes = int((year & (prospects["status"] == "won")).sum())
-    wins = int(((deals["status"] == "won") & deals["closed_on"].between(*quarter.year)).sum())
-    known = book.others.experience(quarter)
-    expected = book.others.expected(quarter)["chance"]
-    mine = expected.reindex(prospects["prospect_id"][year.to_numpy()].to_numpy()).dropna()
-    rate = float(np.clip(mine.mean() if len(mine) else (yes + 1) / (decided + 2), 0.02, 0.98))
-    spread = 2.5 / max(wins, 1) * known.orders + 2 * known.pace / 4
-    of_wins = wins > 0 and -np.log(1 - FALL) >= 1.96 * np.sqrt(spread)
-    of_rate = decided > 0 and rate * FALL >= 1.96 * np.sqrt(2 * rate * (1 - rate) / decided)
-    low, high = binom.ppf([0.025, 0.975], decided, rate) if decided else (0.0, 0.0)
-    return Power(wins, decided, bool(of_wins), bool(of_rate), *(v / max(decided, 1) for v in (low, high)))
+def _luck(looked: pd.DataFrame, limits: Thresholds) -> list[str]:
+    """How often chance alone makes so low a quarter; that it is rare is a signal of its own."""
+    quarter = looked[(looked["kind"] == "quarter_target").to_numpy()]
+    low = (quarter["value"] < limits.year_watch) & (quarter["p"] >= limits.quarter_chance)
+    often = [max(round(1 / p), 1) for p in quarter.loc[low, "p"]]
+    return [
+        say("At its usual pace a quarter brings so few wins about one time in {n}.", None, n=n)
+        if n > 1
+        else say("At its usual pace a quarter mostly brings no more wins.")
+        for n in often
+    ]
 
 
 def _headline(book: Book, this: Quarter, now: pd.DataFrame) -> str:
@@ -197,26 +145,19 @@ def _headline(book: Book, this: Quarter, now: pd.DataFrame) -> str:
 
 def _sureness(looked: pd.DataFrame, now: pd.DataFrame, powers: Power) -> str:
     """How sure the verdict is: what was tested, among how many, and what could have been seen."""
-    clear, likely = (int((now["sure"] == s).sum()) for s in ("clear", "likely"))
+    clear, likely = (list(now[now["sure"] == s].itertuples(index=False)) for s in (CLEAR, LIKELY))
     parts = []
+    tests = int(looked["tests"].max()) if len(looked) else 0
     if clear:
         parts.append(
-            say(
-                "{n} tested signal holds among the {tests} tests of this review.",
-                "{n} tested signals hold among the {tests} tests of this review.",
-                n=clear,
-                tests=int(now["tests"].max()),
-            )
+            say("Hardly chance, even among {n} tests: {what}.", None, n=tests, what=listed([subject(s) for s in clear]))
         )
     if likely:
-        parts.append(
-            say(
-                "{n} signal is likely, not certain: among {tests} tests a few are chance.",
-                "{n} signals are likely, not certain: among {tests} tests a few are chance.",
-                n=likely,
-                tests=int(now["tests"].max()),
-            )
-        )
+        parts.append(say("Likely, but chance could be behind it: {what}.", what=listed([subject(s) for s in likely])))
+    if not clear and not likely and tests:
+        parts.append(say("Nothing else stood out among {n} tests of all partners.", None, n=tests))
+    if {"left", "no_deals"} & set(now["kind"]):
+        return " ".join(parts)
     untested = [one for one in NEEDED if not set(looked.loc[looked["p"].notna().to_numpy(), "kind"]) & one]
     if powers.enough and untested:
         parts.append(say("Nothing is recorded that it could be compared with."))
