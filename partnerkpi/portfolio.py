@@ -47,6 +47,11 @@ def target_gaps(book: Book, quarter: str | Quarter) -> pd.DataFrame:
     carries the partner's quarter (NaN without one). Empty where no partner has a target.
     """
     this = book.quarter(quarter)
+    table: pd.DataFrame = book.once(("target_gaps", this), lambda: _target_gaps(book, this))
+    return table.copy(deep=False)
+
+
+def _target_gaps(book: Book, this: Quarter) -> pd.DataFrame:
     targets = target_rows(book, this)
     empty = pd.Series(dtype="float64")
     aim = grouped(targets["of"], targets["partner_id"]) if book.records("targets.partner_id") else empty
@@ -244,6 +249,11 @@ class AtRisk:
 def at_risk(book: Book, quarter: str | Quarter) -> AtRisk:
     """What of the open pipeline is overdue or contested, and what will come of it; see `AtRisk`."""
     this = book.quarter(quarter)
+    answer: AtRisk = book.once(("at_risk", this), lambda: _at_risk(book, this))
+    return answer
+
+
+def _at_risk(book: Book, this: Quarter) -> AtRisk:
     past = backtest(book, this)
     wins, worth = figure(expected_wins, book, this), figure(weighted_pipeline, book, this)
     held, told = int(past["inside"].sum()), len(past)

@@ -49,6 +49,11 @@ class Line:
 
 def standings(book: Book, quarter: Quarter) -> dict[str, Standing]:
     """How each partner of a whole book stands."""
+    answer: dict[str, Standing] = book.once(("standings", quarter), lambda: _standings(book, quarter))
+    return dict(answer)
+
+
+def _standings(book: Book, quarter: Quarter) -> dict[str, Standing]:
     table = book.others.judged(everything, quarter)
     groups = dict(tuple(table.groupby("partner_id", sort=False)))
     return {p: standing_of(groups.get(p, table.iloc[:0]), book.for_partner(p), quarter) for p in book.partner_ids}
@@ -132,9 +137,9 @@ def network_judgement(book: Book, quarter: str | Quarter) -> Judgement:
     if share is not None:
         because.append(say("In four quarters it is {share}.", share=amount_text(share, "share")))
     each = list(standings(book, this).values())
-    counted = [say("{n} {standing}", None, n=each.count(one), standing=str(one)) for one in _TOLD if one in each]
+    counted = [say("{standing} {n}", None, n=each.count(one), standing=str(one)) for one in _TOLD if one in each]
     if counted:
-        because.append(say("Of {n} partner: {list}.", "Of {n} partners: {list}.", n=len(each), list=listed(counted)))
+        because.append(say("Of {n} partner: {list}.", "Of {n} partners: {list}.", n=len(each), list=", ".join(counted)))
     limits = book.thresholds
     worst = min(
         [s for s in (share, won / aims[-1] if aims[-1] and this.complete else None) if s is not None], default=None
