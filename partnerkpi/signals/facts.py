@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from partnerkpi.book import Book
-from partnerkpi.deals import DECIDED, giant, lasting_open, open_at, target_rows, won_between, won_in
+from partnerkpi.deals import DECIDED, giants_of_partners, lasting_open, open_at, target_rows, won_between, won_in
 from partnerkpi.periods import Quarter
 from partnerkpi.signals.signal import Found, found, grouped, ids_of, nobody
 
@@ -150,9 +150,7 @@ def spend_without_win(book: Book, quarter: Quarter) -> Found:
 def giants(book: Book, quarter: Quarter) -> Found:
     """One deal that carries the partner's quarter: its share, and the won amount without it."""
     won = won_in(book.deals, quarter)
-    sold = won["partner_id"].dropna().unique()
-    largest = [giant(book.where(partner_id=str(p)), quarter) for p in sold]
-    rows = pd.concat([one for one in largest if len(one)]) if any(map(len, largest)) else won.iloc[:0]
+    rows = giants_of_partners(book, quarter)
     size = rows.set_index(rows["partner_id"].astype("str"))["amount"]
     whole = grouped(won["amount"], won["partner_id"]).reindex(size.index)
     label = rows.set_index(size.index)["deal_id"]
