@@ -127,7 +127,7 @@ def verdicts_of(book: Book, quarter: Quarter) -> pd.DataFrame:
     for partner in book.partner_ids:
         mine = table[(table["partner_id"] == partner).to_numpy()]
         now = mine[(mine["weight"] != "").to_numpy()]
-        one = book.where(partner_id=partner) if not len(now[now["kind"] == "year_target"]) else book
+        one = book.where(partner_id=partner) if not (now["kind"] == "year_target").any() or (now["weight"] == "fact").any() else book
         standing = standing_of(now, one, quarter)
         grave = [line.kind for line in mine.itertuples() if line.kind in GRAVE and GRAVE[line.kind](line)]
         because = now["kind"][now["weight"] == str(standing)].tolist()

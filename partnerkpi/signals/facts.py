@@ -15,7 +15,7 @@ QUARTER_DAYS = 92
 
 
 def year_target(book: Book, quarter: Quarter) -> Found:
-    """Won amount of four quarters against their targets, of partners that have one for each."""
+    """Won amount of four quarters against their targets, of partners that have one for each; n deals ended in them."""
     targets = pd.concat([target_rows(book, q) for q in quarter.back(4)])
     if not len(targets) or not book.records("targets.partner_id"):
         return nobody()
@@ -24,7 +24,8 @@ def year_target(book: Book, quarter: Quarter) -> Found:
     aim = aim[(many == 4) & (aim > 0)]
     won = won_between(book.deals, *quarter.year)
     reached = grouped(won["amount"], won["partner_id"]).reindex(aim.index, fill_value=0.0)
-    n = won["partner_id"].value_counts().reindex(aim.index, fill_value=0)
+    ended = book.deals[book.deals["closed_on"].between(*quarter.year).to_numpy()]
+    n = ended["partner_id"].value_counts().reindex(aim.index, fill_value=0)
     return found(value=reached / aim, usual=aim, n=n, stake=aim - reached, effect=reached)
 
 
@@ -110,7 +111,8 @@ def leads_waiting(book: Book, quarter: Quarter) -> Found:
     won = won_between(book.prospects, *quarter.year)
     ended = prospects[prospects["status"].isin((*DECIDED, "rejected")) & prospects["closed_on"].between(*quarter.year)]
     worth = float(won["amount"].mean()) * len(won) / max(len(ended), 1) if len(won) else 0.0
-    usual = len(waiting) / max(len(taken), 1)
+    old = int((waiting["created_on"] < year_ago).sum())
+    usual = len(waiting) / max(len(taken) + old, 1)  # of all, as of each
     return found(value=n / of.clip(lower=1), usual=usual, n=n, stake=n * worth, rows=ids_of(waiting, "prospect_id"))
 
 
