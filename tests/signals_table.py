@@ -103,6 +103,8 @@ def main() -> None:
         found, verdicts = stories(range(asked.first, asked.first + asked.books))
         table = stories_of(found)
         print(distribution(verdicts).round(3).to_string(), "\n")
+        if asked.raw:
+            verdicts.to_csv(asked.raw.with_suffix(".verdicts.csv"), index=False)
     else:
         worlds = [replace(w, partners=asked.partners) for w in (NULLS if asked.what == "alarms" else EFFECTS)]
         worlds = [w for w in worlds if not asked.words or any(word in w.name for word in asked.words)]

@@ -115,7 +115,7 @@ def dispersed(z: Floats, error: Floats) -> Floats:
     those who stand out do not hide themselves (Spiegelhalter 2005). Below ten partners nothing is shrunk: they could
     not tell.
     """
-    told = np.isfinite(z) & (error > 0)
+    told = np.isfinite(z) & np.isfinite(error) & (error > 0)
     many = int(told.sum())
     if many < FEWEST_TO_DIFFER:
         return z
