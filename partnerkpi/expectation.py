@@ -35,9 +35,9 @@ def expectation(book: Book, quarter: Quarter) -> pd.DataFrame:
 
     Indexed by `prospect_id`. `error` is one standard error of the chance, the same luck for all prospects alike, so
     that the errors of a partner's prospects add up. `part` is its part in the variance of what is expected of all
-    prospects of its partner together, where errors of unlike prospects cancel: the parts add up to it. `alike` is of how many prospects of others the chance is made, as
-    if all of them were equal to this one; no outcome enters in it. Empty where the book records nothing to adjust for,
-    decided too few, or all alike.
+    prospects of its partner together, where errors of unlike prospects cancel: the parts add up to it. `alike` is of
+    how many prospects of others the chance is made, as if all of them were equal to this one; no outcome enters in it.
+    Empty where the book records nothing to adjust for, decided too few, or all alike.
     """
     prospects = book.prospects
     first, last = quarter.year

@@ -157,7 +157,9 @@ def distribution(verdicts: pd.DataFrame) -> pd.DataFrame:
 def clear_signals(table: pd.DataFrame, truth: dict[str, Any]) -> pd.DataFrame:
     """The tests that are clear, and whether their direction is not the true one."""
     clear = table[(table["sure"] == CLEAR).to_numpy()]
-    right = [true_direction(kind, partner, truth) for kind, partner in zip(clear["kind"], clear["partner_id"], strict=True)]
+    right = [
+        true_direction(kind, partner, truth) for kind, partner in zip(clear["kind"], clear["partner_id"], strict=True)
+    ]
     return clear.assign(false=np.sign(clear["z"].to_numpy()) != np.sign(right))[["partner_id", "kind", "z", "false"]]
 
 

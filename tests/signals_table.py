@@ -5,9 +5,11 @@
     python tests/signals_table.py power --books 60                 planted effects: how often each kind tells them
     python tests/signals_table.py stories --books 50               the sample book from other seeds; see `stories`
 
-Prints tables, and writes the same to `--out` as a csv: one line for each world and kind of test. `reviews` is how many
-networks were looked at, `any` in which share of them any tested signal was clear; of each kind `tests`, the share of
-z beyond 1.96 and 3 (of a normal deviate: 0.05 and 0.0027), its standard deviation, and what was told.
+Prints tables, and writes the same to `--out` as a csv (of stories also verdicts.csv beside it): one line for each world
+and kind of test. `reviews` is how many networks were looked at, `any` in which share of them any tested signal was
+clear; of each kind `tests`, the share of z beyond 1.96 and 3 (of a normal deviate: 0.05 and 0.0027), and its standard
+deviation. Of planted effects `clear` and `told` (clear or likely) are shares of the partners that have them; of all
+signals shown as clear, `false` is the share that says something else.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ MOVED = {
 
 
 def review(world: Network, seed: int) -> pd.DataFrame:
-    """All tests of one network: partner, kind, z, how sure; whether the partner has the effect and the kind feels it."""
+    """All tests of one network: partner, kind, z, how sure; whether partner and kind feel the effect."""
     book = network(world, seed)
     table = looked_at(book, book.quarter(QUARTER))
     table = table[(table["tested"].eq(True) & table["p"].notna()).to_numpy()]
@@ -61,7 +63,11 @@ def alarms(found: pd.DataFrame) -> pd.DataFrame:
                 {
                     **{"world": world, "partners": partners, "kind": kind, "reviews": len(reviews)},
                     **{"any": clear.mean(), "error": np.sqrt(0.1 * 0.9 / len(reviews)), "tests": len(rows)},
-                    **{"beyond_1_96": (size > 1.96).mean(), "beyond_3": (size > 3).mean(), "deviation": rows["z"].std()},
+                    **{
+                        "beyond_1_96": (size > 1.96).mean(),
+                        "beyond_3": (size > 3).mean(),
+                        "deviation": rows["z"].std(),
+                    },
                 }
             )
     return pd.DataFrame(lines)
@@ -105,6 +111,8 @@ def main() -> None:
         print(distribution(verdicts).round(3).to_string(), "\n")
         if asked.raw:
             verdicts.to_csv(asked.raw.with_suffix(".verdicts.csv"), index=False)
+        if asked.out:
+            distribution(verdicts).round(4).to_csv(asked.out.with_name("verdicts.csv"))
     else:
         worlds = [replace(w, partners=asked.partners) for w in (NULLS if asked.what == "alarms" else EFFECTS)]
         worlds = [w for w in worlds if not asked.words or any(word in w.name for word in asked.words)]
