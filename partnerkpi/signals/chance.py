@@ -77,8 +77,8 @@ def two_rates(yes: Floats, n: Floats, other_yes: Floats, other_n: Floats) -> Flo
 def rate_and_expected(yes: Floats, n: Floats, expected: Floats, variance: Floats) -> Floats:
     """z of `yes` of n where `expected` were, with this variance: at least a little of that of one common rate.
 
-    Beta-binomial (`around`), or, where the variance is less than a binomial's because the chances differ, a binomial's z
-    stretched by as much. Either tail with half of what was found, as in `two_rates`.
+    Beta-binomial (`around`), or, where the variance is less than a binomial's because the chances differ, a binomial's
+    z stretched by as much. Either tail with half of what was found, as in `two_rates`.
     """
     n = np.maximum(n, 1)
     usual = np.maximum(expected * (1 - expected / n), 1e-9)
