@@ -66,8 +66,8 @@ coverage: $(VENV)/.dev
 # By hand, it takes an hour; BOOKS=10 in a few minutes. Writes what notebooks/intervals/signals.ipynb shows.
 signals: $(VENV)/.dev
 	$(BIN)/python tests/signals_table.py alarms --books $(or $(BOOKS),500) --out notebooks/intervals/signals.csv
-	$(BIN)/python tests/signals_table.py power --books $(or $(BOOKS),50) --out notebooks/intervals/power.csv
-	$(BIN)/python tests/signals_table.py stories --books $(or $(BOOKS),50) --out notebooks/intervals/stories.csv
+	$(BIN)/python tests/signals_table.py power --books $(or $(BOOKS),50) --out notebooks/intervals/signals_power.csv
+	$(BIN)/python tests/signals_table.py stories --books $(or $(BOOKS),50) --out notebooks/intervals/signals_stories.csv
 
 # By hand, it takes long; ONLY="money gate" tries the faults of files whose name has one of these words.
 mutants: $(VENV)/.dev

@@ -26,6 +26,8 @@ from partnerkpi.signals.sentences import sentence
 from partnerkpi.signals.verdict import Judgement, Standing, judgement, standing_of
 
 QUARTER = "2025Q4"
+#: The seed of the sample book that is shipped.
+SAMPLE = "ice cream"
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@
     python tests/signals_table.py power --books 60                 planted effects: how often each kind tells them
     python tests/signals_table.py stories --books 50               the sample book from other seeds; see `stories`
 
-Prints tables, and writes the same to `--out` as a csv (of stories also verdicts.csv beside it): one line for each world
-and kind of test. `reviews` is how many networks were looked at, `any` in which share of them any tested signal was
-clear; of each kind `tests`, the share of z beyond 1.96 and 3 (of a normal deviate: 0.05 and 0.0027), and its standard
-deviation. Of planted effects `clear` and `told` (clear or likely) are shares of the partners that have them; of all
-signals shown as clear, `false` is the share that says something else.
+Prints tables, and writes the same to `--out` as a csv (of stories also signals_verdicts.csv beside it): one line for
+each world and kind of test. `reviews` is how many networks were looked at, `any` in which share of them any tested
+signal was clear; of each kind `tests`, the share of z beyond 1.96 and 3 (of a normal deviate: 0.05 and 0.0027), and
+its standard deviation. Of planted effects `clear` and `told` (clear or likely) are shares of the partners that have
+them; of all signals shown as clear, `false` is the share that says something else.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from signal_stories import distribution, stories, stories_of
+from signal_stories import SAMPLE, distribution, stories, stories_of
 from signal_worlds import EFFECTS, NULLS, Network, network
 
 from partnerkpi.signals.family import CLEAR, LIKELY, looked_at
@@ -106,13 +106,13 @@ def main() -> None:
     options.add_argument("--raw", type=Path, default=None, help="where every single test, or story, is kept")
     asked = options.parse_args()
     if asked.what == "stories":
-        found, verdicts = stories(range(asked.first, asked.first + asked.books))
+        found, verdicts = stories([SAMPLE, *range(asked.first, asked.first + asked.books)])
         table = stories_of(found)
         print(distribution(verdicts).round(3).to_string(), "\n")
         if asked.raw:
             verdicts.to_csv(asked.raw.with_suffix(".verdicts.csv"), index=False)
         if asked.out:
-            distribution(verdicts).round(4).to_csv(asked.out.with_name("verdicts.csv"))
+            distribution(verdicts).round(4).to_csv(asked.out.with_name("signals_verdicts.csv"))
     else:
         worlds = [replace(w, partners=asked.partners) for w in (NULLS if asked.what == "alarms" else EFFECTS)]
         worlds = [w for w in worlds if not asked.words or any(word in w.name for word in asked.words)]
