@@ -248,7 +248,7 @@ def _wins_of_entries(book: Book, quarter: Quarter, ids: Sequence[str]) -> Floats
     """How many of the deals that entered in four quarters were won by their end."""
     deals = won_between(book.deals, *quarter.year)
     deals = deals[(deals["created_on"] >= quarter.year[0]).to_numpy()]
-    return deals["partner_id"].value_counts().reindex(ids, fill_value=0).to_numpy(dtype=np.float64)
+    return deals["partner_id"].value_counts().reindex(pd.Index(ids), fill_value=0).to_numpy(dtype=np.float64)
 
 
 def codes_of(rows: pd.DataFrame, ids: pd.Index) -> tuple[Ints, Ints]:
