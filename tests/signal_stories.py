@@ -178,9 +178,9 @@ def true_direction(kind: str, partner: str, truth: dict[str, Any]) -> float:
     def of_quarters(name: str) -> np.ndarray:
         return np.asarray(me["expected"]["by_quarter"][name], dtype=np.float64)
 
-    def growth(p: dict[str, Any]) -> float:
-        rates = p["entry_rate_by_quarter"]
-        return float(np.log(max(sum(rates[-4:]), 1e-9) / max(sum(rates[:4]), 1e-9)))
+    def growth(*those: dict[str, Any]) -> float:
+        rates = np.sum([p["entry_rate_by_quarter"] for p in those], axis=0)
+        return float(np.log(rates[-4:].sum() / rates[:4].sum()))
 
     if kind == "close_rate":
         return beside(lambda p: np.log(p["win_odds"] * p["win_odds_factor_last_12_months"]))
@@ -204,6 +204,6 @@ def true_direction(kind: str, partner: str, truth: dict[str, Any]) -> float:
     if kind == "wins_of_quarter":
         return float(won[-1] - won[[-5, -9]].mean())
     if kind == "entries_over_time":
-        return beside(growth)
+        return growth(me) - growth(*others)
     assert kind == "velocity_of_cohorts", kind
     return 0.0  # nobody's speed changes in the sample book
