@@ -91,28 +91,32 @@ def rivals(book: Book, quarter: Quarter) -> Found:
     return found(value=money, n=n, stake=money, rows=ids_of(deals, "deal_id"))
 
 
-def leads_waiting(book: Book, quarter: Quarter) -> Found:
-    """Leads without an answer for a quarter and longer: their share of the leads of the year, and that of all.
+def waiting_leads(book: Book, quarter: Quarter) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Leads without an answer for a quarter and longer, as prospects; and those beside which they stand.
 
-    A lead that became a deal has its answer.
+    A lead that became a deal has its answer. Beside them stand the leads of the year, and the older ones that wait.
     """
     prospects = book.prospects
     leads = prospects[(prospects["kind"] == "lead").to_numpy() & prospects["deal_id"].isna().to_numpy()]
-    year_ago = quarter.year[0]
     edge = quarter.last_day - pd.Timedelta(days=QUARTER_DAYS)
     then_open = leads["closed_on"].isna() | (leads["closed_on"] > quarter.last_day)
     waiting = leads[(then_open & (leads["created_on"] <= edge)).to_numpy()]
-    taken = book.leads[book.leads["created_on"].between(year_ago, quarter.last_day)]
+    taken = book.leads[book.leads["created_on"].between(*quarter.year)]
+    return waiting, pd.concat([taken, waiting[waiting["created_on"] < quarter.year[0]]])
+
+
+def leads_waiting(book: Book, quarter: Quarter) -> Found:
+    """Leads that wait for an answer: their share of the partner's leads, and that of all; see `waiting_leads`."""
+    prospects = book.prospects
+    waiting, beside = waiting_leads(book, quarter)
     n = waiting["partner_id"].value_counts()
     n = n[n > 0]
-    of = taken["partner_id"].value_counts().reindex(n.index, fill_value=0) + (
-        waiting[waiting["created_on"] < year_ago]["partner_id"].value_counts().reindex(n.index, fill_value=0)
-    )
+    of = beside["partner_id"].astype("str").value_counts().reindex(n.index.astype("str"), fill_value=0)
+    of = of.set_axis(n.index)
     won = won_between(book.prospects, *quarter.year)
     ended = prospects[prospects["status"].isin((*DECIDED, "rejected")) & prospects["closed_on"].between(*quarter.year)]
     worth = float(won["amount"].mean()) * len(won) / max(len(ended), 1) if len(won) else 0.0
-    old = int((waiting["created_on"] < year_ago).sum())
-    usual = len(waiting) / max(len(taken) + old, 1)  # of all, as of each
+    usual = len(waiting) / max(len(beside), 1)
     return found(value=n / of.clip(lower=1), usual=usual, n=n, stake=n * worth, rows=ids_of(waiting, "prospect_id"))
 
 
