@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 
-.PHONY: help review test lint format notebooks lab bench mutants coverage constraints clean
+.PHONY: help review test lint format notebooks lab bench mutants coverage signals constraints clean
 
 help:
 	@echo "make review      the reviews of the sample book, as pages under reports/"
@@ -15,6 +15,7 @@ help:
 	@echo "make lab         JupyterLab on the notebooks"
 	@echo "make bench       how long it takes, beside plain SQL and the papermill command"
 	@echo "make coverage    how often intervals hold the truth, in worlds the methods do not assume"
+	@echo "make signals     how often signals are false alarms, and how often they tell what is so"
 	@echo "make mutants     put small faults into a copy, one at a time: does a test notice?"
 	@echo "make clean       remove what was made, the environment too"
 
@@ -61,6 +62,12 @@ bench: $(VENV)/.dev
 coverage: $(VENV)/.dev
 	$(BIN)/python tests/coverage_table.py --books $(or $(BOOKS),500) $(ONLY)
 	$(BIN)/python tests/forecast_table.py
+
+# By hand, it takes an hour; BOOKS=10 in a few minutes. Writes what notebooks/intervals/signals.ipynb shows.
+signals: $(VENV)/.dev
+	$(BIN)/python tests/signals_table.py alarms --books $(or $(BOOKS),500) --out notebooks/intervals/signals.csv
+	$(BIN)/python tests/signals_table.py power --books $(or $(BOOKS),50) --out notebooks/intervals/signals_power.csv
+	$(BIN)/python tests/signals_table.py stories --books $(or $(BOOKS),50) --out notebooks/intervals/signals_stories.csv
 
 # By hand, it takes long; ONLY="money gate" tries the faults of files whose name has one of these words.
 mutants: $(VENV)/.dev

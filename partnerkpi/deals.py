@@ -74,17 +74,34 @@ def giant(book: Book, quarter: Quarter) -> pd.DataFrame:
     It is above a third of the quarter (of the network's: a tenth), and at least five times the usual deal: the median
     of the other wins of two years, its own partner's or, where it is a tenth of the network's quarter, the network's.
     """
-    won = priced(won_between(book.deals, (quarter - LOOKED_BACK).start, quarter.last_day))
+    won = _priced_wins(book, quarter)
+    return _giants(book, quarter, won, pd.Series("", index=won.index), 3 if book.partner else 10)
+
+
+def giants_of_partners(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """The giant of each partner that has one, as `giant` finds it in the partner's own book."""
+    won = _priced_wins(book, quarter)
+    won = won[won["partner_id"].notna()]
+    return _giants(book, quarter, won, won["partner_id"].astype("str"), 3)
+
+
+def _priced_wins(book: Book, quarter: Quarter) -> pd.DataFrame:
+    return priced(won_between(book.deals, (quarter - LOOKED_BACK).start, quarter.last_day))
+
+
+def _giants(book: Book, quarter: Quarter, won: pd.DataFrame, owner: pd.Series, part: int) -> pd.DataFrame:
+    """Of each owner the largest win of the quarter, where it is more than one part of so many and stands out."""
     now = won_in(won, quarter)
     if not len(now):
         return now
-    largest = now.loc[[now["amount"].idxmax()]]
-    size, whole = float(largest["amount"].iloc[0]), float(now["amount"].sum())
-    usual = float(won["amount"].drop(largest.index).median())
+    each = now["amount"].groupby(owner.loc[now.index])
+    largest = each.idxmax()
+    size = now["amount"].loc[largest.to_numpy()].set_axis(largest.index)
+    others = won["amount"].drop(largest.to_numpy())
+    usual = others.groupby(owner.loc[others.index]).median().reindex(largest.index)
     network, usual_of_network = book.others.wins(quarter)
-    carries = size > whole / (3 if book.partner else 10)
-    stands_out = size >= 5 * usual or (size > network / 10 and size >= 5 * usual_of_network)
-    return largest if carries and stands_out else now.iloc[:0]
+    stands_out = (size >= 5 * usual) | ((size > network / 10) & (size >= 5 * usual_of_network))
+    return now.loc[largest[(size > each.sum() / part) & stands_out].to_numpy()]
 
 
 def brought_by_partner(book: Book, deals: pd.DataFrame) -> pd.DataFrame:

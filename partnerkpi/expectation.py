@@ -25,7 +25,7 @@ ADJUSTED_FOR = ("month", "region", "product", "size", "channel")
 RIDGE = 0.5
 USUAL = 0.2  # the variance of an outcome, about
 STEPS = 4
-COLUMNS = ("chance", "error", "alike")
+COLUMNS = ("chance", "error", "alike", "part")
 NOTHING = pd.DataFrame({name: pd.Series(dtype=np.float64) for name in COLUMNS})
 CHUNK = 64  # partners fitted at once: bounds the memory
 
@@ -34,9 +34,10 @@ def expectation(book: Book, quarter: Quarter) -> pd.DataFrame:
     """The chance of each prospect decided in the four quarters that end with this one, and how sure it is.
 
     Indexed by `prospect_id`. `error` is one standard error of the chance, the same luck for all prospects alike, so
-    that the errors of a partner's prospects add up. `alike` is of how many prospects of others the chance is made, as
-    if all of them were equal to this one; no outcome enters in it. Empty where the book records nothing to adjust for,
-    decided too few, or all alike.
+    that the errors of a partner's prospects add up. `part` is its part in the variance of what is expected of all
+    prospects of its partner together, where errors of unlike prospects cancel: the parts add up to it. `alike` is of
+    how many prospects of others the chance is made, as if all of them were equal to this one; no outcome enters in it.
+    Empty where the book records nothing to adjust for, decided too few, or all alike.
     """
     prospects = book.prospects
     first, last = quarter.year
@@ -71,8 +72,8 @@ def _covariate(book: Book, rows: pd.DataFrame, name: str) -> pd.Series | None:
     return rows[name].astype(object).fillna("none").astype(str)
 
 
-def _left_out(design: Floats, cell: Ints, partner: Ints, won: Floats) -> tuple[Floats, Floats, Floats]:
-    """For each row the fitted chance without its partner's rows, its standard error, and how many were like it.
+def _left_out(design: Floats, cell: Ints, partner: Ints, won: Floats) -> tuple[Floats, ...]:
+    """For each row the fitted chance without its partner's rows, its standard error, how many were like it, its part.
 
     `design` has one line for each cell of equal covariates, so that the cost does not grow with the rows.
     """
@@ -82,7 +83,7 @@ def _left_out(design: Floats, cell: Ints, partner: Ints, won: Floats) -> tuple[F
     common = _common_fit(design, trials, wins, ridge)
     names, owner = np.unique(partner, return_inverse=True)
     products = (design[:, :, None] * design[:, None, :]).reshape(cells, -1)
-    chance, error, alike = (np.empty(len(won)) for _ in COLUMNS)
+    chance, error, alike, part = (np.empty(len(won)) for _ in COLUMNS)
     for begin in range(0, len(names), CHUNK):
         here = (owner >= begin) & (owner < begin + CHUNK)
         place = owner[here] - begin
@@ -103,7 +104,10 @@ def _left_out(design: Floats, cell: Ints, partner: Ints, won: Floats) -> tuple[F
         chance[here] = mine
         error[here] = mine * (1 - mine) * np.sqrt(_spread(bend, products)[place, cell[here]])
         alike[here] = 1 / _spread(counted, products)[place, cell[here]]
-    return chance, error, alike
+        lean = p * (1 - p)  # by how much a chance moves with its logit
+        whole = np.linalg.solve(bend, (((trials - n) * lean) @ design)[:, :, None])[:, :, 0]
+        part[here] = (lean * (whole @ design.T))[place, cell[here]]
+    return chance, error, alike, part
 
 
 def _spread(information: Floats, products: Floats) -> Floats:

@@ -83,6 +83,13 @@ def paces(book: Book, quarters: Sequence[Quarter], dated: str = "closed_on") -> 
 
     Of deals that entered, whatever became of them, where the day that counts is `created_on`.
     """
+    answer: tuple[pd.Index, Floats, Floats] = book.once(
+        ("paces", dated, *quarters), lambda: _paces(book, quarters, dated)
+    )
+    return answer
+
+
+def _paces(book: Book, quarters: Sequence[Quarter], dated: str) -> tuple[pd.Index, Floats, Floats]:
     partners = book.partners
     names = pd.Index(partners["partner_id"].astype("str"))
     known = [frame.groupby("partner_id", observed=True)["created_on"].min() for frame in (book.deals, book.leads)]
@@ -105,13 +112,17 @@ def _there(begin: pd.Series, end: pd.Series, quarters: Sequence[Quarter]) -> Flo
 
     What a partner enters takes time to be won: it counts from its second whole quarter on.
     """
-    there = []
-    for q in quarters:
-        last = end.where(end < q.last_day, q.last_day)
-        days = (last - begin.where(begin > q.start, q.start)).dt.days + 1
-        days = days.where(begin <= q.before.start, 0)
-        there.append(days.clip(lower=0).fillna(0).to_numpy(dtype=np.float64) / q.days)
-    return np.column_stack(there)
+    day = np.timedelta64(1, "D")
+    first, end_day = (one.to_numpy().astype("datetime64[s]")[:, None] for one in (begin, end))
+    starts, lasts, before = (
+        np.array([d.to_datetime64() for d in days], dtype="datetime64[s]")
+        for days in zip(*((q.start, q.last_day, q.before.start) for q in quarters), strict=True)
+    )
+    with np.errstate(invalid="ignore"):
+        last = np.where(end_day < lasts, end_day, lasts)
+        days = (last - np.where(first > starts, first, starts)) / day + 1
+    days = np.where(first <= before, np.maximum(days, 0), 0.0)
+    return np.asarray(days / np.array([q.days for q in quarters]))
 
 
 def _place(days: pd.Series, quarters: Sequence[Quarter]) -> Ints:

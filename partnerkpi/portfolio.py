@@ -294,19 +294,19 @@ class Common:
 
 
 def common(book: Book, quarter: str | Quarter) -> tuple[Common, ...]:
-    """What is true of the whole network and so no partner's news: open deals that are overdue, leads that wait for a
-    quarter or longer (of as many taken in the year), partners below the quarter's target. What is not recorded, or is
-    nobody's, is left out.
+    """What is true of the whole network and so no partner's news.
+
+    Open deals that are overdue, leads that wait for a quarter or longer (of those of the year and the older ones that
+    wait), partners below the quarter's target. What is not recorded, or is nobody's, is left out.
     """
     this = book.quarter(quarter)
     told = []
     risk = at_risk(book, this)
     if risk.deals and risk.overdue:
         told.append(Common("overdue", risk.overdue, risk.deals))
-    waiting = facts.leads_waiting(book, this)
-    taken = int(within(book.leads["created_on"], *this.year).sum())
-    if len(waiting) and taken:  # what is usual is the same ratio, leads of no partner counted in
-        told.append(Common("leads_waiting", round(float(waiting["usual"].iloc[0]) * taken), taken))
+    waiting, beside = facts.waiting_leads(book, this)
+    if len(waiting):
+        told.append(Common("leads_waiting", len(waiting), len(beside)))
     gaps = target_gaps(book, this)
     if this.complete and (gaps["gap"] < 0).any():
         told.append(Common("below_target", int((gaps["gap"] < 0).sum()), len(gaps)))

@@ -47,7 +47,7 @@ def judged(partners: int, share: float = 0.0, worlds: int = 200) -> tuple[np.nda
     gaps, told = [], []
     for world in range(worlds):
         design, cell, partner, won, usual = network(np.random.default_rng([world, partners]), partners, share)
-        chance, _, alike = _left_out(design, cell, partner, won)
+        chance, _, alike, _ = _left_out(design, cell, partner, won)
         mine = partner == 0
         told.append(alike[mine].mean() >= FEWEST_ALIKE)
         truth = (usual / (1 / HALF * (1 - usual) + usual)).astype(float)  # the chance at half the odds

@@ -228,7 +228,8 @@ def test_what_is_common_is_counted_once(book: pk.Book, sql: duckdb.DuckDBPyConne
         sql,
         """SELECT (SELECT count(*) FROM leads l WHERE status = 'open' AND created_on <= DATE '2025-12-31' - 92
                    AND NOT EXISTS (FROM deals d WHERE d.lead_id = l.lead_id)),
-                  (SELECT count(*) FROM leads WHERE created_on >= DATE '2025-01-01')""",
+                  (SELECT count(*) FROM leads l WHERE created_on >= DATE '2025-01-01' OR status = 'open'
+                   AND NOT EXISTS (FROM deals d WHERE d.lead_id = l.lead_id))""",
     )
     gaps = portfolio.target_gaps(book, QUARTER)
     risk = portfolio.at_risk(book, QUARTER)

@@ -65,8 +65,9 @@ def test_the_year_against_its_target(book: pk.Book, sql: duckdb.DuckDBPyConnecti
     query = f"""
         WITH aim AS (SELECT partner_id, sum(amount) AS aim FROM targets
                      WHERE measure = 'won_amount' AND quarter LIKE '2025Q_' GROUP BY ALL HAVING count(*) = 4)
-        SELECT partner_id, coalesce(sum(d.amount), 0) / aim, aim, aim - coalesce(sum(d.amount), 0), count(d.deal_id)
-        FROM aim LEFT JOIN (FROM deals WHERE status = 'won' AND {YEAR}) d USING (partner_id) GROUP BY partner_id, aim"""
+        SELECT partner_id, coalesce(sum(d.amount) FILTER (status = 'won'), 0) / aim, aim,
+               aim - coalesce(sum(d.amount) FILTER (status = 'won'), 0), count(d.deal_id)
+        FROM aim LEFT JOIN (FROM deals WHERE {YEAR}) d USING (partner_id) GROUP BY partner_id, aim"""
     same(lines(facts.year_target(book, book.quarter(QUARTER)), "value", "usual", "stake", "n"), told(sql, query))
 
 
@@ -92,8 +93,11 @@ def test_rivals_and_waiting_leads(book: pk.Book, sql: duckdb.DuckDBPyConnection)
         taken AS (SELECT partner_id, count(*) AS taken FROM leads WHERE created_on >= DATE '2025-01-01' GROUP BY ALL),
         each AS (SELECT partner_id, count(*) AS n, count(*) FILTER (created_on < DATE '2025-01-01') AS old
                  FROM waiting WHERE partner_id IS NOT NULL GROUP BY ALL)
-        SELECT partner_id, n, n / (coalesce(taken, 0) + old) FROM each LEFT JOIN taken USING (partner_id)"""
-    same(lines(facts.leads_waiting(book, book.quarter(QUARTER)), "n", "value"), told(sql, query))
+        SELECT partner_id, n, n / (coalesce(taken, 0) + old),
+               (SELECT count(*) FROM waiting) / ((SELECT sum(taken) FROM taken)
+                + (SELECT count(*) FROM waiting WHERE created_on < DATE '2025-01-01'))
+        FROM each LEFT JOIN taken USING (partner_id)"""
+    same(lines(facts.leads_waiting(book, book.quarter(QUARTER)), "n", "value", "usual"), told(sql, query))
 
 
 def test_spend_without_a_win(book: pk.Book, sql: duckdb.DuckDBPyConnection) -> None:

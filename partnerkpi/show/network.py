@@ -363,5 +363,5 @@ def _common(one: portfolio.Common) -> str:
     if one.kind == "overdue":
         return say("{k} of {n} open deals are overdue.", None, **words)
     if one.kind == "leads_waiting":
-        return say("{k} leads have waited a quarter or longer; {n} were taken in four quarters.", None, **words)
+        return say("{k} of {n} leads have waited for an answer for a quarter or longer.", None, **words)
     return say("{k} of {n} partners are below the quarter's target.", None, **words)

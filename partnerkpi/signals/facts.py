@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from partnerkpi.book import Book
-from partnerkpi.deals import DECIDED, giant, lasting_open, open_at, target_rows, won_between, won_in
+from partnerkpi.deals import DECIDED, giants_of_partners, lasting_open, open_at, target_rows, won_between, won_in
 from partnerkpi.periods import Quarter
 from partnerkpi.signals.signal import Found, found, grouped, ids_of, nobody
 
@@ -15,7 +15,7 @@ QUARTER_DAYS = 92
 
 
 def year_target(book: Book, quarter: Quarter) -> Found:
-    """Won amount of four quarters against their targets, of partners that have one for each."""
+    """Won amount of four quarters against their targets, of partners that have one for each; n deals ended in them."""
     targets = pd.concat([target_rows(book, q) for q in quarter.back(4)])
     if not len(targets) or not book.records("targets.partner_id"):
         return nobody()
@@ -24,7 +24,8 @@ def year_target(book: Book, quarter: Quarter) -> Found:
     aim = aim[(many == 4) & (aim > 0)]
     won = won_between(book.deals, *quarter.year)
     reached = grouped(won["amount"], won["partner_id"]).reindex(aim.index, fill_value=0.0)
-    n = won["partner_id"].value_counts().reindex(aim.index, fill_value=0)
+    ended = book.deals[book.deals["closed_on"].between(*quarter.year).to_numpy()]
+    n = ended["partner_id"].value_counts().reindex(aim.index, fill_value=0)
     return found(value=reached / aim, usual=aim, n=n, stake=aim - reached, effect=reached)
 
 
@@ -90,27 +91,32 @@ def rivals(book: Book, quarter: Quarter) -> Found:
     return found(value=money, n=n, stake=money, rows=ids_of(deals, "deal_id"))
 
 
-def leads_waiting(book: Book, quarter: Quarter) -> Found:
-    """Leads without an answer for a quarter and longer: their share of the leads of the year, and that of all.
+def waiting_leads(book: Book, quarter: Quarter) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Leads without an answer for a quarter and longer, as prospects; and those beside which they stand.
 
-    A lead that became a deal has its answer.
+    A lead that became a deal has its answer. Beside them stand the leads of the year, and the older ones that wait.
     """
     prospects = book.prospects
     leads = prospects[(prospects["kind"] == "lead").to_numpy() & prospects["deal_id"].isna().to_numpy()]
-    year_ago = quarter.year[0]
     edge = quarter.last_day - pd.Timedelta(days=QUARTER_DAYS)
     then_open = leads["closed_on"].isna() | (leads["closed_on"] > quarter.last_day)
     waiting = leads[(then_open & (leads["created_on"] <= edge)).to_numpy()]
-    taken = book.leads[book.leads["created_on"].between(year_ago, quarter.last_day)]
+    taken = book.leads[book.leads["created_on"].between(*quarter.year)]
+    return waiting, pd.concat([taken, waiting[waiting["created_on"] < quarter.year[0]]])
+
+
+def leads_waiting(book: Book, quarter: Quarter) -> Found:
+    """Leads that wait for an answer: their share of the partner's leads, and that of all; see `waiting_leads`."""
+    prospects = book.prospects
+    waiting, beside = waiting_leads(book, quarter)
     n = waiting["partner_id"].value_counts()
     n = n[n > 0]
-    of = taken["partner_id"].value_counts().reindex(n.index, fill_value=0) + (
-        waiting[waiting["created_on"] < year_ago]["partner_id"].value_counts().reindex(n.index, fill_value=0)
-    )
+    of = beside["partner_id"].astype("str").value_counts().reindex(n.index.astype("str"), fill_value=0)
+    of = of.set_axis(n.index)
     won = won_between(book.prospects, *quarter.year)
     ended = prospects[prospects["status"].isin((*DECIDED, "rejected")) & prospects["closed_on"].between(*quarter.year)]
     worth = float(won["amount"].mean()) * len(won) / max(len(ended), 1) if len(won) else 0.0
-    usual = len(waiting) / max(len(taken), 1)
+    usual = len(waiting) / max(len(beside), 1)
     return found(value=n / of.clip(lower=1), usual=usual, n=n, stake=n * worth, rows=ids_of(waiting, "prospect_id"))
 
 
@@ -150,9 +156,7 @@ def spend_without_win(book: Book, quarter: Quarter) -> Found:
 def giants(book: Book, quarter: Quarter) -> Found:
     """One deal that carries the partner's quarter: its share, and the won amount without it."""
     won = won_in(book.deals, quarter)
-    sold = won["partner_id"].dropna().unique()
-    largest = [giant(book.where(partner_id=str(p)), quarter) for p in sold]
-    rows = pd.concat([one for one in largest if len(one)]) if any(map(len, largest)) else won.iloc[:0]
+    rows = giants_of_partners(book, quarter)
     size = rows.set_index(rows["partner_id"].astype("str"))["amount"]
     whole = grouped(won["amount"], won["partner_id"]).reindex(size.index)
     label = rows.set_index(size.index)["deal_id"]

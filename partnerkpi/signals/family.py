@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from partnerkpi.book import Book
+from partnerkpi.deals import won_between
 from partnerkpi.errors import UsageError
 from partnerkpi.periods import Quarter
 from partnerkpi.signals.chance import family
@@ -78,7 +79,7 @@ def looked_at(book: Book, quarter: Quarter) -> pd.DataFrame:
 
 def _looked_at(book: Book, quarter: Quarter) -> pd.DataFrame:
     limits = book.thresholds
-    year = sum(book.others.wins(q)[0] for q in quarter.back(4))
+    year = usual_year(book, quarter)
     tables = []
     for kind in KINDS:
         found = kind.find(book, quarter).reset_index()
@@ -95,10 +96,23 @@ def _looked_at(book: Book, quarter: Quarter) -> pd.DataFrame:
     likely = tested & ~clear & (table["p"].to_numpy() <= limits.likely)
     bad = (table["z"] < 0).to_numpy()
     sure = np.select([clear, likely], [CLEAR, LIKELY], default=table["sure"].to_numpy(dtype=object))
+    much = (table["stake"] >= limits.stake_act * year).to_numpy()
     weight = np.select(
-        [clear & bad, likely & bad, clear | likely], ["act", "watch", "good"], table["weight"].to_numpy(dtype=object)
+        [clear & bad & much, (clear | likely) & bad, clear | likely],
+        ["act", "watch", "good"],
+        table["weight"].to_numpy(dtype=object),
     )
     return table.assign(q=q, sure=sure, weight=weight, tests=int(tested.sum()))
+
+
+def usual_year(book: Book, quarter: Quarter) -> float:
+    """What a partner that won anything in four quarters won in them, on average: the yardstick of money at stake.
+
+    A share of what the network won would let nobody act where partners are many.
+    """
+    won = won_between(book.deals, *quarter.year)
+    won = won[won["partner_id"].notna()]
+    return float(won["amount"].sum()) / max(won["partner_id"].nunique(), 1)
 
 
 def _keys(table: pd.DataFrame) -> list[tuple[str, str, str, bool]]:

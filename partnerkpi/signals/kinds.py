@@ -52,40 +52,46 @@ def _weights(table: Found, *cases: tuple[object, str]) -> Weights:
 
 
 def _always(weight: str) -> Weigh:
-    return lambda table, limits, year: _weights(table, (True, weight))
+    return lambda table, limits, usual: _weights(table, (True, weight))
 
 
-def _by_stake(table: Found, limits: Thresholds, year: float, holds: pd.Series) -> Weights:
-    much = table["stake"] >= limits.stake_act * year
+def _by_stake(table: Found, limits: Thresholds, usual: float, holds: pd.Series) -> Weights:
+    much = table["stake"] >= limits.stake_act * usual
     return _weights(table, (holds & much, "act"), (holds, "watch"))
 
 
-def _year_target(table: Found, limits: Thresholds, year: float) -> Weights:
-    value, much = table["value"], table["stake"] >= limits.stake_act * year
-    low = value < limits.year_act
-    return _weights(table, (low & much, "act"), (value < limits.year_watch, "watch"), (value >= 1, "good"))
+def _year_target(table: Found, limits: Thresholds, usual: float) -> Weights:
+    value, much = table["value"], table["stake"] >= limits.stake_act * usual
+    few = table["n"] < past.FEWEST  # a year of so few deals is luck: it tells neither that a partner fails nor that not
+    return _weights(
+        table,
+        ((value < limits.year_act) & much, "act"),
+        (few, "fact"),
+        (value < limits.year_watch, "watch"),
+        (True, "good"),
+    )
 
 
-def _quarter_target(table: Found, limits: Thresholds, year: float) -> Weights:
+def _quarter_target(table: Found, limits: Thresholds, usual: float) -> Weights:
     rare = (table["value"] < limits.quarter_watch) & (table["p"] < limits.quarter_chance)
     return _weights(table, (rare, "watch"))
 
 
-def _overdue(table: Found, limits: Thresholds, year: float) -> Weights:
-    much = (table["value"] >= limits.overdue_share) & (table["value"] >= limits.times_usual * table["usual"])
-    return _by_stake(table, limits, year, much)
+def _overdue(table: Found, limits: Thresholds, usual: float) -> Weights:
+    many = (table["n"] >= limits.overdue_deals) & (table["value"] >= limits.overdue_share)
+    return _by_stake(table, limits, usual, many & (table["value"] >= limits.times_usual * table["usual"]))
 
 
-def _leads_waiting(table: Found, limits: Thresholds, year: float) -> Weights:
+def _leads_waiting(table: Found, limits: Thresholds, usual: float) -> Weights:
     many = (table["n"] >= limits.leads_waiting) & (table["value"] >= limits.leads_share)
-    return _by_stake(table, limits, year, many & (table["value"] >= limits.times_usual * table["usual"]))
+    return _by_stake(table, limits, usual, many & (table["value"] >= limits.times_usual * table["usual"]))
 
 
-def _spend_without_win(table: Found, limits: Thresholds, year: float) -> Weights:
-    return _by_stake(table, limits, year, table["n"] >= limits.channel_decided)
+def _spend_without_win(table: Found, limits: Thresholds, usual: float) -> Weights:
+    return _by_stake(table, limits, usual, table["n"] >= limits.channel_decided)
 
 
-def _slow_answers(table: Found, limits: Thresholds, year: float) -> Weights:
+def _slow_answers(table: Found, limits: Thresholds, usual: float) -> Weights:
     return _weights(table, ((table["value"] > limits.days_to_answer) & (table["n"] >= past.FEWEST), "watch"))
 
 

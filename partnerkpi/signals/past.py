@@ -19,7 +19,7 @@ from partnerkpi.intervals import Z, design_effect
 from partnerkpi.kpis.deal_velocity import deal_velocity
 from partnerkpi.network import paces
 from partnerkpi.periods import Quarter
-from partnerkpi.signals.chance import p_of, share_of_counts, two_rates
+from partnerkpi.signals.chance import dispersed, of_t, p_of, share_of_counts, two_rates
 from partnerkpi.signals.signal import Found, found, ids_of, nobody
 
 #: Fewer than so many rows on either side of a rate, size or duration are not compared; of a count, together.
@@ -234,12 +234,21 @@ def velocity_of_cohorts(book: Book, quarter: Quarter) -> Found:
     widths = (np.log((t["high"] / t["low"]).to_numpy(dtype=np.float64)) for t in (now, before))
     error = np.hypot(*widths) / (2 * Z)
     z = -np.log((now["value"] / before["value"]).to_numpy(dtype=np.float64)) / error  # longer is worse
+    wins = [_wins_of_entries(book, q, ids) for q in (quarter, quarter.year_before)]
+    z = dispersed(of_t(z, np.minimum(*wins) - 1), error)
     keep = np.isfinite(z) & (now["n"] >= FEWEST).to_numpy() & (before["n"] >= FEWEST).to_numpy()
     index = pd.Index(ids)[keep]
     given = {"z": z, "p": p_of(z), "usual": before["value"].to_numpy(), "effect": before["n"].to_numpy()}
     columns = {name: pd.Series(np.asarray(one)[keep], index=index) for name, one in given.items()}
     won = won_in(book.deals, quarter)
     return found(now["value"][keep], n=now["n"][keep], rows=ids_of(won, "deal_id"), **columns)
+
+
+def _wins_of_entries(book: Book, quarter: Quarter, ids: Sequence[str]) -> Floats:
+    """How many of the deals that entered in four quarters were won by their end."""
+    deals = won_between(book.deals, *quarter.year)
+    deals = deals[(deals["created_on"] >= quarter.year[0]).to_numpy()]
+    return deals["partner_id"].value_counts().reindex(pd.Index(ids), fill_value=0).to_numpy(dtype=np.float64)
 
 
 def codes_of(rows: pd.DataFrame, ids: pd.Index) -> tuple[Ints, Ints]:

@@ -95,7 +95,7 @@ def power(book: Book, quarter: Quarter) -> Power:
         return Power(wins, decided, yes, bool(of_wins), False, None, None)
     mine = book.others.expected(quarter).reindex(prospects["prospect_id"][year.to_numpy()].to_numpy()).dropna()
     rate = float(np.clip(mine["chance"].mean() if len(mine) else (yes + 1) / (decided + 2), 0.02, 0.98))
-    unsure = float(mine["error"].mean()) if len(mine) else 0.0
+    unsure = float(np.sqrt(max(mine["part"].sum(), 0.0))) / max(len(mine), 1)
     of_rate = decided > 0 and rate * FALL >= Z * np.sqrt(2 * rate * (1 - rate) / decided)
     low, high = (float(v) / max(decided, 1) for v in around(rate, decided, unsure).ppf([0.025, 0.975]))
     return Power(wins, decided, yes, bool(of_wins), bool(of_rate), low, high)

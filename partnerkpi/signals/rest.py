@@ -33,14 +33,18 @@ def close_rate(book: Book, quarter: Quarter) -> Found:
     known = book.others.experience(quarter)
     each = expected.reindex(rows["prospect_id"].to_numpy())
     n = np.bincount(codes, minlength=len(ids))
-    won, chance, error, alike = (
+    won, chance, part, alike, usual = (
         np.bincount(codes, weights=np.asarray(w, dtype=np.float64), minlength=len(ids))
-        for w in (rows["status"] == "won", each["chance"], each["error"], each["alike"])
+        for w in (
+            *(rows["status"] == "won", each["chance"], each["part"], each["alike"]),
+            each["chance"] * (1 - each["chance"]),
+        )
     )
     effect = design_effect(rows, codes, len(ids), known.like_outcomes, known.drift / 4)
     keep = (n >= FEWEST) & (alike / np.maximum(n, 1) >= FEWEST_ALIKE)
-    z = np.where(keep, rate_and_expected(won, n, chance, effect, error), np.nan)
-    z = dispersed(z)
+    variance = usual * effect + np.maximum(part, 0)
+    z = np.where(keep, rate_and_expected(won, n, chance, variance), np.nan)
+    z = dispersed(z, np.sqrt(variance) / np.maximum(n, 1))
     stake = np.abs(won - chance) * usual_win(book, quarter)
     return _told(ids, keep, won / np.maximum(n, 1), chance / np.maximum(n, 1), n, z, stake, ids_of(rows, "prospect_id"))
 
@@ -75,8 +79,9 @@ def _rate(book: Book, quarter: Quarter, rows: pd.DataFrame, good: float, evidenc
     z = np.where(keep, good * two_rates(yes, n, rest_yes, rest_n) / np.sqrt(effect), np.nan)
     value, usual = yes / np.maximum(n, 1), rest_yes / np.maximum(rest_n, 1)
     stake = np.abs(value - usual) * n * usual_win(book, quarter)
+    z = dispersed(z, np.sqrt(usual * (1 - usual) * effect / np.maximum(n, 1)))
     no = evidence if evidence is not None else rows[~rows["yes"].to_numpy(dtype=bool)]
-    return _told(ids, keep, value, usual, n, dispersed(z), stake, ids_of(no, "deal_id"))
+    return _told(ids, keep, value, usual, n, z, stake, ids_of(no, "deal_id"))
 
 
 def sizes(book: Book, quarter: Quarter) -> Found:
@@ -127,7 +132,7 @@ def _logs(
     behind = np.bincount(codes, weights=1 / np.maximum(rest[codes, cell], 1), minlength=len(ids)) / np.maximum(n, 1)
     error = np.sqrt(variance * (effect / np.maximum(n, 1) + behind))
     keep = n >= FEWEST
-    z = dispersed(np.where(keep, good * average / np.maximum(error, 1e-9), np.nan))
+    z = dispersed(np.where(keep, good * average / np.maximum(error, 1e-9), np.nan), error)
     own = np.exp(np.bincount(codes, weights=logs[known], minlength=len(ids)) / np.maximum(n, 1))
     usual = own / np.exp(average)
     stake = np.abs(own - usual) * n if worth else np.full(len(ids), np.nan)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -20,19 +21,20 @@ _TEXT = ("label",)
 def found(value: Any, n: pd.Series, **others: Any) -> Found:
     """One line per partner of `n`; what is not given is missing."""
     index = pd.Index(n.index.astype("str"), name="partner_id")
-    table = pd.DataFrame(index=index)
+    columns: dict[str, Any] = {}
     for name in COLUMNS:
         given = {"value": value, "n": n, **others}.get(name)
         if isinstance(given, pd.Series):
-            given = given.set_axis(given.index.astype("str")).reindex(index)
+            own = given.index if given.index is n.index else given.index.astype("str")
+            given = given.to_numpy() if own.equals(index) else given.set_axis(own).reindex(index).to_numpy()
         if name == "rows":
-            table[name] = pd.Series([()] * len(index), index=index, dtype=object) if given is None else given
-            table[name] = [one if isinstance(one, tuple) else () for one in table[name]]
+            listed = [()] * len(index) if given is None else given
+            columns[name] = pd.Series([one if isinstance(one, tuple) else () for one in listed], index, dtype=object)
         elif name in _TEXT:
-            table[name] = pd.Series("" if given is None else given, index=index, dtype="str").fillna("")
+            columns[name] = pd.Series("" if given is None else given, index=index, dtype="str").fillna("")
         else:
-            table[name] = pd.Series(np.nan if given is None else given, index=index).astype("float64")
-    return table
+            columns[name] = pd.Series(np.nan if given is None else given, index=index, dtype="float64")
+    return pd.DataFrame(columns, index=index)
 
 
 def nobody() -> Found:
@@ -48,6 +50,9 @@ def grouped(values: pd.Series, partners: pd.Series) -> pd.Series:
 
 def ids_of(rows: pd.DataFrame, key: str) -> pd.Series:
     """The ids of each partner's rows, as tuples."""
-    known = rows[rows["partner_id"].notna()]
-    ids = known[key].astype("str").groupby(known["partner_id"].astype("str").to_numpy(dtype=object)).agg(tuple)
-    return ids.astype(object) if len(ids) else pd.Series(dtype=object)
+    codes, names = pd.factorize(rows["partner_id"])
+    order = np.argsort(codes, kind="stable")
+    ids = rows[key].to_numpy(dtype=object)[order]
+    ends = np.searchsorted(codes[order], np.arange(len(names) + 1))
+    listed = [tuple(ids[begin:end]) for begin, end in itertools.pairwise(ends)]
+    return pd.Series(listed, index=pd.Index(names.astype("str"), dtype="str"), dtype=object)

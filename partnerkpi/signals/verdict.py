@@ -87,7 +87,8 @@ def standing_of(looked: pd.DataFrame, book: Book, this: Quarter) -> Standing:
     """The verdict that the signals of this partner ask for, of all that was looked at of it."""
     now = looked[(looked["weight"].ne("") & looked["state"].ne(OVER)).to_numpy()]
     kinds = set(now["kind"])
-    year = now.loc[(now["kind"] == "year_target").to_numpy(), "value"]
+    reached = ((now["kind"] == "year_target") & (now["weight"] == "good")).any()
+    aimed = ((now["kind"] == "year_target") & (now["weight"] != "fact")).any()
     joined = now.loc[(now["kind"] == "joined").to_numpy(), "label"]
     if "left" in kinds:
         return Standing.LEFT
@@ -98,11 +99,11 @@ def standing_of(looked: pd.DataFrame, book: Book, this: Quarter) -> Standing:
     for weight, standing in (("act", Standing.ACT), ("watch", Standing.WATCH)):
         if (now["weight"] == weight).any():
             return standing
-    if len(year) and year.iloc[0] >= book.thresholds.year_watch:
-        return Standing.ON_TRACK
     tested = set(looked.loc[looked["p"].notna().to_numpy(), "kind"])
     silent = all(tested & one for one in NEEDED) and power(book, this).enough  # and so it means something
-    return Standing.ON_TRACK if not len(year) and silent else Standing.TOO_LITTLE
+    if reached or (silent and not aimed):
+        return Standing.ON_TRACK
+    return Standing.TOO_LITTLE
 
 
 def _luck(looked: pd.DataFrame, limits: Thresholds) -> list[str]:
