@@ -38,6 +38,16 @@ class Standing(Enum):
     def __str__(self) -> str:
         return say(self.value)
 
+    @property
+    def sign(self) -> str:
+        """The standing as a class of a page: `on-track`."""
+        return self.name.lower().replace("_", "-")
+
+    @property
+    def short(self) -> bool:
+        """True for a state of its own, in which eight figures would tell nothing."""
+        return self in (Standing.LEFT, Standing.JOINED, Standing.NO_DEALS)
+
 
 @dataclass(frozen=True)
 class Judgement:
@@ -56,6 +66,12 @@ def everything(book: Book, quarter: Quarter) -> pd.DataFrame:
     return signals(book, quarter, everything=True)
 
 
+def own_signals(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """All that was looked at of the partner whose book this is, with and without anything to say."""
+    table = book.others.judged(everything, quarter)
+    return table[(table["partner_id"] == book.partner).to_numpy()]
+
+
 def judgement(book: Book, quarter: str | Quarter) -> Judgement:
     """The verdict on the partner whose book this is.
 
@@ -63,8 +79,7 @@ def judgement(book: Book, quarter: str | Quarter) -> Judgement:
         UsageError: the text is no quarter, or the quarter has not begun.
     """
     this = book.quarter(quarter)
-    table = book.others.judged(everything, this)
-    mine = table[(table["partner_id"] == book.partner).to_numpy()]
+    mine = own_signals(book, this)
     shown = mine[(mine["weight"] != "").to_numpy()]
     now = shown[(shown["state"] != OVER).to_numpy()]
     powers = power(book, this)
