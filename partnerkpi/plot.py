@@ -25,7 +25,16 @@ LOSS = "#b45309"
 SIZE = (7.2, 3.0)  # inches; the width of a page's column
 
 
-def trend(table: pd.DataFrame, *, title: str, counts: str, better: str, running: bool, ax: Axes | None, aims: Sequence[float] = ()) -> Axes:
+def trend(
+    table: pd.DataFrame,
+    *,
+    title: str,
+    counts: str,
+    better: str,
+    running: bool,
+    ax: Axes | None,
+    aims: Sequence[float] = (),
+) -> Axes:
     """One figure over quarters: the value, its 95 % interval as a bar, and the count under each quarter.
 
     `table` is what `Kpi.trend` gives. Values of fewer than five rows are hollow and grey; a missing value leaves a gap
@@ -208,7 +217,9 @@ def spark(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     x, few = np.arange(len(table)), table["n"].to_numpy() < FEW
     value, low, high = (table[c].to_numpy(dtype=np.float64) for c in ("value", "low", "high"))
     known = value[np.isfinite(value)]
-    top = max(float(known.max(initial=0.0)), min(float(high[np.isfinite(high)].max(initial=0.0)), 3 * known.max()), 1e-9)
+    top = max(
+        float(known.max(initial=0.0)), min(float(high[np.isfinite(high)].max(initial=0.0)), 3 * known.max()), 1e-9
+    )
     both = np.isfinite(low) & np.isfinite(high)
     ax.vlines(x[both], low[both], np.minimum(high[both], top), color=BAND, linewidth=5, zorder=1)
     ax.plot(x, value, color=LINE, linewidth=1.2, zorder=2)

@@ -32,6 +32,8 @@ FOLDER = Path(__file__).resolve().parent / "templates"
 #: No script, nothing from elsewhere: the second line of defence, should anything have passed the first.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'"
 EMPTY = Markup()
+#: The tags of cells that fold, beside the lesson's.
+FOLDED = {"method", "what-if"}
 Cell = Mapping[str, Any]
 
 _OPENING = re.compile(r"<h[1-6]>.*?</h[1-6]>", re.DOTALL)
@@ -219,9 +221,9 @@ class Parts:
 def parted(notebook: Mapping[str, Any], demote: int = 1) -> Parts:
     """The cells of an executed notebook by where they stand in a page; headings go `demote` levels down.
 
-    Cells tagged `method` (what a figure means, how to read it) and `lesson` fold together, a lesson with its code and
-    the prose right behind it; cells tagged `foot` close the page. The heading of folded prose that opens the notebook
-    stays outside: it is the chapter's title.
+    Cells tagged `method` (what a figure means, how to read it), `what-if` and `lesson` fold together, a lesson with its
+    code and the prose right behind it; cells tagged `foot` close the page. The heading of folded prose that opens the
+    notebook stays outside: it is the chapter's title.
     """
     parts = Parts([], [], [], [])
     in_lesson = False
@@ -232,7 +234,8 @@ def parted(notebook: Mapping[str, Any], demote: int = 1) -> Parts:
         if "method" in tags and not number and made and (heading := _OPENING.match(made[0])):
             parts.title.append(heading[0])
             made = [made[0].removeprefix(heading[0]).strip()]
-        place = parts.fold if in_lesson or "method" in tags else parts.foot if "foot" in tags else parts.shown
+        folds = in_lesson or bool(FOLDED & set(tags))
+        place = parts.fold if folds else parts.foot if "foot" in tags else parts.shown
         place.extend(part for part in made if part)
     return parts
 

@@ -230,8 +230,8 @@ def deals_to_act_on(book: Book, quarter: str | Quarter) -> pd.DataFrame:
     """The deals open at the quarter's end as one acts on them: the longest overdue first, then by expected close.
 
     Columns, as far as the book records them: `deal_id`, `customer`, `product`, `stage`, `expected_close_on`,
-    `days_overdue` (missing where it is not), `competitor`, `age` in days, `amount`. A rival and a product are those that
-    the deals table names.
+    `days_overdue` (missing where it is not), `competitor`, `age` in days, `amount`. A rival and a product are those
+    that the deals table names.
     """
     period = book.quarter(quarter)
     deals = opportunity_pipeline.rows(book, period)

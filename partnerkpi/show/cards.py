@@ -44,8 +44,8 @@ class Comparison:
 class Strip:
     """A word-sized drawing of an estimate: its interval, its value, the one before, the peers' middle half and median.
 
-    Places from 0 to 100, None where there is nothing to draw; `words` say what is drawn, `least` and `most` what the two
-    ends are, `few` that fewer than five rows are behind it. Pure boxes placed in per cent
+    Places from 0 to 100, None where there is nothing to draw; `words` say what is drawn, `least` and `most` what the
+    two ends are, `few` that fewer than five rows are behind it. Pure boxes placed in per cent
     of the width, so it needs no picture, prints sharp, and follows dark and light.
     """
 
@@ -164,7 +164,7 @@ def paragraphs(kpi: Kpi) -> list[str]:
 
 
 def headline(kpi: Kpi, book: Book, quarter: str | Quarter) -> Shown:
-    """What was found, then the KPI's figure with its interval and count, what became of it, and where the peers stand."""
+    """What was found; the KPI's figure with its interval and count, what became of it, and where the peers stand."""
     period = book.quarter(quarter)
     stands, found = standing(kpi, book, period), finding(kpi, book, period)
     html = render(

@@ -21,7 +21,7 @@ from partnerkpi.show.network import network
 from partnerkpi.show.states import state
 from partnerkpi.show.tables import rows
 from partnerkpi.signals.advice import Action
-from partnerkpi.signals.family import OVER
+from partnerkpi.signals.family import OVER, RECORDED
 from partnerkpi.signals.kinds import BY_NAME
 from partnerkpi.signals.sentences import odds_text
 from partnerkpi.signals.verdict import Judgement, judgement, own_signals
@@ -44,13 +44,13 @@ def cover(book: Book, quarter: str | Quarter) -> Shown:
     if verdict.standing.short:
         return state(verdict, book, period)
     standings = [standing(kpi, book, period) for kpi in KPIS]
-    notes, chance = left_out(standings), _chance(book, period)
+    notes, sure = left_out(standings), _sure(verdict, book, period)
     actions = [_action(one, number, book) for number, one in enumerate(verdict.actions, start=1)]
     html = render(
         "cover.html",
         verdict=verdict,
         sign=verdict.standing.sign,
-        chance=chance,
+        sure=sure,
         actions=actions,
         behind=[Markup(one["behind"].html) for one in actions if one["behind"]],
         cards=[_card(stands, verdict, book, period) for stands in standings],
@@ -58,7 +58,7 @@ def cover(book: Book, quarter: str | Quarter) -> Shown:
         period=period,
         missing=MISSING,
     )
-    text = [say("Review of {quarter}", quarter=str(period)), *_said(verdict, chance, actions)]
+    text = [say("Review of {quarter}", quarter=str(period)), *_said(verdict, sure, actions)]
     return Shown(html, "\n".join([*text, *(stands.line for stands in standings), *notes]))
 
 
@@ -77,6 +77,14 @@ def who(book: Book, partner: str) -> Markup:
     return Markup(" · ").join(part for part in parts if part)
 
 
+def _sure(verdict: Judgement, book: Book, period: Quarter) -> str:
+    """How sure the verdict is: counted or tested, what could have been seen, and how often chance does this quarter."""
+    told = verdict.signals[(verdict.signals["weight"].isin(["act", "watch"]) & verdict.signals["state"].ne(OVER))]
+    counted = say("What asks for action is counted from the records, not tested.")
+    recorded = counted if len(told) and bool((told["sure"] == RECORDED).all()) else ""
+    return " ".join(text for text in (recorded, verdict.sure, _chance(book, period)) if text)
+
+
 def _chance(book: Book, period: Quarter) -> str:
     """How often chance alone brings so little of the quarter's target; empty where it was reached or there is none."""
     looked = own_signals(book, period)
@@ -89,9 +97,9 @@ def _chance(book: Book, period: Quarter) -> str:
     )
 
 
-def _said(verdict: Judgement, chance: str, actions: Sequence[dict[str, Any]]) -> list[str]:
+def _said(verdict: Judgement, sure: str, actions: Sequence[dict[str, Any]]) -> list[str]:
     """The page as plain text."""
-    lines = [f"{str(verdict.standing).upper()}: {verdict.headline}", *verdict.because, verdict.sure, chance]
+    lines = [f"{str(verdict.standing).upper()}: {verdict.headline}", *verdict.because, sure]
     for one in actions:
         money = f" ({one['stake']} {one['stake_is']})" if one["stake"] else ""
         lines.append(f"{one['number']}. {one['what']}{money}. {one['because']} {one['worked']}")

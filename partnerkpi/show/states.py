@@ -50,7 +50,7 @@ def state(verdict: Judgement, book: Book, period: Quarter) -> Shown:
 
 
 def before(book: Book, period: Quarter) -> pd.DataFrame:
-    """The last four quarters in which the partner won anything, the latest first: `quarter`, `won_deals`, `won_amount`."""
+    """The last four quarters with a win, the latest first: `quarter`, `won_deals`, `won_amount`."""
     lines: list[tuple[str, int, float]] = []
     quarter, first = period, book.others.first_day
     while first is not None and quarter.last_day >= first and len(lines) < TOLD:

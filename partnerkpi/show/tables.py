@@ -60,13 +60,13 @@ def rows(
 ) -> Shown:
     """The first rows of a frame as a table that says how many there are: "20 of 57 rows".
 
-    Columns without any value, those whose name begins with `_`, and a `value` that is the amount are left out. Amounts are written in `currency`
-    when it is given, other columns in their unit, where `units` has one. What a column is called is what the schema
-    says, or `titles`. Missing is a dash. More than 25 rows, and those of an `anchor` one can link to, fold away on a page
-    until one opens them.
+    Columns without any value, those whose name begins with `_`, and a `value` that is the amount, or 1 in every row,
+    are left out. Amounts are written in `currency` when it is given, other columns in their unit, where `units` has
+    one. What a column is called is what the schema says, or `titles`. Missing is a dash. More than 25 rows, and those
+    of an `anchor` one can link to, fold away on a page until one opens them.
     """
     kept = [c for c in frame.columns if not str(c).startswith("_") and (frame[c].notna().any() or frame.empty)]
-    if {"amount", "value"} <= set(kept) and frame["value"].equals(frame["amount"].astype(frame["value"].dtype)):
+    if "value" in kept and _says_nothing(frame):
         kept.remove("value")
     part = frame[kept].head(limit)
     kinds = {c: _kind(frame[c]) for c in kept}
@@ -112,7 +112,8 @@ def about(book: Book, quarter: str | Quarter) -> Shown:
         say("money and days"): say("{currency}; days in {zone}", currency=book.currency, zone=book.time_zone),
         say("rows"): book.reading.line(),
     }
-    return rows(pd.DataFrame({"fact": facts.keys(), "here": facts.values()}), say("What these figures rest on"))
+    body = [[plain_cell(fact), _text(here)] for fact, here in facts.items()]
+    return table_of([(say("fact"), False), (say("here"), False)], body, say("What these figures rest on"), "")
 
 
 def media(book: Book, quarter: str | Quarter, by: str, caption: str) -> Shown:
@@ -262,6 +263,15 @@ def _as_text(head: list[tuple[str, bool]], body: list[list[Cell]], caption: str,
         for line in lines
     ]
     return "\n".join([f"{caption} ({count})" if count else caption, *written])
+
+
+def _says_nothing(frame: pd.DataFrame) -> bool:
+    """True when each `value` is the row's amount, or the one that every row counts for."""
+    value = frame["value"]
+    if not pd.api.types.is_numeric_dtype(value) or pd.api.types.is_bool_dtype(value):
+        return False
+    same = "amount" in frame and bool(value.astype("Float64").equals(frame["amount"].astype("Float64")))
+    return len(frame) > 0 and (same or bool(value.eq(1).all()))
 
 
 def _in_words(value: Any, column: str) -> Any:
