@@ -4,7 +4,7 @@ here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,11 +25,21 @@ LOSS = "#b45309"
 SIZE = (7.2, 3.0)  # inches; the width of a page's column
 
 
-def trend(table: pd.DataFrame, *, title: str, counts: str, better: str, running: bool, ax: Axes | None) -> Axes:
+def trend(
+    table: pd.DataFrame,
+    *,
+    title: str,
+    counts: str,
+    better: str,
+    running: bool,
+    ax: Axes | None,
+    aims: Sequence[float] = (),
+) -> Axes:
     """One figure over quarters: the value, its 95 % interval as a bar, and the count under each quarter.
 
     `table` is what `Kpi.trend` gives. Values of fewer than five rows are hollow and grey; a missing value leaves a gap
-    with its reason in the table beside it. `running` marks the last quarter as not ended yet.
+    with its reason in the table beside it. `running` marks the last quarter as not ended yet; `aims` are the
+    targets of the quarters, drawn as lines across them.
     """
     ax = axes(ax)
     unit = str(table["unit"].iloc[0])
@@ -42,6 +52,9 @@ def trend(table: pd.DataFrame, *, title: str, counts: str, better: str, running:
     ax.plot(x[~few], value[~few], "o", color=LINE, markersize=6, zorder=3, label=say("value"))
     hollow = say("fewer than {few}", few=FEW)
     ax.plot(x[few], value[few], "o", color=MUTED, markerfacecolor="white", markersize=6, zorder=3, label=hollow)
+    if (aimed := np.flatnonzero(np.isfinite(aims))).size:
+        aim = np.asarray(aims)[aimed]
+        ax.hlines(aim, aimed - 0.42, aimed + 0.42, color=INK, linewidth=1.3, linestyles="--", label=say("target"))
     for i in np.flatnonzero(~np.isfinite(value)):
         ax.annotate(
             say("missing"), (x[i], 0.04), xycoords=("data", "axes fraction"), ha="center", fontsize=8, color=MUTED
@@ -51,10 +64,11 @@ def trend(table: pd.DataFrame, *, title: str, counts: str, better: str, running:
         counted[-1] = say("to date, n = {n}", n=int(table["n"].iloc[-1]))
     ax.set_xticks(x, [f"{q}\n{n}" for q, n in zip(table["quarter"], counted, strict=True)], fontsize=8)
     ax.set_xlim(-0.5, len(x) - 0.5)
-    _finish(ax, title, unit, value, high)
-    ax.set_xlabel(
-        say("n = {counts}; {direction}", counts=counts, direction=say(DIRECTION[better])), fontsize=8, color=MUTED
-    )
+    _finish(ax, title, unit, np.append(value, aims), np.append(high, np.full(len(aims), np.nan)))
+    below = say("n = {counts}; {direction}", counts=counts, direction=say(DIRECTION[better]))
+    if aimed.size:
+        below = say("{text}; dashed: the target", text=below)
+    ax.set_xlabel(below, fontsize=8, color=MUTED)
     return ax
 
 
@@ -191,6 +205,41 @@ def funnel(
     ax.legend(fontsize=7, frameon=False, loc="upper right", ncols=2, labelcolor=INK)
     _calm(ax, grid="y")
     ax.figure.subplots_adjust(left=0.1, right=0.985, top=0.91, bottom=0.14)
+    return ax
+
+
+def spark(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """One figure over quarters, word-sized: its last value large, that of four quarters before in a ring.
+
+    `table` is what `Kpi.trend` gives, the quarter in question last.
+    """
+    ax = axes(ax, (2.4, 0.72))
+    x, few = np.arange(len(table)), table["n"].to_numpy() < FEW
+    value, low, high = (table[c].to_numpy(dtype=np.float64) for c in ("value", "low", "high"))
+    known = value[np.isfinite(value)]
+    top = max(
+        float(known.max(initial=0.0)), min(float(high[np.isfinite(high)].max(initial=0.0)), 3 * known.max()), 1e-9
+    )
+    both = np.isfinite(low) & np.isfinite(high)
+    ax.vlines(x[both], low[both], np.minimum(high[both], top), color=BAND, linewidth=5, zorder=1)
+    ax.plot(x, value, color=LINE, linewidth=1.2, zorder=2)
+    for where, face in ((few, "white"), (~few, LINE)):
+        colour = MUTED if face == "white" else LINE
+        ax.plot(x[where], value[where], "o", color=colour, markerfacecolor=face, markersize=3, zorder=3)
+        last = where & (x == len(x) - 1)
+        ax.plot(x[last], value[last], "o", color=colour, markerfacecolor=face, markersize=6, zorder=4)
+    if len(x) > 4:
+        ax.plot(x[-5], value[-5], "o", color=INK, markerfacecolor="none", markersize=6, zorder=4)
+    ax.set_xlim(-0.5, len(x) - 0.5)
+    ax.set_ylim(min(0.0, float(known.min())) - 0.1 * top, 1.12 * top)
+    ends = [0, len(x) - 1]
+    ax.set_xticks(ends, [str(table["quarter"].iloc[i]) for i in ends], fontsize=7, color=MUTED)
+    ax.set_yticks([])
+    for side in ("top", "right", "left"):
+        ax.spines[side].set_visible(False)
+    ax.spines["bottom"].set_color("#e5e7eb")
+    ax.tick_params(length=0, pad=1)
+    ax.figure.subplots_adjust(left=0.06, right=0.94, top=0.99, bottom=0.2)
     return ax
 
 

@@ -365,7 +365,14 @@ def number_text(value: float, digits: int = 0, *, trimmed: bool = False) -> str:
     if isinstance(value, int) and not digits and language() == "en":
         return f"{value:,}"
     pattern = "#,##0" + ("." + ("#" if trimmed else "0") * digits if digits else "")
-    return _without_minus_zero(format_decimal(value, format=pattern, locale=language()))
+    return _true_minus(format_decimal(value, format=pattern, locale=language()))
+
+
+def day_text(day: date) -> str:
+    """A day as a sentence has it: `31 December 2025`."""
+    from babel.dates import format_date
+
+    return format_date(day, "d MMMM y", locale=language())
 
 
 def decimal_point() -> str:
@@ -382,8 +389,9 @@ def _money(value: float, currency: str) -> str:
     digits = "#,##0.00" if small else "#,##0"
     pattern = f"¤{digits}" if language() == "en" else f"{digits} ¤"
     text = format_currency(value, currency, format=pattern, locale=language(), currency_digits=False)
-    return _without_minus_zero(text)
+    return _true_minus(text)
 
 
-def _without_minus_zero(text: str) -> str:
-    return text.replace("-", "") if "-" in text and not any(c in "123456789" for c in text) else text
+def _true_minus(text: str) -> str:
+    """The text with a true minus; a zero has none."""
+    return text.replace("-", "−" if any(c in "123456789" for c in text) else "")

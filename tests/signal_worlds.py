@@ -49,10 +49,10 @@ class Network:
     pace_cv: float = 0.0
     rate_sd: float = 0.0  # of a partner's odds, as a logarithm, from quarter to quarter
     order: int = 1  # deals of one customer, half of them alike in outcome
-    effect: str = ""  # what every fourth partner has: `rate`, `wins`, `sizes`, `days`
+    effect: str = ""  # what some partners have: `rate`, `wins`, `sizes`, `days`
     factor: float = 1.0
     lasting: bool = False  # has always had, not only in the last four quarters
-    one_in: int = 4
+    one_in: int = 12  # of more than a tenth it would be the network's own spread
 
     def planted(self) -> np.ndarray:
         """True for the partners that have the effect."""

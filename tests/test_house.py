@@ -39,7 +39,7 @@ PLAN = """
     signals.signal signals.chance signals.facts signals.past signals.rest signals.kinds signals.family signals.sentences
     signals.advice signals.power signals.verdict signals.network signals
     portfolio
-    show.html show.tables show.changes show.reviews show.cards show.network show.cover show
+    show.html show.tables show.changes show.reviews show.cards show.network show.states show.cover show
     batch.plan batch.page batch.markup batch.pictures batch.disclosure batch.gate batch.files batch.engine
     batch.kernels batch.publish batch.run batch
     partnerkpi options cli __main__

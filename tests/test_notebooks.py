@@ -40,6 +40,9 @@ CELLS = [
 ]
 COVER = [name for name in CELLS if name not in ("breakdown", "what-if")]
 PROSE = {"question", "reading"}
+#: What folds behind the answer on a page, and what closes the page: the cover's figures in full and what they rest on.
+METHOD = {"question", "definition", "reading"}
+COVERS_OWN = {"rows": ["method"], "definition": ["foot"]}
 #: A lesson computes with these alone; the package's own ways to a figure are what it is compared with.
 BY_HAND = {"pandas", "numpy", "scipy", "decimal", "seaborn", "matplotlib"}
 #: Of the package's own work a lesson sees the tables of the book, what the whole network is known to record, and, to
@@ -68,8 +71,9 @@ def test_one_for_the_cover_and_one_per_kpi_in_reading_order() -> None:
     assert [path.stem for path in NOTEBOOKS] == [f"{i:02d}_{name}" for i, name in enumerate(NAMES)]
 
 
-#: What a chapter has besides.
+#: What a notebook has besides.
 MORE = {
+    "00_review": ("why", "looked-back"),
     "02_number_of_deals": ("why",),
     "03_opportunity_pipeline": ("waterfall", "movements", "backtest"),
     "05_close_rate": ("bridge",),
@@ -86,7 +90,8 @@ def test_all_have_one_rhythm(path: Path) -> None:
     assert set(MORE.get(path.stem, ())) <= set(usual)
     assert len({cell["id"] for cell in notebook.cells}) == len(notebook.cells)
     for cell, name in zip(notebook.cells, names, strict=True):
-        wanted = [name] if name in ("parameters", LESSON, "what-if") else []
+        wanted = [name] if name in ("parameters", LESSON, "what-if") else ["method"] if name in METHOD else []
+        wanted = wanted if path in CHAPTERS else COVERS_OWN.get(name, wanted)
         assert cell.metadata.get("tags", []) == wanted, cell["id"]
         assert name == LESSON or cell.cell_type == ("markdown" if name in PROSE else "code")
     assert notebook.metadata.kernelspec.name == "python3"
@@ -180,16 +185,19 @@ def test_no_figure_of_the_book_is_typed_into_prose(path: Path) -> None:
 def test_the_page_folds_the_lesson_and_shows_the_rest(path: Path) -> None:
     notebook = read(path)
     page = str(chapter_html(notebook))
-    head, _, rest = page.partition('<details class="lesson">')
-    lesson, _, after = rest.partition("</details>\n<h3>How to read it</h3>")
-    assert after, "the reading stands outside the lesson"
-    assert '<details class="lesson">' not in after + lesson
+    head, _, lesson = page.partition('<details class="lesson">')
+    assert head.startswith(f"<h2>{notebook.metadata.title}</h2>\n<"), "the answer follows the title"
+    assert "<p>" not in head.replace("</p>", "").partition('class="pk')[0], "no prose before it"
+    assert '<details class="lesson">' not in lesson, "one fold"
+    assert lesson.endswith("</details>")
+    for told in ("<h3>How to read it</h3>", *(["pk-definition"] if path in CHAPTERS else [])):
+        assert (told in lesson, told in head) == (True, False)
     for cell in lesson_of(path):
         heading = re.findall(r"^## (.+)$", cell.source, re.MULTILINE)
         assert all(f"<h3>{text}</h3>" in lesson for text in heading)
     assert lesson.count('<pre class="code">') == len(lesson_of(path, code=True))
     assert "pk.open_book" not in page
-    assert ("What if: " in head) == (path in CHAPTERS)
+    assert ("What if: " in lesson, "What if: " in head) == (path in CHAPTERS, False)
 
 
 @each()

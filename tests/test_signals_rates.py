@@ -50,14 +50,14 @@ def test_every_kind_of_test_is_there_and_its_z_is_not_too_wide() -> None:
 @pytest.mark.parametrize("name", ["close rate × 0.5", "sizes × 0.5", "wins − 60%"])
 def test_a_planted_effect_is_told(name: str) -> None:
     world = next(w for w in EFFECTS if w.name == name)
-    table = power(reviews([replace(world, deals=25.0)], 2, first=90_000)).set_index("kind")
+    table = power(reviews([replace(world, deals=25.0, one_in=4)], 2, first=90_000)).set_index("kind")
     assert table.loc["any", "told"] > 0.5
     assert table.loc["any", "told"] >= table.loc["any", "clear"]
     assert not table.loc["any", "false"] > 0.2
 
 
 def test_an_effect_is_planted_where_it_says() -> None:
-    world = replace(next(w for w in EFFECTS if w.name == "wins − 60%"), deals=100.0)
+    world = replace(next(w for w in EFFECTS if w.name == "wins − 60%"), deals=100.0, one_in=4)
     book = network(world, 1)
     year = book.deals["closed_on"].dt.year
     won = book.deals[(book.deals["status"] == "won").to_numpy()].groupby([year, "partner_id"], observed=True).size()

@@ -58,9 +58,9 @@ READ_ATTRIBUTES = words("alt title aria-label")
 #: What a style may call and command. Everything that fetches is a function or an at-rule, and none of those is here.
 STYLE_FUNCTIONS = words("""
     var calc clamp min max minmax repeat inset rgb rgba hsl hsla not is where has nth-child nth-of-type lang rotate
-    scale translate matrix
+    scale translate matrix counter
 """)
-STYLE_RULES = words("media page supports")
+STYLE_RULES = words("media page supports bottom-left bottom-right")
 _STYLE = re.compile(r"(?P<sign>[\\<]|//|http|image-set)|(?P<call>[\w-]+)\(|@(?P<rule>[\w-]*)", re.IGNORECASE)
 _OWN_URL = re.compile(r"url\(#[\w.-]+\)")
 

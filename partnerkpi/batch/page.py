@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,14 +25,18 @@ import mistune
 from markupsafe import Markup, escape
 
 from partnerkpi.batch.plan import Chapter
-from partnerkpi.show.html import clean, environment, style
+from partnerkpi.show.html import clean, environment, outside, style
 from partnerkpi.wording import MISSING, say
 
 FOLDER = Path(__file__).resolve().parent / "templates"
 #: No script, nothing from elsewhere: the second line of defence, should anything have passed the first.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'"
+EMPTY = Markup()
+#: The tags of cells that fold, beside the lesson's.
+FOLDED = {"method", "what-if"}
 Cell = Mapping[str, Any]
 
+_OPENING = re.compile(r"<h[1-6]>.*?</h[1-6]>", re.DOTALL)
 _HEADING = re.compile(r"(</?h)([1-6])(?=[\s>])")
 _NAMED = re.compile(r'<a data-partner="([^"]*)">(.*?)</a>', re.DOTALL)
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -50,13 +55,17 @@ class Foot:
 
 @dataclass(frozen=True)
 class Heading:
-    """What stands at the top: whose review (`name`, `partner`), of what (`quarter`, `days`), to date or complete."""
+    """What stands at the top: whose review (`name`, `partner`), of what (`quarter`, `days`), to date or complete.
+
+    `who` says what the book records of the partner, as HTML.
+    """
 
     name: str
     partner: str
     quarter: str
     days: str
     to_date: str = ""
+    who: Markup = EMPTY
 
 
 @dataclass(frozen=True)
@@ -105,23 +114,32 @@ class Failure:
     earlier: str = ""
 
 
-def bound_chapters(chapters: Sequence[Chapter], notebooks: Sequence[Mapping[str, Any]]) -> tuple[Bound, list[Bound]]:
-    """The cover and the other chapters, in order."""
-    bound = [
-        Bound(
-            chapter.name.replace("_", "-"),
-            title_of(notebook) or chapter.name.replace("_", " "),
-            chapter_html(notebook, first="pk-cover" if chapter.is_cover else ""),
-        )
-        for chapter, notebook in zip(chapters, notebooks, strict=True)
-    ]
-    cover = next((b for b, chapter in zip(bound, chapters, strict=True) if chapter.is_cover), None)
-    return cover or Bound("review", "", Markup()), [b for b in bound if b is not cover]
+def bound_chapters(
+    chapters: Sequence[Chapter], notebooks: Sequence[Mapping[str, Any]], *, short: bool = False
+) -> tuple[Bound, list[Bound], Markup]:
+    """The cover, the other chapters in order, and what closes the page.
+
+    Of the cover what is shown comes first, and what its figures rest on and mean closes the page. Of a `short` page
+    the cover has its first card alone.
+    """
+    cover, closing, bound = Bound("review", "", Markup()), Markup(), []
+    for chapter, notebook in zip(chapters, notebooks, strict=True):
+        parts, anchor = parted(notebook), chapter.name.replace("_", "-")
+        title = title_of(notebook) or chapter.name.replace("_", " ")
+        if chapter.is_cover:
+            cover = Bound(anchor, title, _markup(parts.shown[:1] if short else parts.shown))
+            closing = _markup(parts.foot if short else [*parts.foot, *_folded(parts.fold)])
+        else:
+            bound.append(Bound(anchor, title, chapter_html(notebook)))
+    return cover, bound, closing
 
 
-def partner_page(heading: Heading, cover: Bound, chapters: Sequence[Bound], foot: Foot) -> bytes:
-    """A partner's page."""
-    return _rendered("page.html", heading=heading, cover=cover, chapters=chapters, foot=foot)
+def partner_page(
+    heading: Heading, cover: Bound, chapters: Sequence[Bound], foot: Foot, closing: Markup = EMPTY, index: str = ""
+) -> bytes:
+    """A partner's page; `index` is the file of the network's, where there will be one."""
+    told = {"heading": heading, "cover": cover, "chapters": chapters, "foot": foot}
+    return _rendered("page.html", closing=closing, index=index, running=running(heading), **told)
 
 
 def network_page(
@@ -133,6 +151,7 @@ def network_page(
     cover: Bound,
     chapters: Sequence[Bound],
     foot: Foot,
+    closing: Markup = EMPTY,
 ) -> bytes:
     """The page of the network: its cover, every partner with every KPI, what was not published, its own chapters."""
     missing = [cell.note for line in lines for cell in line.cells if cell.text == MISSING]
@@ -147,7 +166,17 @@ def network_page(
         cover=replace(cover, html=linked(cover.html, lines)),
         chapters=chapters,
         foot=foot,
+        closing=closing,
+        running=running(heading),
     )
+
+
+def running(heading: Heading) -> Markup:
+    """Whose page it is, for the margin of each printed one: of a name only what no style sheet could misread."""
+    text = f"{heading.partner} {heading.name}, {heading.quarter}".strip()
+    kept = "".join(c if c in " -.,&'" or unicodedata.category(c)[0] in "LMN" else " " for c in text)
+    risky = any(word in kept.casefold() for word in ("http", "image-set"))
+    return Markup("" if risky else " ".join(kept.split()))
 
 
 def linked(html: Markup, lines: Sequence[Line]) -> Markup:
@@ -156,11 +185,14 @@ def linked(html: Markup, lines: Sequence[Line]) -> Markup:
     A notebook cannot know which pages there will be, so it marks names: `<a data-partner="P-003">…</a>`.
     """
     count = Counter(clean(line.partner) for line in lines)
-    files = {clean(x.partner): x.file for x in lines if x.partner and x.file and count[clean(x.partner)] == 1}
+    alone = {clean(x.partner): x for x in lines if x.partner and count[clean(x.partner)] == 1}
 
     def link(match: re.Match[str]) -> str:
-        file = files.get(unescape(match[1]))
-        return f'<a href="{escape(file)}">{match[2]}</a>' if file else match[2]
+        line = alone.get(unescape(match[1]))
+        if line is None:
+            return match[2]
+        name = str(outside(line.name)) if match[2] == match[1] else match[2]  # who is named by its id gets its name
+        return f'<a href="{escape(line.file)}">{name}</a>' if line.file else name
 
     return Markup(_NAMED.sub(link, str(html)))
 
@@ -176,28 +208,46 @@ def _css() -> Markup:
     return Markup(shown + "\n" + (FOLDER / "page.css").read_text(encoding="utf-8").strip())
 
 
-def chapter_html(notebook: Mapping[str, Any], demote: int = 1, first: str = "") -> Markup:
-    """The cells of an executed notebook as HTML.
+@dataclass(frozen=True)
+class Parts:
+    """A chapter as HTML: its `title`, what is `shown`, what folds behind it, and what closes a page (`foot`)."""
 
-    What is shown with the class `first` moves to the top: who has a minute reads no further. Headings
-    go `demote` levels down. Cells tagged `lesson`, and the prose right behind them, fold under "How this
-    number is derived", with their code.
+    title: list[str]
+    shown: list[str]
+    fold: list[str]
+    foot: list[str]
+
+
+def parted(notebook: Mapping[str, Any], demote: int = 1) -> Parts:
+    """The cells of an executed notebook by where they stand in a page; headings go `demote` levels down.
+
+    Cells tagged `method` (what a figure means, how to read it), `what-if` and `lesson` fold together, a lesson with its
+    code and the prose right behind it; cells tagged `foot` close the page. The heading of folded prose that opens the
+    notebook stays outside: it is the chapter's title.
     """
-    parts: list[str] = []
-    lesson: list[str] = []
-    for cell in notebook["cells"]:
+    parts = Parts([], [], [], [])
+    in_lesson = False
+    for number, cell in enumerate(notebook["cells"]):
         tags = cell.get("metadata", {}).get("tags", ())
-        in_lesson = "lesson" in tags or (bool(lesson) and cell["cell_type"] == "markdown")
-        if lesson and not in_lesson:
-            parts.append(_folded(lesson))
-            lesson = []
-        (lesson if in_lesson else parts).extend(_cell(cell, demote, with_code=in_lesson))
-    if lesson:
-        parts.append(_folded(lesson))
-    if first:
-        card = [part for part in parts if f'class="pk {first}"' in part]
-        parts = [*card, *(part for part in parts if part not in card)]
-    return Markup("\n".join(part for part in parts if part))
+        in_lesson = "lesson" in tags or (in_lesson and cell["cell_type"] == "markdown" and not tags)
+        made = _cell(cell, demote, with_code=in_lesson)
+        if "method" in tags and not number and made and (heading := _OPENING.match(made[0])):
+            parts.title.append(heading[0])
+            made = [made[0].removeprefix(heading[0]).strip()]
+        folds = in_lesson or bool(FOLDED & set(tags))
+        place = parts.fold if folds else parts.foot if "foot" in tags else parts.shown
+        place.extend(part for part in made if part)
+    return parts
+
+
+def chapter_html(notebook: Mapping[str, Any], demote: int = 1) -> Markup:
+    """A chapter: its title, what it shows, and behind one fold what it means and how it is derived."""
+    parts = parted(notebook, demote)
+    return _markup([*parts.title, *parts.shown, *parts.foot, *_folded(parts.fold)])
+
+
+def _markup(parts: Sequence[str]) -> Markup:
+    return Markup("\n".join(parts))
 
 
 def title_of(notebook: Mapping[str, Any]) -> str:
@@ -258,10 +308,10 @@ def _printed(text: Any) -> str:
     return f"<pre>{escape(plain)}</pre>" if plain else ""
 
 
-def _folded(parts: Sequence[str]) -> str:
-    inner = "\n".join(part for part in parts if part)
-    summary = escape(say("How this number is derived"))
-    return f'<details class="lesson"><summary>{summary}</summary>\n{inner}\n</details>'
+def _folded(parts: Sequence[str]) -> list[str]:
+    inner = "\n".join(parts)
+    summary = escape(say("What it means, and how it is derived"))
+    return [f'<details class="lesson"><summary>{summary}</summary>\n{inner}\n</details>'] if parts else []
 
 
 def _source(cell: Cell) -> str:

@@ -38,7 +38,8 @@ from partnerkpi.opening import open_book
 from partnerkpi.others import given_to
 from partnerkpi.periods import Quarter
 from partnerkpi.shipped import shipped
-from partnerkpi.signals.verdict import everything
+from partnerkpi.signals.network import standings
+from partnerkpi.signals.verdict import Standing, everything
 from partnerkpi.slices import write_slice
 
 #: The partner of the run that is about the whole network.
@@ -119,6 +120,20 @@ class Plan:
         if chapter.is_cover:
             return {kpi.name: self._values[group, quarter.label, kpi.name][HEADLINE] for kpi in KPIS}
         return self._values[group, quarter.label, chapter.name]
+
+    def standings(self, quarter: Quarter) -> Mapping[str, Standing]:
+        """How each partner stands."""
+        stands: dict[str, Standing] = self.book.once(("standings", quarter), lambda: standings(self.book, quarter))
+        return stands
+
+    def is_short(self, partner: str, quarter: Quarter) -> bool:
+        """True for a partner with a page of one card: it has left, has just joined, or has no deals."""
+        return partner != NETWORK and self.standings(quarter)[partner].short
+
+    def chapters_of(self, partner: str, quarter: Quarter) -> tuple[Chapter, ...]:
+        """The chapters of a partner's page: of a short one the cover alone."""
+        covers = tuple(chapter for chapter in self.chapters if chapter.is_cover)
+        return covers if covers and self.is_short(partner, quarter) else self.chapters
 
     def claim(self, chapter: Chapter, partner: str, quarter: Quarter) -> Claim:
         """What a chapter must say of itself at its end."""

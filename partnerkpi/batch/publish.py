@@ -28,10 +28,10 @@ from partnerkpi.figures import HEADLINE
 from partnerkpi.groups import ALL, UNASSIGNED
 from partnerkpi.kpis import KPIS
 from partnerkpi.periods import Quarter
+from partnerkpi.show.cover import who
 from partnerkpi.show.html import FOLDER as SHOWN
 from partnerkpi.show.html import clean
-from partnerkpi.signals.network import standings
-from partnerkpi.wording import FEW, MISSING, amount_text, say
+from partnerkpi.wording import FEW, MISSING, amount_text, day_text, say
 
 #: What a page says it was made with.
 VERSIONS = ("partnerkpi", "numpy", "pandas", "scipy", "statsmodels", "matplotlib", "papermill")
@@ -98,8 +98,12 @@ class QuarterFolder:
         if partner == NETWORK:
             self._network = notebooks, job, outcome.seconds
         else:
-            cover, chapters = page.bound_chapters(self.plan.chapters, notebooks)
-            content = page.partner_page(self._heading(partner), cover, chapters, self._foot(partner))
+            short = self.plan.is_short(partner, self.quarter)
+            cover, chapters, closing = page.bound_chapters(job.chapters, notebooks, short=short)
+            cover = replace(cover, html=page.linked(cover.html, self._neighbours(partner)))
+            content = page.partner_page(
+                self._heading(partner), cover, chapters, self._foot(partner), closing, self.plan.files[NETWORK]
+            )
             self._publish(partner, content, notebooks, job, outcome.seconds)
 
     def finish(self) -> None:
@@ -107,7 +111,7 @@ class QuarterFolder:
         if self._network is None:
             return
         notebooks, job, seconds = self._network
-        cover, chapters = page.bound_chapters(self.plan.chapters, notebooks)
+        cover, chapters, closing = page.bound_chapters(job.chapters, notebooks)
         content = page.network_page(
             self._heading(NETWORK),
             kpis=[say(kpi.title) for kpi in KPIS],
@@ -116,6 +120,7 @@ class QuarterFolder:
             cover=cover,
             chapters=chapters,
             foot=self._foot(NETWORK),
+            closing=closing,
         )
         self._publish(NETWORK, content, notebooks, job, seconds)
 
@@ -176,7 +181,7 @@ class QuarterFolder:
             content,
             foreign=None if is_network else self._foreign(partner),
             allowed=() if is_network else self._counterparties(partner),
-            links={line.file for line in self._lines()} if is_network else (),
+            links={line.file for line in self._lines()} if is_network else self._links(partner),
             private=str(self.private),
         )
         if findings:
@@ -184,9 +189,11 @@ class QuarterFolder:
             self._fail(partner, state, "; ".join(map(str, findings[:REASONS])), seconds)
             return
         path = self.folder / self.plan.files[partner]
-        for chapter, notebook in zip(self.plan.chapters, notebooks, strict=True):
-            stored = self.folder / "notebooks" / self.plan.folders[partner] / chapter.path.name
-            files.put_notebook(stored, notebook, job.parameters["book"])
+        stored = self.folder / "notebooks" / self.plan.folders[partner]
+        for chapter, notebook in zip(job.chapters, notebooks, strict=True):
+            files.put_notebook(stored / chapter.path.name, notebook, job.parameters["book"])
+        for chapter in set(self.plan.chapters) - set(job.chapters):  # of an earlier, longer page
+            (stored / chapter.path.name).unlink(missing_ok=True)
         sha256 = files.put(path, content)
         old = self.earlier.get(partner, {}).get("file", path.name)
         if old.casefold() != path.name.casefold() and self._stands(partner):
@@ -226,7 +233,12 @@ class QuarterFolder:
         to_date = "" if q.complete else say("to date, {done} of {days} days", done=q.days_so_far, days=q.days)
         days = say("{first} to {last}", first=q.start, last=q.last_day)
         return page.Heading(
-            name=clean(self._name(partner)), partner=partner, quarter=q.label, days=days, to_date=to_date
+            name=clean(self._name(partner)),
+            partner=partner,
+            quarter=q.label,
+            days=say("as of {day}", day=day_text(self.plan.book.as_of)) if partner else days,
+            to_date=to_date,
+            who=who(self.plan.book, partner),
         )
 
     def _foot(self, partner: str) -> page.Foot:
@@ -251,7 +263,7 @@ class QuarterFolder:
                 cells[r["group"], kpi.name] = replace(score, note=f"{say(figure.title)}: {score.note}")
         nothing = page.Score(MISSING, say("no rows"), few=True)
         lines = []
-        stands = standings(self.plan.book, self.quarter)
+        stands = self.plan.standings(self.quarter)
         for partner, name in sorted(self.plan.names.items()):
             scores_of = tuple(cells.get((partner, kpi.name), nothing) for kpi in KPIS)
             lines.append(
@@ -310,6 +322,17 @@ class QuarterFolder:
         names = {w for p, name in self.plan.names.items() if p != partner for w in (p, name)}
         self.unsearched[partner] = len(names - {word.text for word in foreign.words()})
         return foreign
+
+    def _neighbours(self, partner: str) -> list[page.Line]:
+        """The partners that had deals of this one before or after it, with the pages this run makes of them."""
+        others = disclosure.counterparties(self.plan.book, partner)
+        return [
+            page.Line(other, self._name(other), self.plan.files[other] if other in self.plan.partners else "", ())
+            for other in others
+        ]
+
+    def _links(self, partner: str) -> set[str]:
+        return {self.plan.files[NETWORK], *(line.file for line in self._neighbours(partner) if line.file)}
 
     def _counterparties(self, partner: str) -> list[str]:
         others = disclosure.counterparties(self.plan.book, partner)

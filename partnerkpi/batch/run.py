@@ -188,7 +188,7 @@ def _jobs(plan: Plan, private: Path, *, timeout: float, fresh_kernels: bool) -> 
             job = Job(
                 number=len(jobs),
                 folder=private / f"job{len(jobs)}",
-                chapters=plan.chapters,
+                chapters=plan.chapters_of(partner, quarter),
                 parameters=parameters,
                 timeout=timeout,
                 fresh_kernels=fresh_kernels,

@@ -226,6 +226,29 @@ def lost_to_rivals(book: Book, quarter: Quarter) -> pd.DataFrame:
     return lost.assign(value=lost["amount"])
 
 
+def deals_to_act_on(book: Book, quarter: str | Quarter) -> pd.DataFrame:
+    """The deals open at the quarter's end as one acts on them: the longest overdue first, then by expected close.
+
+    Columns, as far as the book records them: `deal_id`, `customer`, `product`, `stage`, `expected_close_on`,
+    `days_overdue` (missing where it is not), `competitor`, `age` in days, `amount`. A rival and a product are those
+    that the deals table names.
+    """
+    period = book.quarter(quarter)
+    deals = opportunity_pipeline.rows(book, period)
+    if not len(deals):
+        return deals.reindex(columns=["deal_id", "amount"])
+    named = book.deals.assign(deal_id=book.deals["deal_id"].astype("str")).set_index("deal_id")
+    ids = deals["deal_id"].astype("str")
+    given = {name: named[name].reindex(ids).to_numpy() for name in ("product", "competitor") if name in named}
+    late = (period.last_day - deals["expected_close_on"]).dt.days
+    table = deals.assign(**given, days_overdue=late.where(late > 0).astype("Int64"))
+    table = table.assign(age=(period.last_day - table["created_on"]).dt.days)
+    order = ["days_overdue", "expected_close_on", "deal_id"]
+    table = table.sort_values(order, ascending=[False, True, True], na_position="last")
+    columns = ("customer", "product", "stage", "expected_close_on", "days_overdue", "competitor", "age", "amount")
+    return table[["deal_id", *(c for c in columns if c in table)]].reset_index(drop=True)
+
+
 def backtest(book: Book, quarter: Quarter) -> pd.DataFrame:
     """What was expected at each past quarter end whose two quarters are over, and what came: oldest first, up to eight.
 

@@ -10,7 +10,7 @@ from typing import Any
 from partnerkpi import compare, figures, plot
 from partnerkpi.book import Book
 from partnerkpi.compare import CLEAR, Change, Peers, Verdict
-from partnerkpi.deals import giant
+from partnerkpi.deals import giant, target_rows
 from partnerkpi.estimate import Estimate
 from partnerkpi.figures import WHEN, figure
 from partnerkpi.kpi import Kpi
@@ -18,9 +18,12 @@ from partnerkpi.kpis.number_of_deals import number_of_deals, won_amount
 from partnerkpi.kpis.quality_score import quality_score
 from partnerkpi.periods import Quarter
 from partnerkpi.show.html import Shown, picture, render
-from partnerkpi.show.tables import Cell, estimate_cells, estimate_head, plain_cell, table_of
+from partnerkpi.show.tables import estimates_table, plain_cell
+from partnerkpi.signals.family import OVER
+from partnerkpi.signals.sentences import sentence, sureness
+from partnerkpi.signals.verdict import own_signals
 from partnerkpi.statistics import IN_FULL
-from partnerkpi.wording import DIRECTION, FEW, MISSING, amount_text, listed, say, span_text, unit_text
+from partnerkpi.wording import DIRECTION, FEW, MISSING, amount_text, figure_text, listed, say, span_text, unit_text
 
 
 @dataclass(frozen=True)
@@ -39,9 +42,10 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Strip:
-    """A word-sized drawing of an estimate: its interval, its value, the one before and the peers' middle half.
+    """A word-sized drawing of an estimate: its interval, its value, the one before, the peers' middle half and median.
 
-    Places from 0 to 100, None where there is nothing to draw; `words` say what is drawn. Pure boxes placed in per cent
+    Places from 0 to 100, None where there is nothing to draw; `words` say what is drawn, `least` and `most` what the
+    two ends are, `few` that fewer than five rows are behind it. Pure boxes placed in per cent
     of the width, so it needs no picture, prints sharp, and follows dark and light.
     """
 
@@ -52,6 +56,10 @@ class Strip:
     before: float | None
     lower: float | None
     upper: float | None
+    median: float | None = None
+    least: str = ""
+    most: str = ""
+    few: bool = False
 
     @staticmethod
     def of(now: Estimate, before: Estimate, peers: Peers) -> Strip | None:
@@ -70,7 +78,7 @@ class Strip:
         if now.interval_text:
             words.append(say("interval {span}", span=now.interval_text))
         if before.value is not None:
-            words.append(say("quarter before {value}", value=amount_text(before.value, before.unit)))
+            words.append(say("a year before {value}", value=amount_text(before.value, before.unit)))
         if peers.lower is not None and peers.upper is not None:
             half = span_text(peers.lower, peers.upper, now.unit)
             words.append(say("peers' middle half {span}", span=half))
@@ -82,6 +90,10 @@ class Strip:
             before=place(before.value),
             lower=place(peers.lower),
             upper=place(peers.upper),
+            median=place(peers.median),
+            least=figure_text(least, now.unit),
+            most=figure_text(most, now.unit),
+            few=now.few,
         )
 
 
@@ -97,7 +109,7 @@ class Standing:
     figure: Kpi
     instead: str
     now: Estimate
-    before: Change
+    year_before: Change
     change: Change
     peers: Peers
     comparisons: tuple[Comparison, ...] = ()
@@ -109,8 +121,8 @@ class Standing:
 
     @property
     def strip(self) -> Strip | None:
-        """The figure drawn beside the quarter before and the peers; None when there is nothing to draw."""
-        return Strip.of(self.now, self.before.before, self.peers)
+        """The figure drawn beside the year before and the peers; None when there is nothing to draw."""
+        return Strip.of(self.now, self.year_before.before, self.peers)
 
     @property
     def beyond_peers(self) -> bool:
@@ -122,7 +134,7 @@ class Standing:
 
 
 def definition(kpi: Kpi, book: Book, quarter: str | Quarter = "") -> Shown:
-    """The card that says what a KPI means: question, formula, unit, direction, when and what it counts.
+    """The card that says what a KPI means: formula, unit, direction, when and what it counts.
 
     `quarter` adds its first and last day; empty is the last complete one.
     """
@@ -140,7 +152,7 @@ def definition(kpi: Kpi, book: Book, quarter: str | Quarter = "") -> Shown:
         say("n counts"): str(kpi.counts),
     }
     lead, *rest = map(say, paragraphs(kpi))
-    html = render("definition.html", question=say(kpi.question), facts=facts, lead=lead, rest=rest)
+    html = render("definition.html", facts=facts, lead=lead, rest=rest)
     lines = [f"{say(kpi.title)}: {say(kpi.question)}", *(f"  {name}: {text}" for name, text in facts.items())]
     return Shown(html, "\n".join(lines))
 
@@ -152,9 +164,9 @@ def paragraphs(kpi: Kpi) -> list[str]:
 
 
 def headline(kpi: Kpi, book: Book, quarter: str | Quarter) -> Shown:
-    """The KPI's figure with its interval and count, what became of it, and where the peers stand."""
+    """What was found; the KPI's figure with its interval and count, what became of it, and where the peers stand."""
     period = book.quarter(quarter)
-    stands = standing(kpi, book, period)
+    stands, found = standing(kpi, book, period), finding(kpi, book, period)
     html = render(
         "headline.html",
         title=say(kpi.title),
@@ -163,32 +175,58 @@ def headline(kpi: Kpi, book: Book, quarter: str | Quarter) -> Shown:
         stands=stands,
         few=FEW,
         period=period,
+        formula=say(stands.figure.formula),
+        finding=found,
     )
-    return Shown(html, "\n".join([stands.line, *(f"  {c.label}: {_line(c)}" for c in stands.comparisons)]))
+    first = [f"{found.text} ({found.sure})"] if found else []
+    return Shown(html, "\n".join([*first, stands.line, *(f"  {c.label}: {_line(c)}" for c in stands.comparisons)]))
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a signal says of a figure, how sure it is, and what it asks for (`act`, `watch`, `good`, `fact`)."""
+
+    text: str
+    sure: str
+    weight: str
+
+
+def finding(kpi: Kpi, book: Book, period: Quarter) -> Finding | None:
+    """The strongest signal of this partner that is about the figure; None where there is none."""
+    if not book.partner:
+        return None
+    own = own_signals(book, period)
+    told = own[((own["figure"] == kpi.name) & own["weight"].ne("") & own["state"].ne(OVER)).to_numpy()]
+    if not len(told):
+        return None
+    line = next(told.itertuples(index=False))
+    return Finding(sentence(line, book.currency), sureness(line), str(line.weight))
 
 
 def companions(kpi: Kpi, book: Book, quarter: str | Quarter) -> Shown:
     """The figures that stand beside the KPI, as a table."""
     period = book.quarter(quarter)
-    body: list[list[Cell]] = [
-        [plain_cell(say(one.title)), *estimate_cells(figure(one, book, period))] for one in kpi.companions
-    ]
-    return table_of(estimate_head(say("figure")), body, say("Beside it: {title}", title=say(kpi.title)), "")
+    lines = [(plain_cell(say(one.title)), figure(one, book, period)) for one in kpi.companions]
+    return estimates_table(say("figure"), lines, say("Beside it: {title}", title=say(kpi.title)))
 
 
 def trend(kpi: Kpi, book: Book, quarters: Sequence[str | Quarter]) -> Shown:
     """The figure over these quarters as a picture with its description."""
     periods = [book.quarter(quarter) for quarter in quarters]
     table = figures.trend(kpi, book, periods)
+    aims = [float(target_rows(book, q)["of"].sum(min_count=1)) for q in periods] if kpi is won_amount else ()
     ax = plot.trend(
         table,
+        aims=aims,
         title=say(kpi.title),
         counts=str(kpi.counts),
         better=kpi.better,
         running=not periods[-1].complete,
         ax=None,
     )
-    return picture(ax, alt=kpi.described(table))
+    points = [f"{q} {amount_text(a, book.currency)}" for q, a in zip(periods, aims, strict=False) if a == a]
+    targets = f" {say('Targets, dashed: {points}.', points='; '.join(points))}" if points else ""
+    return picture(ax, alt=kpi.described(table) + targets)
 
 
 def standing(kpi: Kpi, book: Book, period: Quarter) -> Standing:
@@ -210,7 +248,7 @@ def standing(kpi: Kpi, book: Book, period: Quarter) -> Standing:
         lines.append(_against_target(compare.target(book, period)))
     if kpi is quality_score and now.value is not None:
         lines.append(_pair(book, period))
-    return Standing(kpi, leads, instead, now, before, change, peers, tuple(lines))
+    return Standing(kpi, leads, instead, now, year_before, change, peers, tuple(lines))
 
 
 def _past(before: Change, year_before: Change, change: Change) -> list[Comparison]:
@@ -289,12 +327,12 @@ def figure_line(stands: Standing, book: Book, period: Quarter) -> dict[str, Any]
         "now": stands.now,
         "value": amount_text(stands.now.value, stands.now.unit),
         "beside": stands.instead or say(DIRECTION[stands.kpi.better]),
-        "more": _more(stands.kpi, book, period),
+        "more": below(stands.kpi, book, period),
         "peers": among(stands.peers),
     }
 
 
-def _more(kpi: Kpi, book: Book, period: Quarter) -> list[str]:
+def below(kpi: Kpi, book: Book, period: Quarter) -> list[str]:
     """What stands below a KPI's value on the cover: `Median deal size €1,930 (€1,320 to €2,610)`."""
     lines = []
     carried = ("always", "giant") if len(giant(book, period)) else ("always",)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +13,7 @@ import pandas as pd
 from markupsafe import Markup, escape
 
 from partnerkpi.book import Book
-from partnerkpi.book.schema import column_called, title_of
+from partnerkpi.book.schema import column_called, shared_labels, title_of
 from partnerkpi.errors import UsageError
 from partnerkpi.estimate import Estimate
 from partnerkpi.figures import MEDIA_FIGURES, figure, media_table, scorecard
@@ -28,6 +30,8 @@ EDITIONS = ("internal",)
 SHORT = 18
 #: More rows than this fold away on a page.
 MANY = 25
+#: A word as databases spell it.
+CODE = re.compile("[a-z]+(_[a-z]+)+")
 
 
 @dataclass(frozen=True)
@@ -52,24 +56,28 @@ def rows(
     currency: str = "",
     units: Mapping[str, str] | None = None,
     titles: Mapping[str, str] | None = None,
+    anchor: str = "",
 ) -> Shown:
     """The first rows of a frame as a table that says how many there are: "20 of 57 rows".
 
-    Columns without any value and those whose name begins with `_` are left out. Amounts are written in `currency`
-    when it is given, other columns in their unit, where `units` has one. What a column is called is what the schema
-    says, or `titles`. Missing is a dash. More than 25 rows fold away on a page until one opens them.
+    Columns without any value, those whose name begins with `_`, and a `value` that is the amount, or 1 in every row,
+    are left out. Amounts are written in `currency` when it is given, other columns in their unit, where `units` has
+    one. What a column is called is what the schema says, or `titles`. Missing is a dash. More than 25 rows, and those
+    of an `anchor` one can link to, fold away on a page until one opens them.
     """
     kept = [c for c in frame.columns if not str(c).startswith("_") and (frame[c].notna().any() or frame.empty)]
+    if "value" in kept and _says_nothing(frame):
+        kept.remove("value")
     part = frame[kept].head(limit)
     kinds = {c: _kind(frame[c]) for c in kept}
     known = {str(c): _unit(str(c), currency) for c in kept} | dict(units or {})
     body = [
-        [_cell(value, kinds[c], known[str(c)]) for c, value in zip(kept, row, strict=True)]
+        [_cell(_in_words(value, str(c)), kinds[c], known[str(c)]) for c, value in zip(kept, row, strict=True)]
         for row in part.itertuples(index=False, name=None)
     ]
     count = _counted(len(frame)) if len(part) == len(frame) else say("{part} of {n} rows", part=len(part), n=len(frame))
     head = [((titles or {}).get(str(c)) or say(title_of(str(c))), kinds[c] in ("number", "count")) for c in kept]
-    return table_of(head, body, caption, count)
+    return table_of(head, body, caption, count, anchor=anchor)
 
 
 def breakdown(frame: pd.DataFrame, title: str) -> Shown:
@@ -79,14 +87,14 @@ def breakdown(frame: pd.DataFrame, title: str) -> Shown:
     group is left out where nothing does.
     """
     first = str(frame.columns[0])
-    body = []
+    lines = []
     for record in frame.to_dict("records"):
         group = record[first]
         if group is UNASSIGNED and not record["n"]:
             continue
         label = plain_cell(str(group)) if isinstance(group, Key) else _text(group_text(str(group)))
-        body.append([label, *estimate_cells(_estimate(record))])
-    return table_of(estimate_head(say(title_of(first))), body, title, "")
+        lines.append((label, _estimate(record)))
+    return estimates_table(say(title_of(first)), lines, title)
 
 
 def about(book: Book, quarter: str | Quarter) -> Shown:
@@ -104,7 +112,8 @@ def about(book: Book, quarter: str | Quarter) -> Shown:
         say("money and days"): say("{currency}; days in {zone}", currency=book.currency, zone=book.time_zone),
         say("rows"): book.reading.line(),
     }
-    return rows(pd.DataFrame({"fact": facts.keys(), "here": facts.values()}), say("What these figures rest on"))
+    body = [[plain_cell(fact), _text(here)] for fact, here in facts.items()]
+    return table_of([(say("fact"), False), (say("here"), False)], body, say("What these figures rest on"), "")
 
 
 def media(book: Book, quarter: str | Quarter, by: str, caption: str) -> Shown:
@@ -160,13 +169,13 @@ def backtest(book: Book, quarter: str | Quarter) -> Shown:
 def scores(book: Book, quarter: str | Quarter) -> Shown:
     """Every figure of the book in one table, KPI by KPI, its companions below each."""
     every = {one.name: one for kpi in KPIS for one in (kpi, *kpi.companions)}
-    body = []
+    lines = []
     for record in scorecard(book, quarter, by="none").to_dict("records"):
         one: Kpi = every[record["kpi"] if record["figure"] not in every else record["figure"]]
         title = say(one.title)
         label = Cell(title, Markup("<strong>{}</strong>").format(title) if one in KPIS else escape(title))
-        body.append([label, *estimate_cells(_estimate(record))])
-    return table_of(estimate_head(say("figure")), body, say("All figures"), "")
+        lines.append((label, _estimate(record)))
+    return estimates_table(say("figure"), lines, say("All figures"))
 
 
 def what_if(kpi: Kpi, books: Mapping[str, Book], quarter: str | Quarter) -> Shown:
@@ -174,10 +183,8 @@ def what_if(kpi: Kpi, books: Mapping[str, Book], quarter: str | Quarter) -> Show
 
     `books` are parts of one book, made by `where` and `without`.
     """
-    body = []
-    for name, book in books.items():
-        body.append([_text(name), *estimate_cells(figure(kpi, book, book.quarter(quarter)))])
-    return table_of(estimate_head(say("which rows")), body, say("What if: {title}", title=say(kpi.title)), "")
+    lines = [(_text(name), figure(kpi, book, book.quarter(quarter))) for name, book in books.items()]
+    return estimates_table(say("which rows"), lines, say("What if: {title}", title=say(kpi.title)))
 
 
 def prepare(edition: str, language: str) -> None:
@@ -192,30 +199,57 @@ def prepare(edition: str, language: str) -> None:
     speak(language)
 
 
-def estimate_head(first: str) -> list[tuple[str, bool]]:
-    """The headers of a table of estimates, True where the cells below are aligned to the right."""
-    return [(first, False), (say("value"), True), (say("95 % interval"), True), (say("n"), True), (say("note"), False)]
+def estimates_table(first: str, lines: Sequence[tuple[Cell, Estimate]], caption: str) -> Shown:
+    """Estimates below each other: value, 95 % interval, count. What several of them must know is said once, below."""
+    notes = [_note(estimate) for _, estimate in lines]
+    shared = [note for note, count in Counter(notes).items() if note and count > 1]
+    own = any(note and note not in shared for note in notes)
+    head = [(first, False), (say("value"), True), (say("95 % interval"), True), (say("n"), True)]
+    body = []
+    for (label, estimate), note in zip(lines, notes, strict=True):
+        mark = str(shared.index(note) + 1) if note in shared else ""
+        value = amount_text(estimate.value, estimate.unit)
+        html = escape(value) if estimate.value is None else Markup("<strong>{}</strong>").format(value)
+        line = [
+            label,
+            Cell(value, html, number=True),
+            _marked(estimate.interval_text or MISSING, mark),
+            plain_cell(number_text(estimate.n), number=True),
+        ]
+        body.append([*line, plain_cell("" if mark else note)] if own else line)
+    return table_of([*head, (say("note"), False)] if own else head, body, caption, "", footnotes=shared)
 
 
-def estimate_cells(estimate: Estimate) -> list[Cell]:
-    """Value, interval, count and note of an estimate as four cells."""
+def _note(estimate: Estimate) -> str:
     few = say("fewer than {few}: too few to compare", few=FEW) if 0 < estimate.n < FEW else ""
-    note = estimate.remarks or few
-    value = amount_text(estimate.value, estimate.unit)
-    return [
-        Cell(
-            value, escape(value) if estimate.value is None else Markup("<strong>{}</strong>").format(value), number=True
-        ),
-        plain_cell(estimate.interval_text or MISSING, number=True),
-        plain_cell(number_text(estimate.n), number=True),
-        plain_cell(note),
-    ]
+    return str(estimate.remarks) or few
 
 
-def table_of(head: list[tuple[str, bool]], body: list[list[Cell]], caption: str, count: str) -> Shown:
-    """A table of cells below its headers, each with True where it is aligned to the right."""
-    html = render("table.html", head=head, body=body, caption=clean(caption), count=count, folded=len(body) > MANY)
-    return Shown(html, _as_text(head, body, caption, count))
+def _marked(text: str, mark: str) -> Cell:
+    """A number with the mark of its footnote."""
+    if not mark:
+        return plain_cell(text, number=True)
+    return Cell(f"{text} [{mark}]", Markup("{}<sup>{}</sup>").format(text, mark), number=True)
+
+
+def table_of(
+    head: list[tuple[str, bool]],
+    body: list[list[Cell]],
+    caption: str,
+    count: str,
+    *,
+    footnotes: Sequence[str] = (),
+    anchor: str = "",
+) -> Shown:
+    """A table of cells below its headers, each with True where it is aligned to the right.
+
+    One with an `anchor`, the id by which it is linked to, folds away like one of many rows.
+    """
+    folded = len(body) > MANY or bool(anchor)
+    told = {"head": head, "body": body, "caption": clean(caption), "count": count, "footnotes": footnotes}
+    html = render("table.html", folded=folded, anchor=anchor, **told)
+    notes = [f"[{number}] {note}" for number, note in enumerate(footnotes, start=1)]
+    return Shown(html, "\n".join([_as_text(head, body, caption, count), *notes]))
 
 
 def _as_text(head: list[tuple[str, bool]], body: list[list[Cell]], caption: str, count: str) -> str:
@@ -229,6 +263,21 @@ def _as_text(head: list[tuple[str, bool]], body: list[list[Cell]], caption: str,
         for line in lines
     ]
     return "\n".join([f"{caption} ({count})" if count else caption, *written])
+
+
+def _says_nothing(frame: pd.DataFrame) -> bool:
+    """True when each `value` is the row's amount, or the one that every row counts for."""
+    value = frame["value"]
+    if not pd.api.types.is_numeric_dtype(value) or pd.api.types.is_bool_dtype(value):
+        return False
+    same = "amount" in frame and bool(value.astype("Float64").equals(frame["amount"].astype("Float64")))
+    return len(frame) > 0 and (same or bool(value.eq(1).all()))
+
+
+def _in_words(value: Any, column: str) -> Any:
+    """A code of a shared column (a channel, a stage) in words; what names somebody stays as it is spelled."""
+    code = isinstance(value, str) and CODE.fullmatch(value) and column in (*shared_labels(), "media", "reason")
+    return value.replace("_", " ") if code else value
 
 
 def _kind(column: pd.Series) -> str:
@@ -263,9 +312,7 @@ def _cell(value: Any, kind: str, unit: str) -> Cell:
 
 
 def _number(value: float, unit: str) -> str:
-    if unit:
-        return amount_text(value, unit).replace("-", "−")
-    return number_text(value, 2, trimmed=True).replace("-", "−")
+    return amount_text(value, unit) if unit else number_text(value, 2, trimmed=True)
 
 
 def _text(text: str) -> Cell:

@@ -8,7 +8,6 @@ from enum import Enum, unique
 import pandas as pd
 
 from partnerkpi.book import Book
-from partnerkpi.book.thresholds import Thresholds
 from partnerkpi.compare import usual_of
 from partnerkpi.figures import figure
 from partnerkpi.kpis.number_of_deals import attainment, number_of_deals, won_amount
@@ -38,6 +37,16 @@ class Standing(Enum):
     def __str__(self) -> str:
         return say(self.value)
 
+    @property
+    def sign(self) -> str:
+        """The standing as a class of a page: `on-track`."""
+        return self.name.lower().replace("_", "-")
+
+    @property
+    def short(self) -> bool:
+        """True for a state of its own, in which eight figures would tell nothing."""
+        return self in (Standing.LEFT, Standing.JOINED, Standing.NO_DEALS)
+
 
 @dataclass(frozen=True)
 class Judgement:
@@ -56,6 +65,12 @@ def everything(book: Book, quarter: Quarter) -> pd.DataFrame:
     return signals(book, quarter, everything=True)
 
 
+def own_signals(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """All that was looked at of the partner whose book this is, with and without anything to say."""
+    table = book.others.judged(everything, quarter)
+    return table[(table["partner_id"] == book.partner).to_numpy()]
+
+
 def judgement(book: Book, quarter: str | Quarter) -> Judgement:
     """The verdict on the partner whose book this is.
 
@@ -63,8 +78,7 @@ def judgement(book: Book, quarter: str | Quarter) -> Judgement:
         UsageError: the text is no quarter, or the quarter has not begun.
     """
     this = book.quarter(quarter)
-    table = book.others.judged(everything, this)
-    mine = table[(table["partner_id"] == book.partner).to_numpy()]
+    mine = own_signals(book, this)
     shown = mine[(mine["weight"] != "").to_numpy()]
     now = shown[(shown["state"] != OVER).to_numpy()]
     powers = power(book, this)
@@ -72,7 +86,6 @@ def judgement(book: Book, quarter: str | Quarter) -> Judgement:
     told = pd.concat([now[asks], now[rest]])
     told = told[~told["kind"].isin(["year_target", "rivals"])]
     because = [sentence(line, book.currency) for line in told.itertuples(index=False)]
-    because = [*_luck(mine, book.thresholds), *because]
     return Judgement(
         standing=standing_of(mine, book, this),
         headline=_headline(book, this, now),
@@ -104,19 +117,6 @@ def standing_of(looked: pd.DataFrame, book: Book, this: Quarter) -> Standing:
     if reached or (silent and not aimed):
         return Standing.ON_TRACK
     return Standing.TOO_LITTLE
-
-
-def _luck(looked: pd.DataFrame, limits: Thresholds) -> list[str]:
-    """How often chance alone makes so low a quarter; that it is rare is a signal of its own."""
-    quarter = looked[(looked["kind"] == "quarter_target").to_numpy()]
-    low = (quarter["value"] < limits.year_watch) & (quarter["p"] >= limits.quarter_chance)
-    often = [max(round(1 / p), 1) for p in quarter.loc[low, "p"]]
-    return [
-        say("At its usual pace a quarter brings so few wins about one time in {n}.", None, n=n)
-        if n > 1
-        else say("At its usual pace a quarter mostly brings no more wins.")
-        for n in often
-    ]
 
 
 def _headline(book: Book, this: Quarter, now: pd.DataFrame) -> str:
