@@ -21,6 +21,7 @@ from partnerkpi.drivers import why, why_groups, won_bar
 from partnerkpi.errors import DataRefused, PartnerKpiError, SystemProblem, UsageError
 from partnerkpi.estimate import Estimate
 from partnerkpi.figures import scorecard
+from partnerkpi.findings import judgement, signals
 from partnerkpi.groups import ALL, UNASSIGNED
 from partnerkpi.kpi import Kpi
 from partnerkpi.kpis import KPIS
@@ -29,7 +30,6 @@ from partnerkpi.opening import book_of, check_book, open_book
 from partnerkpi.periods import quarters
 from partnerkpi.restatement import restated
 from partnerkpi.sample import write_sample
-from partnerkpi.signals import judgement, signals
 from partnerkpi.waterfalls import movements, waterfall
 
 __version__ = "0.1.0"

@@ -174,8 +174,8 @@ def signals(
     import pandas as pd
 
     from partnerkpi.figures import refuse_before_records
-    from partnerkpi.signals import signals as signals_of
-    from partnerkpi.signals.sentences import signals_text
+    from partnerkpi.findings import signals as signals_of
+    from partnerkpi.findings.sentences import signals_text
 
     style = _style_for(style, output)
     opened = _opened(book, as_of, allow_set_aside)

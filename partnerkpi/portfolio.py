@@ -16,6 +16,11 @@ from partnerkpi.deals import DECIDED, giant, target_rows, targets_ahead, with_st
 from partnerkpi.estimate import Estimate
 from partnerkpi.experience import Floats
 from partnerkpi.figures import figure
+from partnerkpi.findings import facts
+from partnerkpi.findings.chance import dispersion
+from partnerkpi.findings.family import OVER
+from partnerkpi.findings.signal import grouped
+from partnerkpi.findings.verdict import everything
 from partnerkpi.forecast import AHEAD
 from partnerkpi.indices import FEWEST_ALIKE
 from partnerkpi.kpis.opportunity_pipeline import (
@@ -27,11 +32,6 @@ from partnerkpi.kpis.opportunity_pipeline import (
 )
 from partnerkpi.periods import Quarter
 from partnerkpi.recorded import NotRecorded
-from partnerkpi.signals import facts
-from partnerkpi.signals.chance import dispersion
-from partnerkpi.signals.family import OVER
-from partnerkpi.signals.signal import grouped
-from partnerkpi.signals.verdict import everything
 from partnerkpi.wording import FEW
 
 #: The signals that say of a partner that it moved: its deals and their size against its own past.

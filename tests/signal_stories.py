@@ -19,11 +19,11 @@ import pandas as pd
 
 import partnerkpi as pk
 from partnerkpi.book import Book
+from partnerkpi.findings.family import CLEAR, looked_at
+from partnerkpi.findings.sentences import sentence
+from partnerkpi.findings.verdict import Judgement, Standing, judgement, standing_of
 from partnerkpi.periods import Quarter
 from partnerkpi.sample import write_sample
-from partnerkpi.signals.family import CLEAR, looked_at
-from partnerkpi.signals.sentences import sentence
-from partnerkpi.signals.verdict import Judgement, Standing, judgement, standing_of
 
 QUARTER = "2025Q4"
 #: The seed of the sample book that is shipped.

@@ -24,7 +24,7 @@ import pandas as pd
 from signal_stories import SAMPLE, distribution, stories, stories_of
 from signal_worlds import EFFECTS, NULLS, Network, network
 
-from partnerkpi.signals.family import CLEAR, LIKELY, looked_at
+from partnerkpi.findings.family import CLEAR, LIKELY, looked_at
 
 QUARTER = "2025Q4"
 #: Which kinds of test a planted effect moves; what any other says of the partner is false.

@@ -36,8 +36,8 @@ PLAN = """
     recorded groups plot kpi
     KPIS kpis
     figures compare waterfalls drivers restatement bridges export notes
-    signals.signal signals.chance signals.facts signals.past signals.rest signals.kinds signals.family signals.sentences
-    signals.advice signals.power signals.verdict signals.network signals
+    findings.signal findings.chance findings.facts findings.past findings.rest findings.kinds findings.family
+    findings.sentences findings.advice findings.power findings.verdict findings.network findings
     portfolio
     show.html show.tables show.changes show.reviews show.cards show.network show.states show.cover show
     batch.plan batch.page batch.markup batch.pictures batch.disclosure batch.gate batch.files batch.engine

@@ -14,13 +14,13 @@ import pytest
 
 import partnerkpi as pk
 from partnerkpi import portfolio
+from partnerkpi.findings.family import OVER
+from partnerkpi.findings.network import attention, attention_left_out, network_judgement, standings
+from partnerkpi.findings.verdict import Standing, everything, judgement
 from partnerkpi.kpis.opportunity_pipeline import backtest
 from partnerkpi.opening import book_of
 from partnerkpi.portfolio import Common, limits
 from partnerkpi.shipped import shipped
-from partnerkpi.signals.family import OVER
-from partnerkpi.signals.network import attention, attention_left_out, network_judgement, standings
-from partnerkpi.signals.verdict import Standing, everything, judgement
 
 QUARTER = "2025Q4"
 NOW = "status = 'won' AND closed_on BETWEEN DATE '2025-10-01' AND DATE '2025-12-31'"

@@ -16,9 +16,9 @@ import partnerkpi as pk
 from partnerkpi import portfolio, show
 from partnerkpi.batch.gate import findings
 from partnerkpi.batch.page import Bound, Heading, Line, Score, linked, network_page
+from partnerkpi.findings.network import attention, standings
 from partnerkpi.opening import book_of
 from partnerkpi.shipped import shipped
-from partnerkpi.signals.network import attention, standings
 from partnerkpi.wording import amount_text
 
 QUARTER = "2025Q4"

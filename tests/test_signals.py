@@ -11,14 +11,14 @@ import pytest
 
 import partnerkpi as pk
 from partnerkpi.book.thresholds import DEFAULTS, meanings, names, thresholds_of
+from partnerkpi.findings import facts, past, rest
+from partnerkpi.findings.family import CLEAR, LIKELY, RECORDED, looked_at
+from partnerkpi.findings.kinds import BY_NAME, KINDS
+from partnerkpi.findings.sentences import sentence
+from partnerkpi.findings.verdict import Standing, everything, judgement
 from partnerkpi.opening import book_of
 from partnerkpi.others import given_to
 from partnerkpi.shipped import shipped
-from partnerkpi.signals import facts, past, rest
-from partnerkpi.signals.family import CLEAR, LIKELY, RECORDED, looked_at
-from partnerkpi.signals.kinds import BY_NAME, KINDS
-from partnerkpi.signals.sentences import sentence
-from partnerkpi.signals.verdict import Standing, everything, judgement
 from partnerkpi.slices import read_slice, write_slice
 
 QUARTER = "2025Q4"

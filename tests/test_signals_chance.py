@@ -9,7 +9,7 @@ import pytest
 from scipy.special import beta as beta_of
 from scipy.stats import binomtest, fisher_exact, norm, t
 
-from partnerkpi.signals.chance import (
+from partnerkpi.findings.chance import (
     FEWEST_TO_DIFFER,
     dispersed,
     family,

@@ -18,9 +18,9 @@ from signal_worlds import EFFECTS, NULLS, network
 from signals_table import alarms, power, reviews
 
 import partnerkpi as pk
+from partnerkpi.findings.family import looked_at
+from partnerkpi.findings.kinds import KINDS
 from partnerkpi.shipped import shipped
-from partnerkpi.signals.family import looked_at
-from partnerkpi.signals.kinds import KINDS
 
 BOOKS = 4
 

@@ -21,10 +21,10 @@ from partnerkpi.book.schema import every_column, title_of
 from partnerkpi.errors import UsageError
 from partnerkpi.estimate import Estimate
 from partnerkpi.figures import WHEN
+from partnerkpi.findings.verdict import Standing
 from partnerkpi.groups import ALL, Key
 from partnerkpi.kpis import average_deal_size, number_of_deals
 from partnerkpi.show.cards import paragraphs
-from partnerkpi.signals.verdict import Standing
 from partnerkpi.wording import DEALS, DIRECTION, PLAIN_UNITS, Code, Noun, amount_text, say, signed_text, spoken
 
 PACKAGE = Path(wording.__file__).resolve().parent

@@ -31,6 +31,8 @@ from pathvalidate import is_valid_filename
 from partnerkpi.book import Book
 from partnerkpi.errors import UsageError
 from partnerkpi.figures import HEADLINE, refuse_before_records, scorecard
+from partnerkpi.findings.network import standings
+from partnerkpi.findings.verdict import Standing, everything
 from partnerkpi.groups import ALL, Key
 from partnerkpi.kpi import Kpi
 from partnerkpi.kpis import KPIS
@@ -38,8 +40,6 @@ from partnerkpi.opening import open_book
 from partnerkpi.others import given_to
 from partnerkpi.periods import Quarter
 from partnerkpi.shipped import shipped
-from partnerkpi.signals.network import standings
-from partnerkpi.signals.verdict import Standing, everything
 from partnerkpi.slices import write_slice
 
 #: The partner of the run that is about the whole network.

@@ -13,15 +13,15 @@ from partnerkpi.compare import CLEAR, Change, Peers, Verdict
 from partnerkpi.deals import giant, target_rows
 from partnerkpi.estimate import Estimate
 from partnerkpi.figures import WHEN, figure
+from partnerkpi.findings.family import OVER
+from partnerkpi.findings.sentences import sentence, sureness
+from partnerkpi.findings.verdict import own_signals
 from partnerkpi.kpi import Kpi
 from partnerkpi.kpis.number_of_deals import number_of_deals, won_amount
 from partnerkpi.kpis.quality_score import quality_score
 from partnerkpi.periods import Quarter
 from partnerkpi.show.html import Shown, picture, render
 from partnerkpi.show.tables import estimates_table, plain_cell
-from partnerkpi.signals.family import OVER
-from partnerkpi.signals.sentences import sentence, sureness
-from partnerkpi.signals.verdict import own_signals
 from partnerkpi.statistics import IN_FULL
 from partnerkpi.wording import DIRECTION, FEW, MISSING, amount_text, figure_text, listed, say, span_text, unit_text
 

@@ -12,6 +12,11 @@ from markupsafe import Markup
 from partnerkpi import figures, plot
 from partnerkpi.book import Book
 from partnerkpi.book.schema import evidence
+from partnerkpi.findings.advice import Action
+from partnerkpi.findings.family import OVER, RECORDED
+from partnerkpi.findings.kinds import BY_NAME
+from partnerkpi.findings.sentences import odds_text
+from partnerkpi.findings.verdict import Judgement, judgement, own_signals
 from partnerkpi.kpi import Kpi
 from partnerkpi.kpis import KPIS
 from partnerkpi.periods import Quarter
@@ -20,11 +25,6 @@ from partnerkpi.show.html import Shown, clean, outside, picture, render
 from partnerkpi.show.network import network
 from partnerkpi.show.states import state
 from partnerkpi.show.tables import rows
-from partnerkpi.signals.advice import Action
-from partnerkpi.signals.family import OVER, RECORDED
-from partnerkpi.signals.kinds import BY_NAME
-from partnerkpi.signals.sentences import odds_text
-from partnerkpi.signals.verdict import Judgement, judgement, own_signals
 from partnerkpi.wording import DIRECTION, MISSING, amount_text, say
 
 #: Quarters drawn in a card, and rows shown behind an action.

@@ -15,14 +15,14 @@ from markupsafe import Markup
 from partnerkpi import plot, portfolio
 from partnerkpi.book import Book
 from partnerkpi.estimate import Estimate
+from partnerkpi.findings.network import attention, attention_left_out, network_judgement
+from partnerkpi.findings.sentences import sentence, sureness
+from partnerkpi.findings.verdict import Judgement, everything
 from partnerkpi.kpis import KPIS
 from partnerkpi.periods import Quarter
 from partnerkpi.portfolio import OUTER, AtRisk, Funnel
 from partnerkpi.show.cards import figure_line, left_out, standing
 from partnerkpi.show.html import Shown, clean, picture, render
-from partnerkpi.signals.network import attention, attention_left_out, network_judgement
-from partnerkpi.signals.sentences import sentence, sureness
-from partnerkpi.signals.verdict import Judgement, everything
 from partnerkpi.wording import DEALS, MISSING, amount_text, say, signed_text
 
 #: So many partners behind their target, and as many with a giant, have a bar of their own.

@@ -9,12 +9,12 @@ from markupsafe import Markup, escape
 
 from partnerkpi.book import Book
 from partnerkpi.deals import open_at, won_in
+from partnerkpi.findings.family import OVER
+from partnerkpi.findings.sentences import sentence
+from partnerkpi.findings.verdict import Judgement, Standing
 from partnerkpi.periods import Quarter
 from partnerkpi.show.html import Shown, clean, render
 from partnerkpi.show.tables import rows
-from partnerkpi.signals.family import OVER
-from partnerkpi.signals.sentences import sentence
-from partnerkpi.signals.verdict import Judgement, Standing
 from partnerkpi.wording import amount_text, say
 
 #: So many quarters with deals are told of what was.

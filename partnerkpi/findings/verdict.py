@@ -10,12 +10,12 @@ import pandas as pd
 from partnerkpi.book import Book
 from partnerkpi.compare import usual_of
 from partnerkpi.figures import figure
+from partnerkpi.findings.advice import Action, actions
+from partnerkpi.findings.family import CLEAR, LIKELY, OVER, signals
+from partnerkpi.findings.power import Power, power
+from partnerkpi.findings.sentences import sentence, subject
 from partnerkpi.kpis.number_of_deals import attainment, number_of_deals, won_amount
 from partnerkpi.periods import Quarter
-from partnerkpi.signals.advice import Action, actions
-from partnerkpi.signals.family import CLEAR, LIKELY, OVER, signals
-from partnerkpi.signals.power import Power, power
-from partnerkpi.signals.sentences import sentence, subject
 from partnerkpi.wording import amount_text, listed, say
 
 #: Of each of these sets one test must have been made before silence says that a partner is on track.

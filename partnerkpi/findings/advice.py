@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from partnerkpi.findings.family import CLEAR, OVER
+from partnerkpi.findings.sentences import Line, sentence, subject, sureness
 from partnerkpi.periods import Quarter
-from partnerkpi.signals.family import CLEAR, OVER
-from partnerkpi.signals.sentences import Line, sentence, subject, sureness
 from partnerkpi.wording import amount_text, say
 
 #: No more actions than anybody can take in a quarter.

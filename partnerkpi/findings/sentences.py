@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from partnerkpi.export import columns_text
-from partnerkpi.signals.family import CLEAR, GOING_ON, LIKELY, OVER
+from partnerkpi.findings.family import CLEAR, GOING_ON, LIKELY, OVER
 from partnerkpi.wording import MISSING, amount_text, say
 
 #: A line of the table of signals, and the book's currency.

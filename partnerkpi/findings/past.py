@@ -15,12 +15,12 @@ from partnerkpi.book import Book
 from partnerkpi.compare import entering
 from partnerkpi.deals import DECIDED, brought_by_partner, ended_in, known_to_vendor, priced, won_between, won_in
 from partnerkpi.experience import Floats, Ints, pace_variance
+from partnerkpi.findings.chance import dispersed, of_t, p_of, share_of_counts, two_rates
+from partnerkpi.findings.signal import Found, found, ids_of, nobody
 from partnerkpi.intervals import Z, design_effect
 from partnerkpi.kpis.deal_velocity import deal_velocity
 from partnerkpi.network import paces
 from partnerkpi.periods import Quarter
-from partnerkpi.signals.chance import dispersed, of_t, p_of, share_of_counts, two_rates
-from partnerkpi.signals.signal import Found, found, ids_of, nobody
 
 #: Fewer than so many rows on either side of a rate, size or duration are not compared; of a count, together.
 FEWEST = 5

@@ -8,10 +8,10 @@ import pandas as pd
 from partnerkpi.book import Book
 from partnerkpi.deals import won_between
 from partnerkpi.errors import UsageError
+from partnerkpi.findings.chance import family
+from partnerkpi.findings.kinds import KINDS
+from partnerkpi.findings.signal import COLUMNS
 from partnerkpi.periods import Quarter
-from partnerkpi.signals.chance import family
-from partnerkpi.signals.kinds import KINDS
-from partnerkpi.signals.signal import COLUMNS
 
 #: A signal is looked for at so many quarter ends before, to say since when it stands.
 LOOKED_BACK = 4
@@ -38,7 +38,7 @@ SHOWN = (
 def signals(book: Book, quarter: str | Quarter, *, everything: bool = False) -> pd.DataFrame:
     """What there is to say of each partner of a book in a quarter: one line per signal, by partner and weight.
 
-    Columns: `partner_id`; `kind` (see `partnerkpi.signals.kinds`) and `origin` (`recorded`, against its own `past`,
+    Columns: `partner_id`; `kind` (see `partnerkpi.findings.kinds`) and `origin` (`recorded`, against its own `past`,
     against the `others`); `figure`; `weight` (`act`, `watch`, `good`, `fact`); how `sure` it is (`recorded`, `clear`:
     holds among all tests of the review at a false discovery rate of 10 %, `likely`: alone); its `state` (`new`,
     `going on`, `over`) and `since` which quarter end it stands; `value` beside what is `usual` for it, of `n` rows;

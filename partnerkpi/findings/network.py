@@ -10,11 +10,11 @@ from partnerkpi.book import Book
 from partnerkpi.compare import tested
 from partnerkpi.deals import giant, target_rows, won_in
 from partnerkpi.figures import figure
+from partnerkpi.findings.family import CLEAR, GOING_ON, OVER
+from partnerkpi.findings.sentences import sentence
+from partnerkpi.findings.verdict import Judgement, Standing, everything, standing_of
 from partnerkpi.kpis.number_of_deals import number_of_deals
 from partnerkpi.periods import Quarter
-from partnerkpi.signals.family import CLEAR, GOING_ON, OVER
-from partnerkpi.signals.sentences import sentence
-from partnerkpi.signals.verdict import Judgement, Standing, everything, standing_of
 from partnerkpi.wording import MISSING, amount_text, listed, say
 
 #: So many partners get a line on the first page: more nobody can look after in a quarter.

@@ -11,6 +11,8 @@ import pandas as pd
 
 from partnerkpi.book import Book
 from partnerkpi.book.thresholds import Thresholds
+from partnerkpi.findings import facts, past, rest
+from partnerkpi.findings.signal import Found
 from partnerkpi.kpi import Kpi
 from partnerkpi.kpis.average_deal_size import average_deal_size
 from partnerkpi.kpis.close_rate import close_rate
@@ -20,8 +22,6 @@ from partnerkpi.kpis.marketing_channels import marketing_channels
 from partnerkpi.kpis.number_of_deals import number_of_deals
 from partnerkpi.kpis.opportunity_pipeline import opportunity_pipeline
 from partnerkpi.periods import Quarter
-from partnerkpi.signals import facts, past, rest
-from partnerkpi.signals.signal import Found
 
 Origin = Literal["recorded", "past", "others"]
 #: What a signal asks for: `act` and `watch`; `good` news; a `fact` that explains; "" where nothing is to be said.

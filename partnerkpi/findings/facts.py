@@ -7,8 +7,8 @@ import pandas as pd
 
 from partnerkpi.book import Book
 from partnerkpi.deals import DECIDED, giants_of_partners, lasting_open, open_at, target_rows, won_between, won_in
+from partnerkpi.findings.signal import Found, found, grouped, ids_of, nobody
 from partnerkpi.periods import Quarter
-from partnerkpi.signals.signal import Found, found, grouped, ids_of, nobody
 
 #: A lead older than so many days waits for its answer too long; so many days are a quarter.
 QUARTER_DAYS = 92

@@ -12,12 +12,12 @@ import pandas as pd
 from partnerkpi.book import Book
 from partnerkpi.deals import DECIDED, brought_by_partner, ended_in, known_to_vendor, priced, won_between
 from partnerkpi.experience import Floats
+from partnerkpi.findings.chance import dispersed, p_of, rate_and_expected, two_rates
+from partnerkpi.findings.past import FEWEST, brought_and_ended, codes_of, usual_win
+from partnerkpi.findings.signal import Found, found, ids_of, nobody
 from partnerkpi.indices import FEWEST_ALIKE
 from partnerkpi.intervals import design_effect
 from partnerkpi.periods import Quarter
-from partnerkpi.signals.chance import dispersed, p_of, rate_and_expected, two_rates
-from partnerkpi.signals.past import FEWEST, brought_and_ended, codes_of, usual_win
-from partnerkpi.signals.signal import Found, found, ids_of, nobody
 
 
 def close_rate(book: Book, quarter: Quarter) -> Found:

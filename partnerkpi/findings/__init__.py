@@ -6,7 +6,7 @@
 - `sentences`, `advice`: what each says, and what to do about it; `verdict`, `network`: how a partner, and all, stand.
 """
 
-from partnerkpi.signals.family import signals
-from partnerkpi.signals.verdict import judgement
+from partnerkpi.findings.family import signals
+from partnerkpi.findings.verdict import judgement
 
 __all__ = ["judgement", "signals"]

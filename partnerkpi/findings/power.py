@@ -8,9 +8,9 @@ import numpy as np
 
 from partnerkpi.book import Book
 from partnerkpi.deals import DECIDED
+from partnerkpi.findings.chance import around
 from partnerkpi.intervals import Z
 from partnerkpi.periods import Quarter
-from partnerkpi.signals.chance import around
 from partnerkpi.wording import amount_text, say
 
 #: A fall by a third: what a test must be able to see before its silence means anything.
