@@ -41,7 +41,7 @@ CELLS = [
 COVER = [name for name in CELLS if name not in ("breakdown", "what-if")]
 PROSE = {"question", "reading"}
 #: What folds behind the answer on a page, and what closes the page: the cover's figures in full and what they rest on.
-METHOD = {"question", "definition", "reading"}
+METHOD = {"question", "bridge", "definition", "reading"}
 COVERS_OWN = {"rows": ["method"], "definition": ["foot"]}
 #: A lesson computes with these alone; the package's own ways to a figure are what it is compared with.
 BY_HAND = {"pandas", "numpy", "scipy", "decimal", "seaborn", "matplotlib"}

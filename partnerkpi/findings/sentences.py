@@ -62,15 +62,6 @@ def subject(line: Line) -> str:
     return words[line.kind]
 
 
-def odds_text(chance: float) -> str:
-    """How often something happens: `1 time in 6`."""
-    if chance >= 0.4:
-        return say("about as often as not") if chance <= 0.6 else say("more often than not")
-    if chance < 0.005:
-        return say("less than 1 time in 200")
-    return say("1 time in {n}", None, n=round(1 / chance))
-
-
 def _share(value: float) -> str:
     return amount_text(value, "share")
 

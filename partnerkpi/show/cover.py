@@ -15,8 +15,7 @@ from partnerkpi.book.schema import evidence
 from partnerkpi.findings.advice import Action
 from partnerkpi.findings.family import OVER, RECORDED
 from partnerkpi.findings.kinds import BY_NAME
-from partnerkpi.findings.sentences import odds_text
-from partnerkpi.findings.verdict import Judgement, judgement, own_signals
+from partnerkpi.findings.verdict import Judgement, judgement
 from partnerkpi.kpi import Kpi
 from partnerkpi.kpis import KPIS
 from partnerkpi.periods import Quarter
@@ -44,7 +43,7 @@ def cover(book: Book, quarter: str | Quarter) -> Shown:
     if verdict.standing.short:
         return state(verdict, book, period)
     standings = [standing(kpi, book, period) for kpi in KPIS]
-    notes, sure = left_out(standings), _sure(verdict, book, period)
+    notes, sure = left_out(standings), _sure(verdict)
     actions = [_action(one, number, book) for number, one in enumerate(verdict.actions, start=1)]
     html = render(
         "cover.html",
@@ -77,24 +76,12 @@ def who(book: Book, partner: str) -> Markup:
     return Markup(" · ").join(part for part in parts if part)
 
 
-def _sure(verdict: Judgement, book: Book, period: Quarter) -> str:
-    """How sure the verdict is: counted or tested, what could have been seen, and how often chance does this quarter."""
+def _sure(verdict: Judgement) -> str:
+    """How sure the verdict is: whether it is counted or tested, and what could have been seen."""
     told = verdict.signals[(verdict.signals["weight"].isin(["act", "watch"]) & verdict.signals["state"].ne(OVER))]
     counted = say("What asks for action is counted from the records, not tested.")
     recorded = counted if len(told) and bool((told["sure"] == RECORDED).all()) else ""
-    return " ".join(text for text in (recorded, verdict.sure, _chance(book, period)) if text)
-
-
-def _chance(book: Book, period: Quarter) -> str:
-    """How often chance alone brings so little of the quarter's target; empty where it was reached or there is none."""
-    looked = own_signals(book, period)
-    line = looked[((looked["kind"] == "quarter_target") & (looked["state"] != OVER)).to_numpy()]
-    if not len(line) or not line["value"].iloc[0] < 1:
-        return ""
-    return say(
-        "This quarter by itself: at the partner's own pace chance alone brings so few wins {often}.",
-        often=odds_text(float(line["p"].iloc[0])),
-    )
+    return " ".join(text for text in (recorded, verdict.sure) if text)
 
 
 def _said(verdict: Judgement, sure: str, actions: Sequence[dict[str, Any]]) -> list[str]:

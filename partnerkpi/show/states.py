@@ -86,7 +86,10 @@ def _todo(verdict: Judgement, n_open: int) -> list[str]:
     """What to do, the state's own advice first."""
     own = []
     if verdict.standing is Standing.LEFT:
-        own.append(say("Give its open deals to somebody.") if n_open else say("Nothing is left to do."))
+        if n_open:
+            own.append(say("Give its open deals to somebody."))
+        elif not verdict.actions:
+            own.append(say("Nothing is left to do."))
     if verdict.standing is Standing.JOINED:
         own.append(say("Give it a quarter: there is nothing yet to judge it by. Help it to its first win."))
     return [*own, *(say("{what}. It worked when {sign}.", what=a.what, sign=a.worked) for a in verdict.actions)]
