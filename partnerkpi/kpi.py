@@ -39,7 +39,7 @@ Note = Callable[[Book, Quarter], Remark | None]
 Better = Literal["higher", "lower"]
 Kind = Literal["flow", "stock"]
 Span = Literal["quarter", "year"]
-OnCover = Literal["", "always", "giant"]
+OnCover = Literal["", "always", "giant", "instead"]
 
 
 def silent(book: Book, quarter: Quarter) -> None:
@@ -58,7 +58,8 @@ class Kpi:
       `not_for` is what is said of those;
     - `entering` picks the rows by which a change is told where those of the figure overlap between quarters: what
       entered in one year, followed to the end of a later one;
-    - one `on_cover` stands below its KPI's value on the first page, always or where one giant deal carries the quarter;
+    - one `on_cover` stands below its KPI's value on the first page: always, where one giant deal carries the quarter, or
+      instead of a value that cannot be told;
     - one that `grows` does so with every day of the quarter, though it is no count or sum;
     - `companions` stand beside it, `stand_ins` lead in its place where the book does not record what it needs.
     """

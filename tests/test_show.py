@@ -15,8 +15,9 @@ from partnerkpi.book import Book
 from partnerkpi.compare import Verdict
 from partnerkpi.estimate import Estimate
 from partnerkpi.kpis import KPIS, close_rate, number_of_deals
+from partnerkpi.kpis.deal_velocity import deal_velocity, won_within_90
 from partnerkpi.opening import book_of
-from partnerkpi.show.cards import Strip, standing
+from partnerkpi.show.cards import Strip, below, standing
 from partnerkpi.show.html import clean, outside
 from partnerkpi.wording import PROSPECTS, Code
 
@@ -253,3 +254,16 @@ def test_a_running_quarter_is_not_compared_with_a_whole_one() -> None:
     assert change.verdict is Verdict.NOT_TESTED
     assert "49 of 92 days" in str(change.reason)
     assert compare.change(rate, book, "2025Q4", against="2025Q3").verdict is not Verdict.NOT_TESTED
+
+
+def test_the_share_won_within_90_days_stands_where_the_median_cannot_be_told(book: Book) -> None:
+    """Of a partner whose velocity is not known; where it is known the line is not there."""
+    quarter = book.quarter("2025Q4")
+    seen = set()
+    for partner in book.partner_ids:
+        mine = book.for_partner(partner)
+        told = [line.startswith("Won within 90 days") for line in below(deal_velocity, mine, quarter)]
+        known = deal_velocity(mine, quarter).value is not None
+        assert any(told) == (not known and won_within_90(mine, quarter).value is not None)
+        seen.add(known)
+    assert seen == {True, False}

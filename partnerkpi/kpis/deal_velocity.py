@@ -102,6 +102,7 @@ def won_within_30(book: Book, quarter: Quarter) -> pd.DataFrame:
 @deal_velocity.companion(
     title="Won within 90 days",
     formula="win curve at 90 days",
+    on_cover="instead",
     unit="share",
     better="higher",
     statistic=won_within(90),

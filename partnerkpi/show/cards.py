@@ -335,8 +335,9 @@ def figure_line(stands: Standing, book: Book, period: Quarter) -> dict[str, Any]
 def below(kpi: Kpi, book: Book, period: Quarter) -> list[str]:
     """What stands below a KPI's value on the cover: `Median deal size €1,930 (€1,320 to €2,610)`."""
     lines = []
-    carried = ("always", "giant") if len(giant(book, period)) else ("always",)
-    for one in (one for one in kpi.companions if one.on_cover in carried):
+    carried = {"always": True, "giant": len(giant(book, period)) > 0}
+    carried["instead"] = figure(kpi, book, period).value is None
+    for one in (one for one in kpi.companions if carried.get(one.on_cover)):
         told = figure(one, book, period)
         if told.value is not None:
             value = amount_text(told.value, told.unit)
