@@ -58,7 +58,7 @@ class Kpi:
       `not_for` is what is said of those;
     - `entering` picks the rows by which a change is told where those of the figure overlap between quarters: what
       entered in one year, followed to the end of a later one;
-    - one `on_cover` stands below its KPI's value on the first page: always, where one giant deal carries the quarter, or
+    - one `on_cover` stands below its KPI's value on the first page: always, where a giant deal carries the quarter, or
       instead of a value that cannot be told;
     - one that `grows` does so with every day of the quarter, though it is no count or sum;
     - `companions` stand beside it, `stand_ins` lead in its place where the book does not record what it needs.

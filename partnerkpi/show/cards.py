@@ -339,7 +339,7 @@ def below(kpi: Kpi, book: Book, period: Quarter) -> list[str]:
     carried["instead"] = figure(kpi, book, period).value is None
     for one in (one for one in kpi.companions if carried.get(one.on_cover)):
         told = figure(one, book, period)
-        if told.value is not None:
+        if told.value is not None and not (one.on_cover == "instead" and told.few):
             value = amount_text(told.value, told.unit)
             span = f" ({told.interval_text})" if told.interval_text else ""
             lines.append(f"{say(one.title)} {value}{span}")
