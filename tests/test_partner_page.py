@@ -78,8 +78,8 @@ def test_card_picture_headline_table_and_sentence_say_one_figure(folder: Path) -
             assert str(picture.attributes["alt"]).rstrip(".").endswith(f"{QUARTER} {wanted}"), kpi.name
         if kpi.name != "marketing_channels":  # broken down by media, whose columns are other figures
             assert lines_of(section)["all"][0] == wanted
-        before = words(section.css(".pk-beside dd")[0]).partition(",")[0]
-        assert before in words(card), kpi.name
+        year_before = words(section.css_first(".pk-beside dd")).partition(",")[0]
+        assert year_before in words(card), kpi.name
     figures = table.set_index("figure")
     won, reached = (amount_text(*figures.loc[name, ["value", "unit"]]) for name in ("won_amount", "attainment"))
     verdict = words(page.css_first(".pk-headline-line"))
@@ -133,7 +133,7 @@ def test_whoever_left_or_has_no_deals_gets_one_card_and_no_chapters(folder: Path
         assert [a.attributes["href"] for a in page.css("nav a")] == ["index.html"]
         assert [p.name for p in (folder / "notebooks" / partner).iterdir()] == ["00_review.ipynb"]
     gone = words(page_of(folder, LEFT).css_first(".pk-cover"))
-    assert "16 open deals of it went to Polaris Froid" in gone
+    assert "16 of its open deals went to Polaris Froid" in gone
     assert "Nothing is open in its name." in gone
 
 

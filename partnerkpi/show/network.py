@@ -103,7 +103,6 @@ def network(book: Book, quarter: str | Quarter) -> Shown:
         notes=notes,
         period=period,
         missing=MISSING,
-        with_peers=False,
     )
     told = [
         say("Review of {quarter}", quarter=str(period)),
