@@ -173,6 +173,13 @@ def test_who_has_just_joined_gets_a_short_card_and_no_chapters(sample: Book) -> 
     card = LexborHTMLParser(show.cover(mine, quarter).html)
     assert "It joined on 2025-08-11." in words(card.css_first(".pk-headline-line"))
     assert not card.css(".pk-card")
+    open_then = mine.spells[mine.spells["status"].eq("open").to_numpy()]
+    evening = pd.Timestamp("2025-09-30")
+    lasting = (open_then["from_day"] <= evening) & ~(open_then["to_day"] <= evening)
+    (held,) = (t for t in card.css("table.pk-table") if "What is open" in words(t))
+    assert {words(row.css_first("th")) for row in held.css("tbody tr")} == set(
+        open_then["deal_id"][lasting].astype(str)
+    )
     plan = planned(sample, "2025Q3", ["P-011"], as_of=None, allow_set_aside=False, notebooks=None)
     assert [c.name for c in plan.chapters_of("P-011", quarter)] == ["review"]
     assert plan.chapters_of("P-003", quarter) == plan.chapters

@@ -125,7 +125,8 @@ def _behind(action: Action, number: int, book: Book) -> Shown | None:
 class Card:
     """One of the eight figures on the first page: its value, its eight quarters drawn, what stands beside it.
 
-    `mark` is what its strongest signal asks for, `word` that in words; both empty where there is none.
+    `mark` is what its strongest signal asks for, `word` that in words; both empty where there is none. `direction` is
+    said where lower is better.
     """
 
     kpi: Kpi
@@ -159,7 +160,7 @@ def _card(stands: Standing, verdict: Judgement, book: Book, period: Quarter) -> 
         peers=say("peers: {median}", median=peers.text) if peers.text != MISSING else "",
         mark=mark,
         word={"act": say("act"), "watch": say("watch"), "good": say("good")}.get(mark, ""),
-        direction=say(DIRECTION[stands.kpi.better]),
+        direction=say(DIRECTION[stands.figure.better]) if stands.figure.better == "lower" else "",
     )
 
 

@@ -8,10 +8,11 @@ import pandas as pd
 from markupsafe import Markup, escape
 
 from partnerkpi.book import Book
-from partnerkpi.deals import open_at, won_in
+from partnerkpi.deals import won_in
 from partnerkpi.findings.family import OVER
 from partnerkpi.findings.sentences import sentence
 from partnerkpi.findings.verdict import Judgement, Standing
+from partnerkpi.kpis.opportunity_pipeline import deals_to_act_on
 from partnerkpi.periods import Quarter
 from partnerkpi.show.html import Shown, clean, render
 from partnerkpi.show.tables import rows
@@ -31,8 +32,9 @@ def state(verdict: Judgement, book: Book, period: Quarter) -> Shown:
     """What became of the partner, what was, what is open, and what to do."""
     now = verdict.signals[(verdict.signals["kind"].isin(STATES) & verdict.signals["state"].ne(OVER)).to_numpy()]
     lines: list[Any] = list(now.itertuples(index=False))
-    open_deals = open_at(book, period.last_day)
+    open_deals = deals_to_act_on(book, period)
     is_open, was = _is_open(open_deals, book), before(book, period)
+    held = rows(open_deals, say("What is open, and with whom"), currency=book.currency)
     titles = {"quarter": say("quarter"), "won_deals": say("deals won"), "won_amount": say("won amount")}
     table = rows(was, say("What was: its last quarters with a win"), titles=titles, units={"won_amount": book.currency})
     todo = _todo(verdict, len(open_deals))
@@ -43,10 +45,12 @@ def state(verdict: Judgement, book: Book, period: Quarter) -> Shown:
         sentences=[_linked(line, book.currency) for line in lines],
         is_open=is_open,
         was=Markup(table.html) if len(was) else "",
+        held=Markup(held.html) if len(open_deals) else "",
         todo=todo,
     )
     text = [f"{str(verdict.standing).upper()}: {' '.join(sentence(line, book.currency) for line in lines)}", is_open]
-    return Shown(html, "\n".join([*text, *([repr(table)] if len(was) else []), *todo]))
+    tables = [repr(one) for one, there in ((held, len(open_deals)), (table, len(was))) if there]
+    return Shown(html, "\n".join([*text, *tables, *todo]))
 
 
 def before(book: Book, period: Quarter) -> pd.DataFrame:
