@@ -112,6 +112,12 @@ def test_a_noun_takes_the_form_of_its_number(n: int, deals: str, leads: str) -> 
     assert Estimate(None, None, None, 0, "days", DEALS, Code.NONE(rows=DEALS)).remarks == "no deals"
 
 
+def test_what_rounds_to_nought_has_no_sign() -> None:
+    assert signed_text(-0.0001, "share") == signed_text(0.0, "share") == "0.0 points"
+    assert signed_text(-0.0006, "share") == "−0.1 points"
+    assert signed_text(-0.2, "EUR") == "−€0.20"
+
+
 def test_a_fraction_is_more_than_one() -> None:
     assert amount_text(1.0, "days") == "1 day"
     assert amount_text(1.5, "days") == "1.5 days"
