@@ -131,7 +131,8 @@ def waterfall(table: pd.DataFrame, *, title: str, names: Mapping[str, str], unit
     ax.hlines(top[:-1], x[:-1], x[1:], color=MUTED, linewidth=0.6, zorder=1)
     for place, value, height, stock in zip(x, amount, heights, whole, strict=True):
         text = number_text(abs(value), 1 if large else 0)
-        sign = "−" if value < 0 else "" if stock else "+"
+        nought = not any(c in "123456789" for c in text)
+        sign = "" if nought or (stock and value > 0) else "−" if value < 0 else "+"
         ax.annotate(
             sign + text, (place, height), (0, 2), textcoords="offset points", ha="center", fontsize=7, color=INK
         )

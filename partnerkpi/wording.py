@@ -340,7 +340,7 @@ def figure_text(value: float, unit: str) -> str:
 
 
 def signed_text(value: float, unit: str) -> str:
-    """A difference with its sign: `+€120`, `−3.0 points` (of shares: percentage points); what rounds to nought has none."""
+    """A difference with its sign: `+€120`, `−3.0 points` (of shares: percentage points); nought has none."""
     points = say("{value} points", value=number_text(abs(100 * value), 1)) if unit == "share" else ""
     text = points or amount_text(abs(value), unit)
     return ("+" if value > 0 else "−") + text if any(c in "123456789" for c in text) else text

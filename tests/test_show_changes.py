@@ -6,6 +6,7 @@ import re
 from functools import cache
 
 import matplotlib.pyplot as plt
+import pandas as pd
 import pytest
 
 import partnerkpi as pk
@@ -110,3 +111,11 @@ def test_a_running_quarter_says_so() -> None:
     assert "2024Q4, as many days" in text
     assert "2025Q4 to date, 49 of 92 days" in text
     assert "Pipeline, from 2025-09-30 to 2025-11-18" in show.waterfall(early, QUARTER).text
+
+
+def test_a_bar_that_rounds_to_nought_has_no_sign() -> None:
+    table = pd.DataFrame({"bar": ["opening", "lost", "closing"], "amount": [20_000.0, -30.0, 19_970.0]})
+    names = {bar: bar for bar in table["bar"]}
+    ax = plot.waterfall(table.assign(behind=[2, 1, 1]), title="W", names=names, unit="EUR")
+    assert [text.get_text() for text in ax.texts] == ["20.0", "0.0", "20.0"]
+    plt.close("all")
