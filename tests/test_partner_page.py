@@ -186,6 +186,17 @@ def test_who_has_just_joined_gets_a_short_card_and_no_chapters(sample: Book) -> 
     assert plan.chapters_of("", quarter) == plan.chapters, "the network has all"
 
 
+@pytest.mark.parametrize("partner", ["P-003", "P-005", "P-001", "P-007"])
+def test_how_often_chance_makes_such_a_quarter_is_said_once_where_it_fell_short(sample: Book, partner: str) -> None:
+    """By the signals of the whole book: P-001 reached its target, P-007's quarter is a signal that says it itself."""
+    line = pk.signals(sample, QUARTER, everything=True).query("kind == 'quarter_target' and state != 'over'")
+    (p, value, weight) = line.set_index("partner_id").loc[partner, ["p", "value", "weight"]]
+    text = show.cover(sample.for_partner(partner), QUARTER).text
+    assert text.count("The quarter by itself") == (value < 1 and weight == "")
+    if value < 1 and weight == "":
+        assert (f"1 time in {1 / p:.0f}." if p < 2 / 3 else "mostly brings no more wins") in text
+
+
 def test_who_it_is_as_far_as_the_book_says(sample: Book) -> None:
     text = LexborHTMLParser(str(who(sample, FULL))).text()
     assert text == "gold service firm, West · managed by Dag Lindqvist"

@@ -15,7 +15,7 @@ from partnerkpi.book.schema import evidence
 from partnerkpi.findings.advice import Action
 from partnerkpi.findings.family import OVER, RECORDED
 from partnerkpi.findings.kinds import BY_NAME
-from partnerkpi.findings.verdict import Judgement, judgement
+from partnerkpi.findings.verdict import Judgement, judgement, own_signals
 from partnerkpi.kpi import Kpi
 from partnerkpi.kpis import KPIS
 from partnerkpi.periods import Quarter
@@ -43,7 +43,7 @@ def cover(book: Book, quarter: str | Quarter) -> Shown:
     if verdict.standing.short:
         return state(verdict, book, period)
     standings = [standing(kpi, book, period) for kpi in KPIS]
-    notes, sure = left_out(standings), _sure(verdict)
+    notes, sure = left_out(standings), _sure(verdict, book, period)
     actions = [_action(one, number, book) for number, one in enumerate(verdict.actions, start=1)]
     html = render(
         "cover.html",
@@ -76,12 +76,25 @@ def who(book: Book, partner: str) -> Markup:
     return Markup(" · ").join(part for part in parts if part)
 
 
-def _sure(verdict: Judgement) -> str:
-    """How sure the verdict is: whether it is counted or tested, and what could have been seen."""
+def _sure(verdict: Judgement, book: Book, period: Quarter) -> str:
+    """How sure the verdict is: counted or tested, what could have been seen, how often chance makes such a quarter."""
     told = verdict.signals[(verdict.signals["weight"].isin(["act", "watch"]) & verdict.signals["state"].ne(OVER))]
     counted = say("What asks for action is counted from the records, not tested.")
     recorded = counted if len(told) and bool((told["sure"] == RECORDED).all()) else ""
-    return " ".join(text for text in (recorded, verdict.sure) if text)
+    return " ".join(text for text in (recorded, verdict.sure, _chance(book, period)) if text)
+
+
+def _chance(book: Book, period: Quarter) -> str:
+    """How often chance alone makes a quarter that missed its target; empty where it was reached or a signal says it."""
+    looked = own_signals(book, period)
+    silent = looked["weight"].eq("") & looked["kind"].eq("quarter_target") & (looked["value"] < 1)
+    chance = looked.loc[silent.to_numpy(), "p"]
+    if not len(chance):
+        return ""
+    n = max(round(1 / chance.iloc[0]), 1)
+    if n == 1:
+        return say("The quarter by itself: at its usual pace it mostly brings no more wins.")
+    return say("The quarter by itself: at its usual pace chance alone brings so few wins 1 time in {n}.", None, n=n)
 
 
 def _said(verdict: Judgement, sure: str, actions: Sequence[dict[str, Any]]) -> list[str]:
