@@ -201,7 +201,7 @@ def limits(n: Floats, rate: float, dispersion: float, inside: float) -> tuple[Fl
     Binomial quantiles, interpolated, at the tail of √φ times the usual distance (Spiegelhalter 2005, appendix A.1).
 
     >>> [round(float(end[0]), 3) for end in limits(np.array([100.0]), 0.3, 1.0, 0.95)]
-    [0.212, 0.39]
+    [0.207, 0.387]
     """
     from scipy.stats import binom, norm
 

@@ -124,7 +124,7 @@ def test_every_card_shows_it(sample: pk.Book) -> None:
         assert " eight " not in cover.html + cover.text
         assert "Largest deal" in show.headline(largest_deal, book, QUARTER).html
         assert "Largest deal of all time" in show.companions(largest_deal, book, QUARTER).html
-        assert "How large was the largest deal?" in show.definition(largest_deal, book, QUARTER).html
+        assert "How large was the largest deal?" in show.definition(largest_deal, book, QUARTER).text
         assert "this text is its definition" in show.definition(largest_deal, book, QUARTER).html
         assert "Largest deal by quarter" in show.trend(largest_deal, book, pk.quarters(QUARTER, back=3)).text
         scores = show.scores(book, QUARTER)

@@ -32,7 +32,7 @@ def year_target(book: Book, quarter: Quarter) -> Found:
 def quarter_target(book: Book, quarter: Quarter) -> Found:
     """Won amount of a complete quarter against its target, and how often chance alone brings so few wins.
 
-    `p`: the partner's own pace of the eight quarters before, season in, brings as few wins or fewer.
+    `p`: the partner's own pace of eight quarters before, season in, brings as few wins or fewer.
     """
     from scipy.stats import nbinom
 

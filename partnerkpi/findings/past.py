@@ -36,7 +36,7 @@ def wins_of_year(book: Book, quarter: Quarter) -> Found:
 
 
 def wins_of_quarter(book: Book, quarter: Quarter) -> Found:
-    """Wins of a complete quarter against the eight before, season and days of membership in."""
+    """Wins of a complete quarter against eight before, season and days of membership in."""
     if not quarter.complete:
         return nobody()
     past = quarter.back(9)

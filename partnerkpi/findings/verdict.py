@@ -44,7 +44,7 @@ class Standing(Enum):
 
     @property
     def short(self) -> bool:
-        """True for a state of its own, in which eight figures would tell nothing."""
+        """True for a state of its own, in which the figures would tell nothing."""
         return self in (Standing.LEFT, Standing.JOINED, Standing.NO_DEALS)
 
 

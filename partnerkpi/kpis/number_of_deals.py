@@ -6,7 +6,7 @@ move): how far the count of somebody who sells at this pace strays. Zero is a co
 missing only where nothing could have been counted, because the book's records begin later or because it never records
 a win.
 
-A change is told against the pace of the eight quarters before. Where paces are steady, a fall by 60 % from twelve deals
+A change is told against the pace of eight quarters before. Where paces are steady, a fall by 60 % from twelve deals
 is told six times in ten, one by 30 % from twenty once in five; where they move by half from quarter to quarter, hardly
 once in six: there a quarter's fall is mostly the luck of the quarter.
 

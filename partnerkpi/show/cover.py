@@ -136,7 +136,7 @@ def _behind(action: Action, number: int, book: Book) -> Shown | None:
 
 @dataclass(frozen=True)
 class Card:
-    """One of the eight figures on the first page: its value, its eight quarters drawn, what stands beside it.
+    """One figure on the first page: its value, its last quarters drawn, what stands beside it.
 
     `mark` is what its strongest signal asks for, `word` that in words; both empty where there is none. `direction` is
     said where lower is better.
