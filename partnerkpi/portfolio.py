@@ -109,7 +109,7 @@ def movers(book: Book, quarter: str | Quarter) -> pd.DataFrame:
     parts = {"up": strongest[up], "down": strongest[~up], "joined": came, "left": gone}
     lines = pd.concat([one[["partner_id"]].assign(move=move, signal=one.index) for move, one in parts.items()])
     heirs = standing[(standing["kind"] == "handed_over").to_numpy()].set_index("partner_id")["label"]
-    other = lines["partner_id"].map(heirs).fillna("").where(lines["move"] == "left", "")
+    other = lines["partner_id"].map(heirs).astype("str").fillna("").where(lines["move"] == "left", "")
     lines = lines.assign(other=other)
     for suffix, span in (("", this.year), ("_before", this.year_before.year)):
         won = won_between(book.deals, *span)

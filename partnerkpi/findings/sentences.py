@@ -144,7 +144,7 @@ def _leads_waiting(s: Line, money: str) -> str:
 
 def _spend_without_win(s: Line, money: str) -> str:
     return say(
-        "None of its {n} decided prospects through {channel} was ever won (others win {usual} there); it cost "
+        "Not one of its {n} decided prospects through {channel} was ever won (others win {usual} there); it cost "
         "{spent} in four quarters.",
         None,
         n=int(s.n),
