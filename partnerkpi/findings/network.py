@@ -13,7 +13,7 @@ from partnerkpi.figures import figure
 from partnerkpi.findings.family import CLEAR, GOING_ON, OVER
 from partnerkpi.findings.sentences import sentence
 from partnerkpi.findings.verdict import Judgement, Standing, everything, standing_of
-from partnerkpi.kpis.number_of_deals import number_of_deals
+from partnerkpi.kpis.number_of_deals import number_of_deals, won_amount
 from partnerkpi.periods import Quarter
 from partnerkpi.wording import MISSING, amount_text, listed, say
 
@@ -120,7 +120,10 @@ def network_judgement(book: Book, quarter: str | Quarter) -> Judgement:
     giants = giant(book, this)
     words = {"won": amount_text(won, book.currency)}
     share = year / sum(aims) if all(aims) else None
-    if not this.complete:
+    told = figure(won_amount, book, this)
+    if told.value is None:
+        headline = say("Nothing can be said of the won amount: {reason}.", reason=told.remarks)
+    elif not this.complete:
         headline = say("{won} won in {n} of {days} days.", None, n=this.days_so_far, days=this.days, **words)
     elif aims[-1]:
         words["share"] = amount_text(won / aims[-1], "share")

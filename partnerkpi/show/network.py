@@ -323,7 +323,7 @@ def _risk(risk: AtRisk, currency: str) -> list[str]:
         told.append(
             say("{n} is overdue ({worth}).", "{n} are overdue ({worth}).", n=risk.overdue, worth=worth)
             if risk.overdue
-            else say("None is overdue.")
+            else say("No deal is overdue.")
         )
     if risk.rivals is not None:
         worth = amount_text(risk.rivals_money, currency)
