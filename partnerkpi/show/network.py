@@ -78,7 +78,9 @@ def network(book: Book, quarter: str | Quarter) -> Shown:
     funnel = portfolio.funnel(book, period)
     named = _named(funnel, names, book, period)
     parts, shares = _concentration(portfolio.concentration(book, period), period)
-    moves = _moves(portfolio.movers(book, period), names, book, period)
+    first = book.others.first_day
+    begun = first is not None and period.last_day >= first  # nobody moved in a book that was not there yet
+    moves = _moves(portfolio.movers(book, period), names, book, period) if begun else []
     risk = _risk(portfolio.at_risk(book, period), book.currency)
     common = [_common(one) for one in portfolio.common(book, period)]
     standings = [standing(kpi, book, period) for kpi in KPIS if not kpi.only_for]
@@ -318,6 +320,8 @@ def _risk(risk: AtRisk, currency: str) -> list[str]:
                 **words,
             )
         )
+    if not risk.deals:
+        return [say("No deal is open."), *_expected(risk)]
     if risk.overdue is not None:
         worth = amount_text(risk.overdue_money, currency)
         told.append(
