@@ -165,18 +165,20 @@ def actions(signals: pd.DataFrame, currency: str, quarter: Quarter) -> tuple[Act
         signals = signals[signals["kind"] != "handed_over"]
     if "no_deals" in kinds:
         signals = signals[signals["kind"] == "no_deals"]
-    found: list[Action] = []
+    found: list[tuple[float, int, Action]] = []  # money, and which of two comes first
     lines: Sequence[Line] = list(signals[signals["state"] != OVER].itertuples(index=False))
     for line in lines:
         if line.weight == "good":
             if line.kind in GROWTH:
-                found.append(_action(_praise(), line, currency))
+                praise = _action(_praise(), line, currency)
+                found.append((praise.stake, 0, praise))
         elif line.weight in ("act", "watch") or line.kind in FACTS:
-            found.append(_action(_advice(line)[line.kind](), line, currency))
+            action = _action(_advice(line)[line.kind](), line, currency)
+            found.append((action.stake, 0, action))
             if _lasts(line, quarter):
-                found.append(_replacement(line))
+                found.append((action.stake, 1, _replacement(line)))  # after what would spare it
     best: dict[str, Action] = {}
-    for action in sorted(found, key=lambda a: a.stake, reverse=True):
+    for _, _, action in sorted(found, key=lambda one: (-one[0], one[1])):
         best.setdefault(action.what, action)
     return tuple(list(best.values())[:MOST])
 
@@ -204,7 +206,7 @@ def _replacement(line: Line) -> Action:
             "Clearly low at every quarter end since {quarter}: {what}.", what=subject(line), quarter=line.since
         ),
         sure=sureness(line),
-        stake=max(float(line.stake), 0.0) * 0.999,  # right after what would spare it
+        stake=0.0,
         stake_is="",
         worked=say("it is no longer clearly low, and nobody is replaced"),
         rows=tuple(line.rows),
