@@ -38,12 +38,17 @@ def need_won_amounts(book: Book) -> None:
         raise NotRecorded(Code.WON_AMOUNTS_NOT_RECORDED())
 
 
+def records_losses(book: Book) -> bool:
+    """True when the book records any prospect that was decided against us."""
+    return bool({"lost", "abandoned"} & book.others.statuses)
+
+
 def need_losses(book: Book) -> None:
     """Pass when the book records prospects that were decided against us, and wins.
 
     Raises:
         NotRecorded: it does not: everything it decided was won, or lost.
     """
-    if not {"lost", "abandoned"} & book.others.statuses:
+    if not records_losses(book):
         raise NotRecorded(Code.LOSSES_NOT_RECORDED())
     need_wins(book)

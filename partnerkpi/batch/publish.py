@@ -274,7 +274,7 @@ class QuarterFolder:
                     cells=scores_of,
                     earlier=self._earlier_day(partner),
                     verdict=str(stands[partner]),
-                    sign=stands[partner].name.lower().replace("_", "-"),
+                    sign=stands[partner].sign,
                 )
             )
         something = now[(now["group"] == UNASSIGNED) & (now["n"] > 0)]

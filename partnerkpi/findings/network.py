@@ -80,8 +80,7 @@ def attention(book: Book, quarter: Quarter) -> tuple[Line, ...]:
         name = str(known["name"]) if pd.notna(known["name"]) else partner
         manager = str(known["manager"]) if pd.notna(known["manager"]) else MISSING
         word = say("praise") if stands is Standing.ON_TRACK else str(stands)
-        sign = stands.name.lower().replace("_", "-")
-        line = Line(partner, name, word, told, _since(first), manager, sign)
+        line = Line(partner, name, word, told, _since(first), manager, stands.sign)
         lines.append((_ORDER.index(stands), -stake, line))
     return tuple(line for *_, line in sorted(lines, key=lambda one: one[:2])[:MOST])
 

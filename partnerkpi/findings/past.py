@@ -16,11 +16,12 @@ from partnerkpi.compare import entering
 from partnerkpi.deals import DECIDED, brought_by_partner, ended_in, known_to_vendor, priced, won_between, won_in
 from partnerkpi.experience import Floats, Ints, pace_variance
 from partnerkpi.findings.chance import dispersed, of_t, p_of, share_of_counts, two_rates
-from partnerkpi.findings.signal import Found, found, ids_of, nobody
+from partnerkpi.findings.signal import Found, ids_of, kept, nobody
 from partnerkpi.intervals import Z, design_effect
 from partnerkpi.kpis.deal_velocity import deal_velocity
 from partnerkpi.network import paces
 from partnerkpi.periods import Quarter
+from partnerkpi.recorded import records_losses
 
 #: Fewer than so many rows on either side of a rate, size or duration are not compared; of a count, together.
 FEWEST = 5
@@ -66,13 +67,10 @@ def _counts(
     usual = before * share / np.maximum(1 - share, 1e-9)
     won = won_between(book.deals, *quarter.year)
     size = float(priced(won)["amount"].median()) if len(won) else 0.0
-    keep = np.asarray(told, dtype=bool)
-    index = ids[keep]
-    values = {"usual": usual, "z": z, "p": p_of(z), "stake": np.abs(usual - now) * size}
-    columns = {name: pd.Series(one[keep], index=index) for name, one in values.items()}
     first = (quarter - (0 if quarters == 9 else 3)).start
     rows = ids_of(won_between(book.deals, first, quarter.last_day), "deal_id")
-    return found(pd.Series(now[keep], index=index), n=pd.Series(now[keep], index=index), rows=rows, **columns)
+    keep, stake = np.asarray(told, dtype=bool), np.abs(usual - now) * size
+    return kept(keep, now, now, ids, rows, usual=usual, z=z, p=p_of(z), stake=stake)
 
 
 def entries_over_time(book: Book, quarter: Quarter) -> Found:
@@ -100,18 +98,15 @@ def entries_over_time(book: Book, quarter: Quarter) -> Found:
     error = np.sqrt((variance * lean**2).sum(axis=1))
     z = np.divide((lean * (present - mean)).sum(axis=1), error, out=np.zeros(len(ids)), where=error > 0)
     keep = ((there > 0).sum(axis=1) >= 8) & (total[:, 0] >= 4 * FEWEST) & (others.sum(axis=1) > 0)
-    index = ids[keep]
-    now, before = present[:, -4:].sum(axis=1), present[:, -8:-4].sum(axis=1)
-    columns = {"usual": before, "effect": present[:, :-8].sum(axis=1), "z": z, "p": p_of(z)}
-    given = {name: pd.Series(one[keep], index=index) for name, one in columns.items()}
+    now, before, first = present[:, -4:].sum(axis=1), present[:, -8:-4].sum(axis=1), present[:, :-8].sum(axis=1)
     deals = book.deals
     rows = ids_of(deals[deals["created_on"].between(*quarter.year)], "deal_id")
-    return found(pd.Series(now[keep], index=index), n=pd.Series(total[keep, 0], index=index), rows=rows, **given)
+    return kept(keep, total[:, 0], now, ids, rows, usual=before, effect=first, z=z, p=p_of(z))
 
 
 def close_rate_of_year(book: Book, quarter: Quarter) -> Found:
     """Close rate of four quarters against the four before, moved as what was to be expected of the prospects moved."""
-    if not {"lost", "abandoned"} & book.others.statuses:
+    if not records_losses(book):
         return nobody()
     prospects = book.prospects
     rows = [_decided(prospects, q) for q in (quarter, quarter.year_before)]
@@ -143,9 +138,14 @@ def identification_of_year(book: Book, quarter: Quarter) -> Found:
 
 def brought_and_ended(book: Book, quarter: Quarter) -> pd.DataFrame:
     """Deals brought that ended in four quarters, known customers left out; `yes` where they were opportunities."""
-    ended = pd.concat([brought_by_partner(book, ended_in(book.deals, q)) for q in quarter.back(4)])
+    ended = brought_in_year(book, quarter)
     ended = ended[~known_to_vendor(ended).to_numpy()]
     return ended.assign(yes=ended["status"].isin(DECIDED).to_numpy())
+
+
+def brought_in_year(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """Deals brought that ended in four quarters."""
+    return pd.concat([brought_by_partner(book, ended_in(book.deals, q)) for q in quarter.back(4)])
 
 
 def _decided(prospects: pd.DataFrame, quarter: Quarter) -> pd.DataFrame:
@@ -166,11 +166,8 @@ def _rates(book: Book, quarter: Quarter, rows: Sequence[pd.DataFrame], key: str)
     (yes, n, effect), (yes_before, n_before, effect_before) = tables
     z = two_rates(yes, n, yes_before, n_before) / np.sqrt(np.maximum(effect, effect_before))
     keep = (n >= FEWEST) & (n_before >= FEWEST)
-    index = ids[keep]
-    columns = {"usual": yes_before / np.maximum(n_before, 1), "effect": n_before, "z": z, "p": p_of(z)}
-    given = {name: pd.Series(one[keep], index=index) for name, one in columns.items()}
-    value = pd.Series((yes / np.maximum(n, 1))[keep], index=index)
-    return found(value, n=pd.Series(n[keep], index=index), rows=ids_of(rows[0], key), **given)
+    value, usual = yes / np.maximum(n, 1), yes_before / np.maximum(n_before, 1)
+    return kept(keep, n, value, ids, ids_of(rows[0], key), usual=usual, effect=n_before, z=z, p=p_of(z))
 
 
 def _worth_of_rate(book: Book, quarter: Quarter, table: Found) -> pd.Series:
@@ -217,12 +214,9 @@ def _sizes(book: Book, quarter: Quarter, deals: pd.DataFrame, dated: str) -> Fou
     effect = design_effect(deals[mine], codes, len(each), known.like_sizes)
     z = gap / np.sqrt(np.maximum(n * m * (n + m + 1) / 12 * effect, 1e-9))
     keep = (n >= FEWEST) & (m >= FEWEST)
-    index = each.index[keep]
-    stake = (medians[False] - medians[True]).abs().to_numpy() * n
-    columns = {"usual": medians[False].to_numpy(), "effect": m, "z": z, "p": p_of(z), "stake": stake}
-    given = {name: pd.Series(one[keep], index=index) for name, one in columns.items()}
-    rows = ids_of(deals[now], "deal_id")
-    return found(medians[True][keep], n=pd.Series(n[keep], index=index), rows=rows, **given)
+    before, after = medians[False].to_numpy(), medians[True].to_numpy()
+    columns = {"usual": before, "effect": m, "z": z, "p": p_of(z), "stake": np.abs(before - after) * n}
+    return kept(keep, n, after, each.index, ids_of(deals[now], "deal_id"), **columns)
 
 
 def velocity_of_cohorts(book: Book, quarter: Quarter) -> Found:
@@ -237,11 +231,9 @@ def velocity_of_cohorts(book: Book, quarter: Quarter) -> Found:
     wins = [_wins_of_entries(book, q, ids) for q in (quarter, quarter.year_before)]
     z = dispersed(of_t(z, np.minimum(*wins) - 1), error)
     keep = np.isfinite(z) & (now["n"] >= FEWEST).to_numpy() & (before["n"] >= FEWEST).to_numpy()
-    index = pd.Index(ids)[keep]
-    given = {"z": z, "p": p_of(z), "usual": before["value"].to_numpy(), "effect": before["n"].to_numpy()}
-    columns = {name: pd.Series(np.asarray(one)[keep], index=index) for name, one in given.items()}
-    won = won_in(book.deals, quarter)
-    return found(now["value"][keep], n=now["n"][keep], rows=ids_of(won, "deal_id"), **columns)
+    columns = {"z": z, "p": p_of(z), "usual": before["value"], "effect": before["n"]}
+    rows = ids_of(won_in(book.deals, quarter), "deal_id")
+    return kept(keep, now["n"], now["value"], pd.Index(ids), rows, **columns)
 
 
 def _wins_of_entries(book: Book, quarter: Quarter, ids: Sequence[str]) -> Floats:

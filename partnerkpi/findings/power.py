@@ -11,6 +11,7 @@ from partnerkpi.deals import DECIDED
 from partnerkpi.findings.chance import around
 from partnerkpi.intervals import Z
 from partnerkpi.periods import Quarter
+from partnerkpi.recorded import records_losses
 from partnerkpi.wording import amount_text, say
 
 #: A fall by a third: what a test must be able to see before its silence means anything.
@@ -91,7 +92,7 @@ def power(book: Book, quarter: Quarter) -> Power:
     before = wins / (1 - FALL)
     spread = known.orders * (1 / max(wins, 1) + 1 / max(before, 1)) + 2 * known.pace / 4
     of_wins = wins > 0 and -np.log(1 - FALL) >= Z * np.sqrt(spread)
-    if not {"lost", "abandoned"} & book.others.statuses:
+    if not records_losses(book):
         return Power(wins, decided, yes, bool(of_wins), False, None, None)
     mine = book.others.expected(quarter).reindex(prospects["prospect_id"][year.to_numpy()].to_numpy()).dropna()
     rate = float(np.clip(mine["chance"].mean() if len(mine) else (yes + 1) / (decided + 2), 0.02, 0.98))

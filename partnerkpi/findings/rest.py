@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from partnerkpi.book import Book
-from partnerkpi.deals import DECIDED, brought_by_partner, ended_in, known_to_vendor, priced, won_between
+from partnerkpi.deals import DECIDED, known_to_vendor, priced, won_between
 from partnerkpi.experience import Floats
 from partnerkpi.findings.chance import dispersed, p_of, rate_and_expected, two_rates
-from partnerkpi.findings.past import FEWEST, brought_and_ended, codes_of, usual_win
-from partnerkpi.findings.signal import Found, found, ids_of, nobody
+from partnerkpi.findings.past import FEWEST, brought_and_ended, brought_in_year, codes_of, usual_win
+from partnerkpi.findings.signal import Found, ids_of, kept, nobody
 from partnerkpi.indices import FEWEST_ALIKE
 from partnerkpi.intervals import design_effect
 from partnerkpi.periods import Quarter
@@ -60,7 +60,7 @@ def conflicts(book: Book, quarter: Quarter) -> Found:
     """Share of the registrations that ended whose customer the vendor knew already, beside that of the others."""
     if "rejected" not in book.others.statuses:
         return nobody()
-    ended = pd.concat([brought_by_partner(book, ended_in(book.deals, q)) for q in quarter.back(4)])
+    ended = brought_in_year(book, quarter)
     known = known_to_vendor(ended)
     return _rate(book, quarter, ended.assign(yes=known.to_numpy()), -1.0, evidence=ended[known.to_numpy()])
 
@@ -142,7 +142,4 @@ def _logs(
 def _told(
     ids: pd.Index, keep: Floats, value: Floats, usual: Floats, n: Floats, z: Floats, stake: Floats, rows: pd.Series
 ) -> Found:
-    index = ids[keep]
-    given = {"usual": usual, "z": z, "p": p_of(z), "stake": stake}
-    columns = {name: pd.Series(one[keep], index=index) for name, one in given.items()}
-    return found(pd.Series(value[keep], index=index), n=pd.Series(n[keep], index=index), rows=rows, **columns)
+    return kept(keep, n, value, ids, rows, usual=usual, z=z, p=p_of(z), stake=stake)

@@ -37,6 +37,13 @@ def found(value: Any, n: pd.Series, **others: Any) -> Found:
     return pd.DataFrame(columns, index=index)
 
 
+def kept(keep: np.ndarray, n: Any, value: Any, ids: pd.Index, rows: pd.Series, **others: Any) -> Found:
+    """What was found of the partners to keep: `n`, `value` and the others are arrays along `ids`."""
+    columns = {name: pd.Series(np.asarray(one)[keep], index=ids[keep]) for name, one in others.items()}
+    counted, values = (pd.Series(np.asarray(one)[keep], index=ids[keep]) for one in (n, value))
+    return found(values, counted, rows=rows, **columns)
+
+
 def nobody() -> Found:
     """Found with nobody: the book does not record what is asked for."""
     return found(np.nan, pd.Series(dtype="float64"))

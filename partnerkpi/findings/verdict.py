@@ -113,10 +113,10 @@ def standing_of(looked: pd.DataFrame, book: Book, this: Quarter) -> Standing:
         if (now["weight"] == weight).any():
             return standing
     tested = set(looked.loc[looked["p"].notna().to_numpy(), "kind"])
-    silent = all(tested & one for one in NEEDED) and power(book, this).enough  # and so it means something
-    if reached or (silent and not aimed):
+    if reached:
         return Standing.ON_TRACK
-    return Standing.TOO_LITTLE
+    looked_for = not aimed and all(tested & one for one in NEEDED)  # and so silence means something
+    return Standing.ON_TRACK if looked_for and power(book, this).enough else Standing.TOO_LITTLE
 
 
 def _headline(book: Book, this: Quarter, now: pd.DataFrame) -> str:

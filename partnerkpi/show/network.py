@@ -88,7 +88,7 @@ def network(book: Book, quarter: str | Quarter) -> Shown:
     html = render(
         "network.html",
         verdict=verdict,
-        sign=verdict.standing.name.lower().replace("_", "-"),
+        sign=verdict.standing.sign,
         attention=lines,
         more=more,
         gaps=gaps,
