@@ -154,6 +154,19 @@ def test_counts_rates_and_sizes_of_two_years(book: pk.Book, sql: duckdb.DuckDBPy
         assert numbers == pytest.approx(right[partner])
 
 
+def test_entries_are_those_of_three_years(book: pk.Book, sql: duckdb.DuckDBPyConnection) -> None:
+    query = """SELECT partner_id, count(*) FILTER (created_on >= DATE '2025-01-01'),
+               count(*) FILTER (created_on BETWEEN DATE '2024-01-01' AND DATE '2024-12-31'),
+               count(*) FILTER (created_on BETWEEN DATE '2023-01-01' AND DATE '2023-12-31')
+               FROM deals WHERE partner_id IS NOT NULL GROUP BY ALL"""
+    right = told(sql, query)
+    found = lines(past.entries_over_time(book, book.quarter(QUARTER)), "value", "usual", "effect")
+    assert len(found) > 15
+    assert {p: right[p] for p in found} == found
+    earlier = past.entries_over_time(book, book.quarter("2025Q3"))
+    assert earlier["effect"].isna().all()  # the first of its three years begins before the records do
+
+
 def test_refusals_and_conflicts_beside_the_rest(book: pk.Book, sql: duckdb.DuckDBPyConnection) -> None:
     quarter = book.quarter(QUARTER)
     query = f"""

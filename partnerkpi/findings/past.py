@@ -75,7 +75,7 @@ def _counts(
 
 def entries_over_time(book: Book, quarter: Quarter) -> Found:
     """Deals entered in each of twelve quarters, as a trend against that of all others: `value` this year's, `effect`
-    those of two years before.
+    those of two years before, where all of that year is known.
 
     The score test of a slope in counts whose expectation follows the others' (Cox & Lewis 1966), over-dispersed.
     """
@@ -98,7 +98,11 @@ def entries_over_time(book: Book, quarter: Quarter) -> Found:
     error = np.sqrt((variance * lean**2).sum(axis=1))
     z = np.divide((lean * (present - mean)).sum(axis=1), error, out=np.zeros(len(ids)), where=error > 0)
     keep = ((there > 0).sum(axis=1) >= 8) & (total[:, 0] >= 4 * FEWEST) & (others.sum(axis=1) > 0)
-    now, before, first = present[:, -4:].sum(axis=1), present[:, -8:-4].sum(axis=1), present[:, :-8].sum(axis=1)
+    opened, begin = book.others.first_day, past[0].start
+    recorded = len(past) == 12 and opened is not None and opened <= begin
+    whole = recorded & ~(book.partners["joined_on"] > begin).to_numpy()  # else the first of three years is part of one
+    now, before = counts[:, -4:].sum(axis=1), counts[:, -8:-4].sum(axis=1)
+    first = np.where(whole, counts[:, :-8].sum(axis=1), np.nan)
     deals = book.deals
     rows = ids_of(deals[deals["created_on"].between(*quarter.year)], "deal_id")
     return kept(keep, total[:, 0], now, ids, rows, usual=before, effect=first, z=z, p=p_of(z))

@@ -189,6 +189,10 @@ def _counts(s: Line, unit: str) -> dict[str, str]:
 
 def _entries_over_time(s: Line, money: str) -> str:
     told = {"first": f"{s.effect:.0f}", "then": f"{s.usual:.0f}", "now": amount_text(s.value, "deals")}
+    if s.effect != s.effect:
+        if s.z > 0:
+            return say("It entered {then} and {now} in the last two years, faster than the others grew.", **told)
+        return say("It entered {then} and {now} in the last two years; the others did not shrink so.", **told)
     if s.z > 0:
         return say("It entered {first}, {then} and {now} in the last three years, faster than the others grew.", **told)
     return say("It entered {first}, {then} and {now} in the last three years; the others did not shrink so.", **told)

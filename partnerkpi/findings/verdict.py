@@ -156,7 +156,7 @@ def _sureness(looked: pd.DataFrame, now: pd.DataFrame, powers: Power) -> str:
     if likely:
         parts.append(say("Likely, but chance could be behind it: {what}.", what=listed([subject(s) for s in likely])))
     if not clear and not likely and tests:
-        parts.append(say("Nothing else stood out among {n} tests of all partners.", None, n=tests))
+        parts.append(say("Nothing else about it stood out in the {n} tests of all partners.", None, n=tests))
     if {"left", "no_deals"} & set(now["kind"]):
         return " ".join(parts)
     untested = [one for one in NEEDED if not set(looked.loc[looked["p"].notna().to_numpy(), "kind"]) & one]
