@@ -17,7 +17,8 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from partnerkpi.book import Book
-from partnerkpi.book.config import TableConfig, read_config
+from partnerkpi.book.config import read_config
+from partnerkpi.book.declarations import TableConfig
 from partnerkpi.book.schema import TABLES
 from partnerkpi.errors import SystemProblem, UsageError
 from partnerkpi.export import harmless, shown, write_bytes

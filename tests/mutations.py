@@ -83,10 +83,12 @@ TABLE: dict[tuple[str, str], Edits] = {
         (">= export_day + pd.Timedelta(days=1)", ">= export_day + pd.Timedelta(days=2)"),
         ('deals.warn("lead_id"', 'deals.aside("lead_id"'),
     ],
-    ("book/sources.py", "book_sources book_sql book_faults book_odd"): [
+    ("book/delimited.py", "book_sources book_faults book_odd"): [
         (">= max(2, len(raw.header) - 1)", ">= 10**6"),
         ("if nul >= 0:", "if nul >= 10**9:"),
         ("if raw.ragged and len(raw.ragged) >= max(1, len(raw.record)):", "if False:"),
+    ],
+    ("book/queries.py", "book_sql"): [
         ('"enable_external_access = false", ', ""),
         (',\n           "lock_configuration = true")', ")"),
         ("if len(statements) != 1 or", "if"),
@@ -96,7 +98,7 @@ TABLE: dict[tuple[str, str], Edits] = {
         ("(year < 1900) | (year > 2199)", "(year < 1000)"),
         ("tz_convert(zone)", 'tz_convert("UTC")'),
     ],
-    ("book/config.py", "book_config"): [(' or ".." in path.parts', "")],
+    ("book/declarations.py", "book_config"): [(' or ".." in path.parts', "")],
     # choosing
     ("book/levels.py", "book_where schema"): [
         ("name: tables[name][_meets(tables, recorded, name, choices)]", "name: tables[name]"),

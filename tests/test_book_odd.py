@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from partnerkpi.book.config import read_config
-from partnerkpi.book.sources import read_file
+from partnerkpi.book.delimited import read_file
 from partnerkpi.cli import run
 from partnerkpi.errors import DataRefused, SystemProblem, UsageError
 from partnerkpi.opening import open_book

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from partnerkpi.book import sources
-from partnerkpi.book.sources import read_file
+from partnerkpi.book import delimited
+from partnerkpi.book.delimited import read_file
 from partnerkpi.errors import DataRefused
 from partnerkpi.opening import check_book, open_book
 
@@ -109,7 +109,7 @@ CELL = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])
 def test_what_was_written_is_read_with_its_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: list[tuple[str, str, str]], end: str, chunk: int
 ) -> None:
-    monkeypatch.setattr(sources, "_CHUNK", chunk)
+    monkeypatch.setattr(delimited, "_CHUNK", chunk)
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator=end, quoting=csv.QUOTE_ALL)
     starts = []

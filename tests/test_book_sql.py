@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from partnerkpi.book import sources
+from partnerkpi.book import queries
 from partnerkpi.errors import DataRefused, UsageError
 from partnerkpi.opening import open_book
 
@@ -150,14 +150,14 @@ ENDLESS = "WITH RECURSIVE t(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM t) SELEC
 def test_a_query_without_end_is_stopped(
     write_book: Write, monkeypatch: pytest.MonkeyPatch, sql: str, said: str
 ) -> None:
-    monkeypatch.setattr(sources, "_SECONDS", 60 if "memory" in said else 0.3)
-    settings = [s.replace("2GB", "50MB") for s in sources._LOCKED]
-    monkeypatch.setattr(sources, "_LOCKED", settings)
+    monkeypatch.setattr(queries, "_SECONDS", 60 if "memory" in said else 0.3)
+    settings = [s.replace("2GB", "50MB") for s in queries._LOCKED]
+    monkeypatch.setattr(queries, "_LOCKED", settings)
     with pytest.raises(UsageError, match=said):
         open_book(book_with(write_book, sql))
 
 
 def test_a_result_that_is_too_large_is_stopped(write_book: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "_TEXT", 1 << 20)
+    monkeypatch.setattr(queries, "_TEXT", 1 << 20)
     with pytest.raises(UsageError, match="needs more than 2 GB of memory"):
         open_book(book_with(write_book, "SELECT range AS deal_id FROM range(10000000)"))

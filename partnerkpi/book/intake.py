@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from partnerkpi.book import parse
-from partnerkpi.book.config import IGNORE, TableConfig
+from partnerkpi.book.declarations import IGNORE, TableConfig
 from partnerkpi.book.labels import as_label
 from partnerkpi.book.schema import ENUMERATED, Table
 from partnerkpi.book.sources import Problem, RawTable

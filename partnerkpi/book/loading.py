@@ -12,16 +12,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from partnerkpi.book.config import NAME, BookConfig, TableConfig, read_config
+from partnerkpi.book.config import BookConfig, read_config
+from partnerkpi.book.declarations import TableConfig
+from partnerkpi.book.delimited import read_file
 from partnerkpi.book.intake import Examined, examine, note_file, wanted_columns
+from partnerkpi.book.keys import NAME
 from partnerkpi.book.labels import as_label, first_known, trimmed
 from partnerkpi.book.money import converted
 from partnerkpi.book.past import Tables, as_known_on, spells_of
 from partnerkpi.book.prospects import prospects_of
+from partnerkpi.book.queries import run_query
 from partnerkpi.book.reading import Fault, Reading, account
 from partnerkpi.book.rules import check_rows, check_tables
 from partnerkpi.book.schema import PLACE, TABLES, Table, tables_with
-from partnerkpi.book.sources import RawTable, read_file, run_query
+from partnerkpi.book.sources import RawTable
 from partnerkpi.errors import DataRefused, SystemProblem, UsageError
 from partnerkpi.periods import quarter_of
 

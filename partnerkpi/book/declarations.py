@@ -1,0 +1,225 @@
+"""What a section of book.toml says of one table: its files, how they are written, which column and value is what."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from partnerkpi.book.keys import NAME, check_name, mapping_of, one_of, shown, text_of
+from partnerkpi.book.schema import ENUMERATED, Table
+from partnerkpi.errors import UsageError, nearest
+
+IGNORE = "ignore"
+SUFFIXES = (".csv", ".tsv", ".txt")
+LATER_SUFFIXES = (".xlsx", ".xls", ".parquet")
+
+_TABLE_KEYS = (
+    "files", "encoding", "delimiter", "decimal", "thousands", "dates", "sql", "columns", "values", "constants"
+)  # fmt: skip
+_THOUSANDS = (".", ",", " ", "'", "’", "\u00a0", "\u202f")
+_DIRECTIVES = "YymdHIMSfzbBp"
+_OF_THIS_MACHINE = ("mbcs", "oem")
+#: What stays the same in every encoding of files: all but those that escape, shift or spell some of it.
+_PROBE = "".join(map(chr, range(32, 127))).replace("\\", "") + "\t\r\n\\u0041.xn--tda"
+
+
+@dataclass(frozen=True)
+class TableConfig:
+    """How one table is read.
+
+    `dates` holds the declared format by column, `""` for all others; `values` the canonical value by column and value
+    in the export, where `ignore` puts the row out of scope; `unread` the columns that are not to be read though the
+    file may have them; `declared` which keys the file really has.
+    """
+
+    name: str
+    files: tuple[str, ...] = ()
+    encoding: str = "utf-8"
+    delimiter: str = ""
+    decimal: str = "."
+    thousands: str = ""
+    dates: Mapping[str, str] = field(default_factory=dict)
+    sql: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    unread: frozenset[str] = frozenset()
+    values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    constants: Mapping[str, str] = field(default_factory=dict)
+    declared: frozenset[str] = frozenset()
+
+    def date_format(self, column: str) -> str:
+        """The declared format of a date column, empty where none is."""
+        return self.dates.get(column, self.dates.get("", ""))
+
+    def delimiter_of(self, file: str) -> str:
+        """The declared delimiter; else a tab for .tsv, a comma for the rest."""
+        return self.delimiter or ("\t" if file.lower().endswith(".tsv") else ",")
+
+
+def table_config(table: Table, section: Any, folder: Path) -> TableConfig:
+    """How the table is read; without any files or SQL when the book does not have it."""
+    default = f"{table.name}.csv"
+    if section is None:
+        return TableConfig(table.name, files=_default_files(table, folder))
+    where = f"[{table.name}]"
+    section = mapping_of(section, where)
+    for key in section:
+        check_name(key, _TABLE_KEYS, f"{where} {key}")
+    sql = text_of(section.get("sql", ""), f"{where} sql").strip()
+    if "sql" in section and not sql:
+        raise UsageError(f"{NAME}, {where} sql: the query is empty. Write one SELECT, or leave the line out.")
+    files = _files(section["files"], folder, f"{where} files") if "files" in section else ()
+    if not files and not sql:
+        files = _default_files(table, folder)
+        if not files:
+            raise UsageError(f"{where} names no file, and there is no {default}. {csv_files(folder)}")
+    columns = _named(table, section.get("columns", {}), f"[{table.name}.columns]")
+    unread = frozenset(name for name, source in columns.items() if not source)
+    for name in sorted(unread):
+        if table[name].required:
+            raise UsageError(f"[{table.name}.columns] {name}: the column must be read, so it cannot be empty here.")
+    constants = _named(table, section.get("constants", {}), f"[{table.name}.constants]")
+    for name in constants:
+        if name in columns:
+            raise UsageError(f"[{table.name}.constants] {name}: it is also in [{table.name}.columns]. Keep one.")
+    decimal = one_of(section.get("decimal", "."), (".", ","), f"{where} decimal")
+    thousands = one_of(section.get("thousands", ""), ("", *_THOUSANDS), f"{where} thousands")
+    if thousands == decimal:
+        raise UsageError(f"{where} thousands: '{thousands}' is also the decimal mark.")
+    delimiter = text_of(section.get("delimiter", ""), f"{where} delimiter")
+    if len(delimiter) > 1 or delimiter == '"' or not (delimiter.isprintable() or delimiter == "\t"):
+        raise UsageError(f"{where} delimiter: it must be one character other than a quote, not {shown(delimiter)}.")
+    return TableConfig(
+        name=table.name,
+        files=files,
+        encoding=_encoding(section.get("encoding", "utf-8"), f"{where} encoding"),
+        delimiter=delimiter,
+        decimal=decimal,
+        thousands=thousands,
+        dates=_dates(table, section.get("dates", {})),
+        sql=sql,
+        columns={name: source for name, source in columns.items() if source},
+        unread=unread,
+        values=_values(table, section.get("values", {})),
+        constants=constants,
+        declared=frozenset(section),
+    )
+
+
+def check_inside(folder: Path, name: str, where: str) -> None:
+    """Pass unless the file is a link, or lies behind one, that leads out of the folder.
+
+    Raises:
+        UsageError: it is.
+    """
+    if not (folder / name).resolve().is_relative_to(folder.resolve()):
+        raise UsageError(
+            f"{where}: '{name}' is a link that leads out of the book's folder. Copy the file there instead."
+        )
+
+
+def _default_files(table: Table, folder: Path) -> tuple[str, ...]:
+    """The file named like the table, where there is one."""
+    name = f"{table.name}.csv"
+    if not (folder / name).is_file():
+        return ()
+    check_inside(folder, name, f"[{table.name}]")
+    return (name,)
+
+
+def _files(value: Any, folder: Path, where: str) -> tuple[str, ...]:
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list) or not names or not all(isinstance(n, str) for n in names):
+        raise UsageError(f'{where}: a list of file names is expected, like ["deals.csv"].')
+    for name in names:
+        path = PurePosixPath(name.replace("\\", "/"))
+        if "://" in name or path.is_absolute() or ".." in path.parts or re.match(r"[A-Za-z]:", name):
+            raise UsageError(f"{where}: '{name}' must be a file inside the book's folder.")
+        if path.suffix.lower() in LATER_SUFFIXES:
+            raise UsageError(f"{where}: '{name}': {path.suffix} files are not supported yet. Save it as CSV.")
+        if path.suffix.lower() not in SUFFIXES:
+            raise UsageError(f"{where}: '{name}' is no file this package reads ({', '.join(SUFFIXES)}).")
+        if not (folder / name).is_file():
+            raise UsageError(f"{where}: there is no file '{name}' in '{folder}'. {csv_files(folder, name)}")
+        check_inside(folder, name, where)
+    if len({(folder / name).resolve() for name in names}) < len(names):
+        raise UsageError(f"{where}: a file is named twice, and its rows would be read twice.")
+    return tuple(names)
+
+
+def _named(table: Table, value: Any, where: str) -> dict[str, str]:
+    named = mapping_of(value, where)
+    for name in named:
+        check_name(name, table.names, f"{where} {name}")
+    return {name: text_of(text, f"{where} {name}") for name, text in named.items()}
+
+
+def _dates(table: Table, value: Any) -> dict[str, str]:
+    where = f"[{table.name}] dates"
+    formats = {"": value} if isinstance(value, str) else mapping_of(value, where)
+    dated = [c.name for c in table.columns if c.dated]
+    for name, text in formats.items():
+        if name:
+            check_name(name, dated, f"{where} {name}")
+        text = text_of(text, f"{where} {name}".rstrip())
+        used = re.findall(r"%(.)", text)
+        whole = not name or table[name].kind != "month"
+        if any(u not in _DIRECTIVES for u in used) or len(set(used)) < len(used):
+            raise UsageError(f"{where}: '{text}' is no date format this package knows (each of %{_DIRECTIVES} once).")
+        if not {"Y", "y"} & set(used) or not {"m", "b", "B"} & set(used) or (whole and "d" not in used):
+            raise UsageError(f"{where}: '{text}' must name year, month and day, like %d/%m/%Y.")
+    return dict(formats)
+
+
+def _values(table: Table, value: Any) -> dict[str, dict[str, str]]:
+    """The canonical value of each value in the export, by column."""
+    canonicals: dict[str, dict[str, str]] = {}
+    for column, mapping in mapping_of(value, f"[{table.name}.values]").items():
+        check_name(column, table.names, f"[{table.name}.values] {column}")
+        where = f"[{table.name}.values.{column}]"
+        canonicals[column] = {}
+        for canonical, listed in mapping_of(mapping, where).items():
+            if column in ENUMERATED:
+                check_name(canonical, (*ENUMERATED[column], IGNORE), f"{where} {canonical}")
+            elif table[column].kind not in ("text", "label", "quarter") and canonical != IGNORE:
+                raise UsageError(
+                    f"{NAME}, {where}: a column of kind {table[column].kind} has no values to map, only rows to "
+                    f"{IGNORE}. Where a text stands for an empty cell, empty it with sql: nullif({column}, '…')."
+                )
+            if not isinstance(listed, str | list):
+                raise UsageError(
+                    f'{NAME}, {where} {canonical}: a list of values in the export is expected, like ["…"], '
+                    f"not {shown(listed)}."
+                )
+            for text in [listed] if isinstance(listed, str) else listed:
+                text = text_of(text, f"{where} {canonical}")
+                if canonicals[column].get(text, canonical) != canonical:
+                    raise UsageError(f"{where}: '{text}' stands under '{canonicals[column][text]}' and '{canonical}'.")
+                canonicals[column][text] = canonical
+    return canonicals
+
+
+def _encoding(value: Any, where: str) -> str:
+    """The encoding's own name, if it is one of text in which plain letters, digits and marks are themselves."""
+    hint = "Often it is utf-8 or cp1252."
+    try:
+        name = codecs.lookup(text_of(value, where)).name
+        plain = name.startswith(("utf-16", "utf-32")) or _PROBE.encode().decode(name) == _PROBE
+    except LookupError as error:  # also one that is not of text, like hex
+        raise UsageError(f"{NAME}, {where}: there is no encoding {shown(value)} of text. {hint}") from error
+    except ValueError:
+        plain = False
+    if not plain or name in _OF_THIS_MACHINE:
+        raise UsageError(f"{NAME}, {where}: files in {shown(value)} are not read. {hint}")
+    return name
+
+
+def csv_files(folder: Path, wanted: str = "") -> str:
+    """A sentence on the files of the folder: the one nearest to what is wanted, or all."""
+    names = sorted(p.name for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
+    if not names:
+        return f"The folder has no {', '.join(SUFFIXES)} file."
+    return nearest(wanted, names) if wanted else f"The folder has: {', '.join(names[:12])}."
