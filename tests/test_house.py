@@ -29,8 +29,9 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # The plan of the house: a module imports only from those before it, inside rooms too; a room's own name is its door.
 PLAN = """
     startup errors shipped wording periods experience
-    sample.time_and_chance sample.world sample.lives sample.history sample.truth sample.tables sample
-    book.schema book.labels book.thresholds book.keys book.declarations book.config book.sources
+    book.schema sample.time_and_chance sample.world sample.lives sample.history sample.truth sample.tables
+    sample.package sample
+    book.labels book.thresholds book.keys book.declarations book.config book.sources
     book.delimited book.queries book.parse book.intake book.reading book.money
     book.rules book.past book.events book.prospects book.levels book.loading book.book book
     deals estimate intervals statistics indices survival network forecast expectation others slices opening
