@@ -308,6 +308,7 @@ def test_a_note_that_names_another_partner_keeps_the_page_back_and_is_named(
     folder = book_of(write_book, aa="Alpha Ltd", bb="Beta Ltd", cc="Gamma Ltd")
     add_note(folder, "aa", "Train its sellers", "2025Q2", outcome="Done, as at BETA  Ltd")
     add_note(folder, "bb", "Look at Gamma Ltd", "2025Q3")
+    add_note(folder, "cc", "Look at Alpha Ltd", "2025Q4")  # not on this page, so not to blame
     book = pk.open_book(folder)
     shows = {p: show.decided(book.for_partner(p), "2025Q4").html for p in ("aa", "bb", "cc", "")}
     shows["cc"] += "<p>Alpha Ltd</p>"

@@ -18,6 +18,7 @@ import pandas as pd
 
 from partnerkpi.book import Book
 from partnerkpi.book.schema import shared_labels
+from partnerkpi.show.html import clean
 
 Kind = Literal["partner", "deal"]
 
@@ -186,17 +187,17 @@ class Foreign:
         standing = self.register.words_in(read)
         standing |= {word for word in self.register.words_in(unread) if not word.text.strip().isdigit()}
         words = [
-            f"{SAYS[word.kind]}: {word.text!r}{self._noted(word)}"
+            f"{SAYS[word.kind]}: {word.text!r}{self._noted(word, read)}"
             for word in standing - self.known
             if self.reader not in word.owners and tuple(tokens(word.text)) not in keys
         ]
         amounts = [f"shows the amount of a deal of another partner: {amount}" for amount in self._amounts(read)]
         return sorted(words) + sorted(amounts)
 
-    def _noted(self, word: Word) -> str:
-        """In which note the word stands; empty where it stands in none."""
+    def _noted(self, word: Word, read: Collection[str]) -> str:
+        """In which of the notes that are read the word stands; empty where it stands in none."""
         for quarter, text in self.notes:
-            if word in self.register.words_in([text]):
+            if word in self.register.words_in([text]) and any(text in shown for shown in read):
                 return f", in the note of {quarter} {text!r}: say it there without the name"
         return ""
 
@@ -302,9 +303,9 @@ def own_texts(book: Book) -> list[str]:
 
 
 def noted_texts(book: Book) -> list[tuple[str, str]]:
-    """Each text of a partner's notes, with the quarter it was noted for."""
+    """Each text of a partner's notes as a page has it, with the quarter it was noted for."""
     columns = [book.notes[["quarter", name]].dropna().astype(str) for name in ("action", "owner", "outcome")]
-    return [(quarter, text) for frame in columns for quarter, text in frame.itertuples(index=False, name=None)]
+    return [(quarter, clean(text)) for frame in columns for quarter, text in frame.itertuples(index=False, name=None)]
 
 
 def shared_texts(book: Book) -> list[str]:
