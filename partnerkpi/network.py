@@ -99,12 +99,18 @@ def _paces(book: Book, quarters: Sequence[Quarter], dated: str) -> tuple[pd.Inde
         begin = begin.where(begin > opened, opened)
     won = book.deals
     won = won_between(won, quarters[0].start, quarters[-1].last_day) if dated == "closed_on" else won
-    seller = names.get_indexer(pd.Index(won["partner_id"].astype("str")))
+    seller = places_of(won["partner_id"], names)
     place = _place(won[dated], quarters)
     mine = (seller >= 0) & (place >= 0)
     size = (len(names), len(quarters))
     counts = np.bincount(seller[mine] * size[1] + place[mine], minlength=size[0] * size[1]).reshape(size)
     return names, counts.astype(np.float64), _there(begin, partners["left_on"], quarters)
+
+
+def places_of(partners: pd.Series, ids: pd.Index) -> Ints:
+    """The place of each row's partner among `ids`, −1 for none: looked up once for each partner, not for each row."""
+    place = ids.get_indexer(pd.Index(partners.cat.categories.astype("str")))
+    return np.append(place, -1)[partners.cat.codes]
 
 
 def _there(begin: pd.Series, end: pd.Series, quarters: Sequence[Quarter]) -> Floats:

@@ -259,6 +259,9 @@ class Book:
     @property
     def partner_ids(self) -> list[str]:
         """Every partner with any row in the book, in alphabetical order."""
+        return list(self.once("partner_ids", self._partner_ids))
+
+    def _partner_ids(self) -> list[str]:
         keys = [f["partner_id"].dropna().unique() for f in self._frames.values() if "partner_id" in f]
         return sorted(set().union(*(map(str, key) for key in keys)))
 

@@ -13,7 +13,7 @@ from partnerkpi.book import Book
 from partnerkpi.deals import DECIDED, known_to_vendor, priced, won_between
 from partnerkpi.experience import Floats
 from partnerkpi.findings.chance import dispersed, p_of, rate_and_expected, two_rates
-from partnerkpi.findings.past import FEWEST, brought_and_ended, brought_in_year, codes_of, usual_win
+from partnerkpi.findings.past import FEWEST, brought_and_ended, brought_in_year, codes_of, decided, usual_win
 from partnerkpi.findings.signal import Found, ids_of, kept, nobody
 from partnerkpi.indices import FEWEST_ALIKE
 from partnerkpi.intervals import design_effect
@@ -25,8 +25,7 @@ def close_rate(book: Book, quarter: Quarter) -> Found:
     expected = book.others.expected(quarter)
     if not len(expected):
         return nobody()
-    prospects = book.prospects
-    rows = prospects[prospects["prospect_id"].isin(expected.index).to_numpy()]
+    rows = decided(book.prospects, quarter)  # those that something is expected of
     ids = pd.Index(book.partner_ids)
     codes, mine = codes_of(rows, ids)
     rows = rows[mine]
