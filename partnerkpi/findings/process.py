@@ -105,9 +105,9 @@ def wins_of_months(book: Book, quarter: Quarter) -> Found:
     For each of the last three months: how far it lies from the mean, how long the run on its side and the rise or fall
     to it last, and how far out the second of the last three is. Each has the tail it would have were the months
     independent and normal. The smallest of either side is what is found, and twice how often chance at the partner's
-    constant pace makes one as small is `p` (`chance_of_patterns`). `value` wins beside `usual` ones: of the months of the pattern; of a
-    trend the last month beside the one it began with. `effect` is how many months; `label` the pattern and its last
-    month, `n` the wins of the pattern's months.
+    constant pace makes one as small is `p` (`chance_of_patterns`). `value` wins beside `usual` ones: of the months of
+    the pattern; of a trend the last month beside the one it began with. `effect` is how many months; `label` the
+    pattern and its last month, `n` the wins of the pattern's months.
     """
     if not quarter.complete or not len(book.partners):
         return nobody()
@@ -205,7 +205,7 @@ def _between(book: Book, quarter: Quarter, place: Floats, length: int, tails: Fl
             drawn = _drawn(book, quarter, int(pace), length, draws)
             for side, mine in ((side, at == pace) for side in (0, 1)):
                 found = np.searchsorted(drawn[side], tails[side, mine] * (1 + 1e-9), side="right")
-                p[near, side, mine] = (found + 1) / (draws + 1)
+                p[near, side, mine] = (found + 1) / (drawn.shape[1] + 1)
     share = place - low
     return np.asarray(np.exp((1 - share) * np.log(p[0]) + share * np.log(p[1])))
 
@@ -222,7 +222,8 @@ def _drawn(book: Book, quarter: Quarter, pace: int, length: int, draws: int) -> 
             expected *= draw.gamma(1 / known.pace, known.pace, (length // 3, draws)).repeat(3, axis=0)
         if known.orders > 1:  # a count of variance orders × mean
             expected = draw.gamma(expected / (known.orders - 1), known.orders - 1)
-        tails, signs, _ = patterns(draw.poisson(expected) / usual)
+        even = draw.poisson(expected) / usual
+        tails, signs, _ = patterns(even[:, even.mean(axis=0) >= FEWEST_A_MONTH])  # others are not told
         return np.sort(smallest_tails(tails, signs), axis=1)
 
     answer: Floats = book.once(("patterns by chance", quarter, pace, length, draws), drawn)
@@ -239,7 +240,7 @@ def _in_a_row(signs: Floats) -> Ints:
 
 
 def _counts(book: Book, quarters: Sequence[Quarter], ids: pd.Index) -> Floats:
-    """Wins of each of these partners (rows) in each month of these quarters; in the last row those of everything in the book."""
+    """Wins of each of these partners (rows) in each month of these quarters; in the last row those of everybody."""
     won = won_between(book.deals, quarters[0].start, quarters[-1].last_day)
     seller, place = ids.get_indexer(pd.Index(won["partner_id"].astype("str"))), month_place(won["closed_on"], quarters)
     width = 3 * len(quarters)
