@@ -218,10 +218,10 @@ def _drawn(book: Book, quarter: Quarter, pace: int, length: int, draws: int) -> 
         draw = np.random.default_rng([*b"months", pace, length, draws])
         usual = _season(book, quarter.back(length // 3))[:, None]
         expected = PACES[pace] * usual * np.ones(draws)
-        if known.pace > 1e-6:
-            expected *= draw.gamma(1 / known.pace, known.pace, (length // 3, draws)).repeat(3, axis=0)
-        if known.orders > 1:  # a count of variance orders × mean
-            expected = draw.gamma(expected / (known.orders - 1), known.orders - 1)
+        of_quarter = PACES[pace] * usual.reshape(-1, 3).sum(axis=1)[:, None]
+        moved = known.pace + (known.orders - 1) / of_quarter  # as counts of a quarter vary: orders × mean + φ × mean²
+        if moved.min() > 1e-6:
+            expected *= draw.gamma(1 / moved, moved, (length // 3, draws)).repeat(3, axis=0)
         even = draw.poisson(expected) / usual
         tails, signs, _ = patterns(even[:, even.mean(axis=0) >= FEWEST_A_MONTH])  # others are not told
         return np.sort(smallest_tails(tails, signs), axis=1)
