@@ -72,6 +72,30 @@ def trend(
     return ax
 
 
+def months(table: pd.DataFrame, *, title: str, ax: Axes | None = None) -> Axes:
+    """Counts over months: a dot for each, steps for what is usual and the limits around it, a square where one is
+    marked.
+
+    `table` is what `findings.process.months` gives; without limits there are dots alone.
+    """
+    ax = axes(ax)
+    x = np.arange(len(table))
+    count, mean, low, high = (table[c].to_numpy(dtype=np.float64) for c in ("count", "mean", "low", "high"))
+    marked = table["rule"].ne("").to_numpy()
+    edges = np.append(x - 0.5, len(x) - 0.5)
+    if len(x) and np.isfinite(mean).all():
+        ax.stairs(high, edges, baseline=low, fill=True, color=BAND, alpha=0.45, zorder=1, label=say("limits"))
+        ax.stairs(mean, edges, baseline=None, color=MUTED, linewidth=1.1, zorder=2, label=say("usual"))
+    ax.plot(x, count, color=LINE, linewidth=1.2, zorder=3)
+    ax.plot(x[~marked], count[~marked], "o", color=LINE, markersize=5, zorder=4, label=say("month"))
+    ax.plot(x[marked], count[marked], "s", color=LOSS, markersize=6, zorder=5, label=say("marked month"))
+    shown = x[:: 3 if len(x) > 12 else 1]
+    ax.set_xticks(shown, [f"{table['month'].iloc[i]:%Y-%m}" for i in shown], fontsize=8)
+    ax.set_xlim(-0.5, len(x) - 0.5)
+    _finish(ax, title, "deals", np.append(count, mean), high)
+    return ax
+
+
 def groups(table: pd.DataFrame, *, title: str, counts: str, ax: Axes | None = None) -> Axes:
     """One figure for several groups: a dot with its 95 % interval per group, in the order of the table.
 

@@ -203,6 +203,8 @@ def true_direction(kind: str, partner: str, truth: dict[str, Any]) -> float:
         return float(won[-4:].sum() - won[-8:-4].sum())
     if kind == "wins_of_quarter":
         return float(won[-1] - won[[-5, -9]].mean())
+    if kind == "wins_of_months":
+        return float(won[-1] - won[-5])  # of eight quarters, season apart
     if kind == "entries_over_time":
         return growth(me) - growth(*others)
     assert kind == "velocity_of_cohorts", kind

@@ -38,10 +38,10 @@ PLAN = """
     recorded groups plot kpi
     KPIS kpis
     figures compare waterfalls drivers restatement bridges export notes
-    findings.signal findings.chance findings.facts findings.past findings.rest findings.kinds findings.family
-    findings.sentences findings.advice findings.power findings.verdict findings.network findings
+    findings.signal findings.chance findings.facts findings.past findings.process findings.rest findings.kinds
+    findings.family findings.sentences findings.advice findings.power findings.verdict findings.network findings
     portfolio
-    show.html show.tables show.changes show.reviews show.cards show.network show.states show.cover show
+    show.html show.tables show.months show.changes show.reviews show.cards show.network show.states show.cover show
     batch.plan batch.page batch.markup batch.pictures batch.disclosure batch.gate batch.files batch.engine
     batch.kernels batch.publish batch.run batch
     partnerkpi options cli __main__

@@ -117,6 +117,7 @@ def _advice(line: Line) -> dict[str, Callable[[], Advice]]:
         ),
         "wins_of_year": fewer,
         "wins_of_quarter": fewer,
+        "wins_of_months": fewer,
         "entries_over_time": lambda: Advice(
             say("Find out why fewer deals come in"), say("for two quarters it enters more again")
         ),

@@ -38,13 +38,13 @@ SHOWN = (
 def signals(book: Book, quarter: str | Quarter, *, everything: bool = False) -> pd.DataFrame:
     """What there is to say of each partner of a book in a quarter: one line per signal, by partner and weight.
 
-    Columns: `partner_id`; `kind` (see `partnerkpi.findings.kinds`) and `origin` (`recorded`, against its own `past`,
-    against the `others`); `figure`; `weight` (`act`, `watch`, `good`, `fact`); how `sure` it is (`recorded`, `clear`:
-    holds among all tests of the review at a false discovery rate of 10 %, `likely`: alone); its `state` (`new`,
-    `going on`, `over`) and `since` which quarter end it stands; `value` beside what is `usual` for it, of `n` rows;
-    `stake`, the money of a year that hangs on it; `effect` and `label`, as the kind says; `z` and `p` of a test, `q`
-    the smallest false discovery rate at which it would be told, among
-    `tests` in all; `rows`, the ids of the rows behind it.
+    Columns: `partner_id`; `kind` (see `partnerkpi.findings.kinds`) and `origin` (`recorded`, against its own `past`, as
+    a `process` of months, against the `others`); `figure`; `weight` (`act`, `watch`, `good`, `fact`); how `sure` it is
+    (`recorded`, `clear`: holds among all tests of the review at a false discovery rate of 10 %, `likely`: alone); its
+    `state` (`new`, `going on`, `over`) and `since` which quarter end it stands; `value` beside what is `usual` for it,
+    of `n` rows; `stake`, the money of a year that hangs on it; `effect` and `label`, as the kind says; `z` and `p` of a
+    test, `q` the smallest false discovery rate at which it would be told, among `tests` in all; `rows`, the ids of the
+    rows behind it.
 
     With `everything` also the tests that tell nothing (`weight` empty), to see what was looked at.
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from partnerkpi.book import Book
 from partnerkpi.book.thresholds import Thresholds
-from partnerkpi.findings import facts, past, rest
+from partnerkpi.findings import facts, past, process, rest
 from partnerkpi.findings.signal import Found
 from partnerkpi.kpi import Kpi
 from partnerkpi.kpis.average_deal_size import average_deal_size
@@ -23,7 +23,7 @@ from partnerkpi.kpis.number_of_deals import number_of_deals
 from partnerkpi.kpis.opportunity_pipeline import opportunity_pipeline
 from partnerkpi.periods import Quarter
 
-Origin = Literal["recorded", "past", "others"]
+Origin = Literal["recorded", "past", "process", "others"]
 #: What a signal asks for: `act` and `watch`; `good` news; a `fact` that explains; "" where nothing is to be said.
 Weights = np.ndarray
 Weigh = Callable[[Found, Thresholds, float], Weights]
@@ -117,6 +117,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("sizes_of_year", "past", average_deal_size, past.sizes_of_year),
     Kind("sizes_of_entries", "past", average_deal_size, past.sizes_of_entries),
     Kind("velocity_of_cohorts", "past", deal_velocity, past.velocity_of_cohorts),
+    Kind("wins_of_months", "process", number_of_deals, process.wins_of_months),
     Kind("close_rate", "others", close_rate, rest.close_rate),
     Kind("identification", "others", deal_success, rest.identification),
     Kind("conflicts", "others", deal_success, rest.conflicts),

@@ -9,6 +9,7 @@ import pandas as pd
 
 from partnerkpi.export import columns_text
 from partnerkpi.findings.family import CLEAR, GOING_ON, LIKELY, OVER
+from partnerkpi.findings.process import TRENDING
 from partnerkpi.wording import MISSING, amount_text, say
 
 #: A line of the table of signals, and the book's currency.
@@ -48,6 +49,7 @@ def subject(line: Line) -> str:
         "wins_of_year": say("the wins of the year"),
         "wins_of_quarter": say("the wins of the quarter"),
         "entries_over_time": say("the deals entered"),
+        "wins_of_months": say("the wins month by month"),
         "close_rate_of_year": say("the close rate beside its own past"),
         "identification_of_year": say("the refusals beside its own past"),
         "sizes_of_year": say("the sizes of wins"),
@@ -198,6 +200,30 @@ def _entries_over_time(s: Line, money: str) -> str:
     return say("It entered {first}, {then} and {now} in the last three years; the others did not shrink so.", **told)
 
 
+def _wins_of_months(s: Line, money: str) -> str:
+    rule, month = s.label.split()
+    told = _counts(s, "deals")
+    if rule == TRENDING:
+        words = {"n": f"{s.effect - 1:.0f}", "month": month, "now": told["now"], "first": f"{s.usual:.0f}"}
+        if s.z > 0:
+            return say(
+                "Its season counted in, each of {n} months in a row up to {month} brought more wins than the one "
+                "before: {now} in the last, {first} before the first.",
+                **words,
+            )
+        return say(
+            "Its season counted in, each of {n} months in a row up to {month} brought fewer wins than the one before: "
+            "{now} in the last, {first} before the first.",
+            **words,
+        )
+    if s.effect == 1:
+        return say("{now} won in {month}, where {before} are usual for such a month.", **told, month=month)
+    months = f"{s.effect:.0f}"
+    return say(
+        "{now} won in the {months} months up to {month}, where {before} are usual.", **told, month=month, months=months
+    )
+
+
 def _of(s: Line, share: float) -> dict[str, int]:
     """How many of how many."""
     return {"k": round(share * s.n), "n": int(s.n)}
@@ -304,6 +330,7 @@ _SENTENCES: dict[str, Sentence] = {
     "wins_of_year": _wins_of_year,
     "wins_of_quarter": _wins_of_quarter,
     "entries_over_time": _entries_over_time,
+    "wins_of_months": _wins_of_months,
     "close_rate_of_year": _close_rate_of_year,
     "identification_of_year": _identification_of_year,
     "sizes_of_year": _sizes_of_year,
