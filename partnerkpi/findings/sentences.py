@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from partnerkpi.export import columns_text
-from partnerkpi.findings.family import CLEAR, GOING_ON, LIKELY, OVER
+from partnerkpi.findings.family import CLEAR, GOING_ON, LIKELY, NEW, OVER
 from partnerkpi.wording import MISSING, amount_text, say
 
 #: A line of the table of signals, and the book's currency.
@@ -29,7 +29,7 @@ def sureness(line: Line) -> str:
         return say("{sure}, over", sure=sure)
     if line.state == GOING_ON:
         return say("{sure}, since {quarter}", sure=sure, quarter=line.since)
-    return say("{sure}, new", sure=sure)
+    return say("{sure}, new", sure=sure) if line.state == NEW else sure
 
 
 def signals_text(table: pd.DataFrame, currency: str) -> str:
@@ -37,7 +37,7 @@ def signals_text(table: pd.DataFrame, currency: str) -> str:
     rows = []
     lines: Iterable[Line] = table.itertuples(index=False)
     for line in lines:
-        told = sureness(line) if line.state else say("not told")
+        told = sureness(line) if line.weight else say("not told")
         rows.append([line.partner_id, line.weight or MISSING, told, sentence(line, currency)])
     return columns_text([say("partner"), say("asks for"), say("how sure"), say("what")], rows)
 
