@@ -7,6 +7,7 @@ whatever describes partners, and then no partner's own figure but the mean of ne
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
@@ -52,8 +53,8 @@ class Computed:
         self.judged = cache(lambda judge, quarter: judge(self.whole, quarter))
         self.expected = cache(lambda quarter: expectation(self.whole, quarter))
         self._values = cache(self._figures_of_partners)
-        self.known_at = cache(self._known_at)
         self._told = cache(self._forecasts)
+        self._then: tuple[Quarter, Book] | None = None
 
     @cached_property
     def first_day(self) -> pd.Timestamp | None:
@@ -103,16 +104,23 @@ class Computed:
         part = replace(then, _frames=chosen(then._frames, then.recorded, choices)) if choices else then
         return told_on(part, quarter, self.whole)
 
-    def _known_at(self, quarter: Quarter) -> Book:
-        """The whole book as it was known at the end of a quarter, its own `others` among it; kept, as every answer.
+    def known_at(self, quarter: Quarter) -> Book:
+        """The whole book as it was known at the end of a quarter, its own `others` among it; the last one is kept.
 
         What was entered, changed or withdrawn later is not in it, as if it had been opened as of that day; itself where
         the quarter ends on the book's day or later. Without a history of deals a book still tells what was open then,
         but not under which partner, at which amount and stage: those are today's.
         """
-        whole, day = self.whole, quarter.end
-        if day >= whole.as_of:
-            return whole
+        if quarter.end >= self.whole.as_of:
+            return self.whole
+        if self._then is None or self._then[0] != quarter:
+            self._then = None
+            gc.collect()  # a book and its others hold each other, and each such pair is as large as this one
+            self._then = quarter, self._known_at(quarter.end)
+        return self._then[1]
+
+    def _known_at(self, day: pd.Timestamp) -> Book:
+        whole = self.whole
         frames = known_earlier(
             whole._frames,
             day,

@@ -147,7 +147,7 @@ TABLE: dict[tuple[str, str], Edits] = {
     ],
     # the network, and what one may know of it
     ("others.py", "forecast"): [
-        ("if day >= whole.as_of:", "if day:"),
+        ("if quarter.end >= self.whole.as_of:", "if quarter.end:"),
         ("table = self._told(quarter, choices if partner is None else ())", "table = self._told(quarter, ())"),
     ],
     ("others.py", "others slices oracle"): [

@@ -83,9 +83,14 @@ def looked_at(book: Book, quarter: Quarter) -> pd.DataFrame:
 def then_looked_at(book: Book, quarter: Quarter) -> pd.DataFrame:
     """What `looked_at` told at the end of an earlier quarter, by the book as it was known then.
 
-    A slice of a book, which cannot tell that, is looked at as it is.
+    A slice of a book, which cannot tell that, is looked at as it is. Kept, unlike the book of that day.
     """
-    return looked_at(book.others.known_at(quarter) or book, quarter)
+
+    def told() -> pd.DataFrame:
+        return looked_at(book.others.known_at(quarter) or book, quarter)
+
+    answer: pd.DataFrame = book.once(("signals then", quarter), told)
+    return answer
 
 
 def _looked_at(book: Book, quarter: Quarter) -> pd.DataFrame:
