@@ -18,6 +18,8 @@ LOOKED_BACK = 4
 #: How sure: a fact of the records; a test that holds in the family of all; one that holds alone.
 RECORDED, CLEAR, LIKELY = "recorded", "clear", "likely"
 NEW, GOING_ON, OVER = "new", "going on", "over"
+#: The kinds that may say something of several channels.
+OF_CHANNELS = ("spend_without_win", "channels")
 #: The columns of the table of signals; see `signals`.
 SHOWN = (
     "partner_id",
@@ -134,7 +136,7 @@ def usual_year(book: Book, quarter: Quarter) -> float:
 def _keys(table: pd.DataFrame) -> list[tuple[str, str, str, bool]]:
     """What makes a signal the same at two quarter ends: partner, kind, what it is about, and whether it is good."""
     table = table[(table["weight"] != "").to_numpy()]
-    about = table["label"].where(table["kind"] == "spend_without_win", "")
+    about = table["label"].where(table["kind"].isin(OF_CHANNELS), "")
     good = table["weight"] == "good"
     return list(zip(table["partner_id"], table["kind"], about, good, strict=True))
 
