@@ -101,17 +101,6 @@ def around(rate: Any, n: Any, error: Any, effect: Any = 1.0) -> Any:
     return betabinom(n, rate * (1 / alike - 1), (1 - rate) * (1 / alike - 1))
 
 
-def dispersion(z: Floats) -> float:
-    """By how much more than chance these differ: the mean of their squares after a tenth at either end is moved to the
-    next (Spiegelhalter 2005), never below 1. Below ten partners 1: they could not tell.
-    """
-    told = z[np.isfinite(z)]
-    if len(told) < 10:
-        return 1.0
-    kept = np.clip(told, *np.quantile(told, [0.1, 0.9]))
-    return max(1.0, float((kept**2).mean()))
-
-
 def _mid(ends: Floats) -> Floats:
     """z of the chances to be at or below a result, and below it: half of the result itself in either tail."""
     below = (ends[0] + ends[1]) / 2

@@ -103,14 +103,18 @@ def _pace_of_others(won: Floats, exposure: Floats, orders: float, pace: float) -
     return np.exp(((weight * logs).sum() - weight * logs) / rest) * won.sum() / months.sum(), 1 / rest
 
 
-def close_rate(book: Book, quarter: Quarter) -> Found:
-    """Wins of four quarters beside what the others' experience with such prospects lets expect."""
+def rates_beside(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """The partners' close rates of four quarters beside what the others' experience lets expect, by partner.
+
+    Columns: `n`, `won`, `chance` (wins expected), `variance` of their difference: of chance, customers, quarters, and
+    of the expectation, which is not sure itself; `error`, one standard error of the partner's own effect as a logarithm
+    of odds; `alike`, see `expectation`; `z`, missing where nothing can be told, before anything is shrunk. Empty where
+    nothing can be expected.
+    """
     expected = book.others.expected(quarter)
-    if not len(expected):
-        return nobody()
     prospects = book.prospects
     rows = prospects[prospects["prospect_id"].isin(expected.index).to_numpy()]
-    ids = pd.Index(book.partner_ids)
+    ids = pd.Index(book.partner_ids if len(expected) else [], dtype="str", name="partner_id")
     codes, mine = codes_of(rows, ids)
     rows = rows[mine]
     known = book.others.experience(quarter)
@@ -124,12 +128,30 @@ def close_rate(book: Book, quarter: Quarter) -> Found:
         )
     )
     effect = design_effect(rows, codes, len(ids), known.like_outcomes, known.drift / 4)
-    keep = (n >= FEWEST) & (alike / np.maximum(n, 1) >= FEWEST_ALIKE)
+    like = alike / np.maximum(n, 1)
     variance = usual * effect + np.maximum(part, 0)
+    keep = (n >= FEWEST) & (like >= FEWEST_ALIKE)
     z = np.where(keep, rate_and_expected(won, n, chance, variance), np.nan)
-    z = dispersed(z, np.sqrt(variance) / np.maximum(n, 1))
+    columns = {"n": n, "won": won, "chance": chance, "variance": variance, "alike": like, "z": z}
+    return pd.DataFrame({**columns, "error": np.sqrt(variance) / np.maximum(usual, 1e-9)}, index=ids)
+
+
+def close_rate(book: Book, quarter: Quarter) -> Found:
+    """Wins of four quarters beside what the others' experience with such prospects lets expect.
+
+    How far partners differ is told on the scale of the odds, on which what is expected is put together: where little
+    is won, a difference of few points is as much as one of many where much is won.
+    """
+    table = rates_beside(book, quarter)
+    if not len(table):
+        return nobody()
+    n, won, chance, z, error = (table[c].to_numpy() for c in ("n", "won", "chance", "z", "error"))
+    keep, many = ~np.isnan(z), np.maximum(n, 1)
+    decided = book.prospects
+    decided = decided[decided["prospect_id"].isin(book.others.expected(quarter).index).to_numpy()]
+    rows = ids_of(decided[decided["partner_id"].notna().to_numpy()], "prospect_id")
     stake = np.abs(won - chance) * usual_win(book, quarter)
-    return _told(ids, keep, won / np.maximum(n, 1), chance / np.maximum(n, 1), n, z, stake, ids_of(rows, "prospect_id"))
+    return _told(table.index, keep, won / many, chance / many, n, dispersed(z, error), stake, rows)
 
 
 def channels(book: Book, quarter: Quarter) -> Found:
@@ -161,7 +183,8 @@ def channels(book: Book, quarter: Quarter) -> Found:
     effect = design_effect(rows, codes, len(names), known.like_outcomes, known.drift / quarters)
     keep = (n >= FEWEST_IN_CHANNEL) & (alike / n >= FEWEST_ALIKE)
     variance = usual * effect + error**2
-    z = dispersed(np.where(keep, rate_and_expected(won, n, chance, variance), np.nan), np.sqrt(variance) / n)
+    z = np.where(keep, rate_and_expected(won, n, chance, variance), np.nan)
+    z = dispersed(z, np.sqrt(variance) / np.maximum(usual, 1e-9))
     stake = np.abs(won - chance) * usual_win(book, quarter) * 4 / quarters
     partner, channel = names.get_level_values(0), names.get_level_values(1)
     media = book.media(pd.Series(channel)).cat.codes
