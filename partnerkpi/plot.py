@@ -178,15 +178,15 @@ def funnel(
     title: str,
     ax: Axes | None = None,
 ) -> Axes:
-    """Rates against their counts inside limits; only those in `names` are named, and only they stand out.
+    """Rates against what they are worth inside limits; only those in `names` are named, and only they stand out.
 
     `table` and `curves` are those of `portfolio.funnel`. A triangle points to the side on which a rate lies outside, a
     square marks a named one inside, a hollow circle fewer than five.
     """
     ax = axes(ax, (5.2, 3.6))
     table = table[table["rate"].notna()]
-    n, value = (table[c].to_numpy(dtype=np.float64) for c in ("n", "rate"))
-    outside, few = table["beyond"].to_numpy() > 0, n < FEW
+    n, value = (table[c].to_numpy(dtype=np.float64) for c in ("worth", "rate"))
+    outside, few = table["beyond"].to_numpy() > 0, table["n"].to_numpy() < FEW
     named = table["partner_id"].isin(names).to_numpy()
     for ends, style, label in (
         (("low", "high"), "-", say("95 % limits")),
@@ -222,7 +222,7 @@ def funnel(
             parse_math=False,
         )
     ax.set_title(title, loc="left", fontsize=9, color=INK, parse_math=False)
-    ax.set_xlabel(say("decided prospects of four quarters"), fontsize=8, color=MUTED)
+    ax.set_xlabel(say("decided prospects of four quarters, as many as tell as much"), fontsize=8, color=MUTED)
     ax.yaxis.set_major_formatter(_written("share"))
     ax.tick_params(labelsize=8)
     ax.set_ylim(-0.03, 1.03)

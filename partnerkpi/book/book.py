@@ -96,6 +96,9 @@ class Others(Protocol):
         their interval, and those that came. None where nothing could be told.
         """
 
+    def known_at(self, quarter: Quarter) -> Book | None:
+        """The whole book as it was known at the end of a quarter; None where only a part of it is there."""
+
     def shared_spend(self, quarter: Quarter) -> pd.DataFrame:
         """What each win (`per_win`) and each lead (`per_lead`) of a channel carries of the spend of no partner.
 

@@ -84,16 +84,22 @@ def judgement(book: Book, quarter: str | Quarter) -> Judgement:
     powers = power(book, this)
     asks, rest = now["weight"].isin(["act", "watch"]), now["weight"].isin(["good", "fact"])
     told = pd.concat([now[asks], now[rest]])
-    told = told[~told["kind"].isin(["year_target", "rivals"])]
+    told = told[~told["kind"].isin(["year_target", "rivals"]) & ~told_already(told)]
     because = [sentence(line, book.currency) for line in told.itertuples(index=False)]
     return Judgement(
         standing=standing_of(mine, book, this),
         headline=_headline(book, this, now),
         because=tuple(because[:4]),
         sure=_sureness(mine, now, powers),
-        actions=actions(shown, book.currency, this),
+        actions=actions(shown[~told_already(shown)], book.currency, this),
         signals=shown,
     )
+
+
+def told_already(lines: pd.DataFrame) -> pd.Series:
+    """True for a channel of which another of a partner's signals says that it never won: that says it all."""
+    dead = set(lines["label"][(lines["kind"] == "spend_without_win").to_numpy()])
+    return lines["kind"].eq("channels") & lines["label"].isin(dead)
 
 
 def standing_of(looked: pd.DataFrame, book: Book, this: Quarter) -> Standing:
