@@ -63,6 +63,9 @@ _one_quarter = click.option(
 _format = click.option("--format", "style", type=click.Choice(STYLES), help="[default: by the file's name, else table]")
 _output = click.option("--output", "-o", metavar="FILE", help="Write here instead of printing.")
 _as_of = click.option("--as-of", metavar="DAY", help="Know nothing after this day. [default: the export's day]")
+_allow_approximate = click.option(
+    "--allow-approximate", is_flag=True, help="Go on though no history tells how things stood on the day of --as-of."
+)
 _allow_set_aside = click.option(
     "--allow-set-aside", is_flag=True, help="Go on though more than 1 % of the data had to be set aside."
 )
@@ -85,6 +88,7 @@ def partnerkpi() -> None:
     "--partner", "-p", multiple=True, metavar="ID", help="Only these partners; may be repeated. [default: all]"
 )
 @_as_of
+@_allow_approximate
 @click.option("--out", "-o", default="reports", show_default=True, metavar="FOLDER", help="Where the pages go.")
 @click.option("--jobs", "-j", type=click.IntRange(min=1), help="Partners at a time. [default: one per processor]")
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="S", help="Seconds a cell may take.")
@@ -96,6 +100,7 @@ def review(
     as_of: str | None,
     out: str,
     allow_set_aside: bool,
+    allow_approximate: bool,
     **options: Any,
 ) -> int:
     """Execute the KPI notebooks for every partner and the network, and publish the pages."""
@@ -103,7 +108,7 @@ def review(
 
     if Path(out).exists() and not Path(out).is_dir():
         raise click.UsageError(f"'{out}' is a file, and a folder is needed there: name one with --out.")
-    opened = _opened(book, as_of, allow_set_aside)
+    opened = _opened(book, as_of, allow_set_aside, allow_approximate)
     result = review(opened, quarter or None, partner or None, out=out, **_given(options))
     click.echo(opened.reading.line(), err=True)
     click.echo(result, err=bool(result.failed))
@@ -126,6 +131,7 @@ def review(
 @_format
 @_output
 @_as_of
+@_allow_approximate
 @_allow_set_aside
 def score(
     book: str,
@@ -136,13 +142,14 @@ def score(
     output: str | None,
     as_of: str | None,
     allow_set_aside: bool,
+    allow_approximate: bool,
 ) -> None:
     """The KPIs and their companion figures as one tidy table."""
     from partnerkpi.export import score_text
     from partnerkpi.figures import refuse_before_records, scorecard
 
     style = _style_for(style, output)
-    opened = _opened(book, as_of, allow_set_aside)
+    opened = _opened(book, as_of, allow_set_aside, allow_approximate)
     quarters = [opened.quarter(label) for label in quarter or ("",)]
     refuse_before_records(opened, quarters)
     table = scorecard(opened, quarters, by=by, partner=partner)
@@ -159,6 +166,7 @@ def score(
 @_format
 @_output
 @_as_of
+@_allow_approximate
 @_allow_set_aside
 def signals(
     book: str,
@@ -169,6 +177,7 @@ def signals(
     output: str | None,
     as_of: str | None,
     allow_set_aside: bool,
+    allow_approximate: bool,
 ) -> None:
     """What there is to say of each partner: facts and tests, how sure each is, and the rows behind it."""
     import pandas as pd
@@ -178,7 +187,7 @@ def signals(
     from partnerkpi.findings.sentences import signals_text
 
     style = _style_for(style, output)
-    opened = _opened(book, as_of, allow_set_aside)
+    opened = _opened(book, as_of, allow_set_aside, allow_approximate)
     if partner:
         opened.check_partner(partner)
     quarters = [opened.quarter(label) for label in quarter or ("",)]
@@ -200,6 +209,7 @@ def signals(
 @_format
 @_output
 @_as_of
+@_allow_approximate
 @_allow_set_aside
 def bridge(
     book: str,
@@ -209,6 +219,7 @@ def bridge(
     output: str | None,
     as_of: str | None,
     allow_set_aside: bool,
+    allow_approximate: bool,
 ) -> None:
     """The way from the close rate and velocity a CRM shows to those defined here, one change at a time."""
     from partnerkpi import show
@@ -216,7 +227,7 @@ def bridge(
     from partnerkpi.bridges import bridge as bridged
 
     style = _style_for(style, output)
-    opened = _opened(book, as_of, allow_set_aside).for_partner(partner or "")
+    opened = _opened(book, as_of, allow_set_aside, allow_approximate).for_partner(partner or "")
     table = bridged(opened, quarter)
     text = "\n\n".join(str(show.bridge(kpi, opened, quarter)) for kpi in BRIDGED) if style == "table" else ""
     _put(table, style, output, text, sheet="bridge")
@@ -277,10 +288,15 @@ def sample(folder: str, **options: Any) -> None:
     click.echo(f"Written to {written}. Look at it with:  partnerkpi check {written}", err=True)
 
 
-def _opened(book: str, as_of: str | None, allow_set_aside: bool) -> Book:
+def _opened(book: str, as_of: str | None, allow_set_aside: bool, allow_approximate: bool) -> Book:
+    """The book; that it is approximate is said at once, for what carries no notes of its own."""
     from partnerkpi.opening import open_book
+    from partnerkpi.recorded import approximation
 
-    return open_book(book, as_of=as_of, allow_set_aside=allow_set_aside)
+    opened = open_book(book, as_of=as_of, allow_set_aside=allow_set_aside, allow_approximate=allow_approximate)
+    if told := approximation(opened):
+        click.echo(f"partnerkpi: {told}.", err=True)
+    return opened
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:

@@ -78,6 +78,11 @@ class Estimate:
         return f"{value} ({'; '.join(text for text in (self.n_text, self.remarks) if text)})"
 
 
+def both(note: object, other: Remark) -> Remark:
+    """Two notes of one figure as one; the other alone where there is no first."""
+    return Code.BOTH(one=note, other=other) if isinstance(note, Remark) else other
+
+
 def remarks_text(*remarks: Remark | None) -> str:
     """Some remarks in words, `; ` between them; those that are missing are left out."""
     return "; ".join(str(remark) for remark in remarks if remark)

@@ -20,12 +20,12 @@ from partnerkpi import plot
 from partnerkpi.book import Book
 from partnerkpi.book.schema import evidence as evidence_columns
 from partnerkpi.errors import UsageError
-from partnerkpi.estimate import Estimate
+from partnerkpi.estimate import Estimate, both
 from partnerkpi.experience import Experience
 from partnerkpi.groups import ALL, Groups, Key, groups_of
 from partnerkpi.indices import ACCUMULATING, POOLED
 from partnerkpi.periods import Quarter
-from partnerkpi.recorded import NotRecorded
+from partnerkpi.recorded import NotRecorded, approximation
 from partnerkpi.statistics import Statistic, count
 from partnerkpi.wording import Code, Noun, Remark, amount_text, say
 
@@ -289,6 +289,8 @@ class Kpi:
                 table["reason"] = table["reason"].mask(others, self.not_for())
             note = self.note(book, quarter) if self.note else None
             table["note"] = table["note"].where(table["note"].notna() | table["value"].isna(), note)
+            if (told := approximation(book)) and {"deal_id", "lead_id"} & {*rows}:
+                table["note"] = [both(note, told) for note in table["note"]]
         table.insert(0, "group", pd.Series(labels, dtype=object))
         table.insert(5, "unit", self.currency_unit(book))
         return table

@@ -13,22 +13,31 @@ from partnerkpi.shipped import shipped
 from partnerkpi.slices import is_slice, read_slice
 
 
-def open_book(folder: str | Path = "", as_of: str | None = None, *, allow_set_aside: bool = False) -> Book:
+def open_book(
+    folder: str | Path = "",
+    as_of: str | None = None,
+    *,
+    allow_set_aside: bool = False,
+    allow_approximate: bool = False,
+) -> Book:
     """The book in a folder as it was known at the end of a day.
 
     Args:
         folder: the folder with book.toml; empty for the sample book that comes with the package.
         as_of: the day, like "2025-12-31"; None or empty for the day of the export.
         allow_set_aside: accept a book of which more than 1 % is set aside.
+        allow_approximate: accept a day before the export of a book without a history: what later changes overwrote is
+            that of the export, and every figure it touches says so.
 
     Raises:
         UsageError: there is no such book, its book.toml says what cannot be, or the day is after the export.
-        DataRefused: the data have faults that forbid any figure; the error lists them.
+        DataRefused: the data have faults that forbid any figure; the error lists them. Or the day is before the export
+            of a book without a history.
     """
     place = _place(folder)
     if is_slice(place):
         return read_slice(place, as_of)
-    loaded = load(place, as_of, allow_set_aside=allow_set_aside)
+    loaded = load(place, as_of, allow_set_aside=allow_set_aside, allow_approximate=allow_approximate)
     config = loaded.config
 
     def bound(others: Others) -> Book:
@@ -45,6 +54,7 @@ def open_book(folder: str | Path = "", as_of: str | None = None, *, allow_set_as
             recorded=loaded.recorded,
             reading=loaded.reading,
             others=others,
+            approximate=loaded.approximate,
         )
 
     return Computed(bound).whole

@@ -17,6 +17,11 @@ class NotRecorded(Exception):
         self.reason = reason
 
 
+def approximation(book: Book) -> Remark | None:
+    """What must be known of every figure of deals and leads where no history tells of the as-of day; else None."""
+    return Code.APPROXIMATE(day=book.as_of, export=book.extracted_on) if book.approximate else None
+
+
 def need_wins(book: Book) -> None:
     """Pass when the book records any win.
 

@@ -33,7 +33,7 @@ from partnerkpi.others import SHARED, Given
 NAME = "slice.json"
 _ACCOUNT = ("ledger", "found", "set_aside")
 _OTHERS = ("references", "ranks", "experience", "chances", "expected", "shared", "judged", "peers", "told")
-_FACTS = ("name", "currency", "time_zone", "fiscal_year_starts", "money_digits")
+_FACTS = ("name", "currency", "time_zone", "fiscal_year_starts", "money_digits", "approximate")
 _DAYS = ("as_of", "extracted_on")
 _STATUSES = ("statuses", "priced")
 

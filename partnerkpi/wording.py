@@ -107,7 +107,7 @@ class Code(Enum):
     YEAR_BEFORE_NOT_RECORDED = "fewer than four quarters before this one are recorded"
     # what else must be known to read a value
     SOME_WITHOUT_AMOUNT = "{blank} of {n} have no amount"
-    AMOUNTS_OF_TODAY = "no history is recorded: amounts are today's"
+    AMOUNTS_OF_TODAY = "no history: by created and closed days, today's amounts"
     AMOUNTS_OF_EXPORT = "the history holds no amounts: amounts are today's"
     ALL_DEALS_COUNT = "who brought a deal is not recorded: all deals count"
     CLOSE_RATE_OF_DEALS = "who brought a deal is not recorded: this is the close rate of deals"
@@ -117,6 +117,8 @@ class Code(Enum):
         "of wins within {n} days of entry, as long as any deal is followed so far: longer ones cannot be known yet",
     )
     OWNER_NOT_KNOWN = "who owned a deal that day is not recorded: unassigned"
+    APPROXIMATE = "approximate: no history tells how things stood on {day}, what was changed since is that of {export}"
+    BOTH = "{one}; {other}"
     # how what left the pipeline as won becomes the won amount
     CHANGED_AFTER_WIN = "won more than once, or its amount was changed after it was won"
     WIN_NO_LONGER = "by the deals table no win of these rows and this quarter: reopened, handed on or dated otherwise"

@@ -172,7 +172,7 @@ def test_a_deal_without_amount_counts_and_that_is_said() -> None:
     notes = pk.waterfall(part, "2025Q4").set_index("bar")["note"].map(str)
     assert notes["created"] == "2 of 3 have no amount"
     assert notes["closing"] == "1 of 2 have no amount"
-    assert notes["won"] == "no history is recorded: amounts are today's"
+    assert notes["won"] == "no history: by created and closed days, today's amounts"
     assert pk.movements(part, "2025Q4", "lost")["amount"].isna().all()
 
 

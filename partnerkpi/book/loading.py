@@ -27,7 +27,7 @@ from partnerkpi.book.rules import check_rows, check_tables
 from partnerkpi.book.schema import PLACE, TABLES, Table, tables_with
 from partnerkpi.book.sources import RawTable
 from partnerkpi.errors import DataRefused, SystemProblem, UsageError
-from partnerkpi.periods import quarter_of
+from partnerkpi.periods import last_complete, quarter_of
 
 _SHOWN = 20
 
@@ -36,7 +36,7 @@ _SHOWN = 20
 class Loaded:
     """The tables of a book as known at the end of a day, spells and prospects among them, and the account of reading.
 
-    `recorded` names what the source really has.
+    `recorded` names what the source really has. `approximate`: the day is before the export, and there is no history.
     """
 
     config: BookConfig
@@ -44,20 +44,27 @@ class Loaded:
     tables: Tables
     recorded: frozenset[str]
     reading: Reading
+    approximate: bool = False
 
 
-def load(folder: Path, as_of: str | None = None, *, allow_set_aside: bool = False) -> Loaded:
+def load(
+    folder: Path, as_of: str | None = None, *, allow_set_aside: bool = False, allow_approximate: bool = False
+) -> Loaded:
     """Everything a book in a folder knows at the end of a day; see `partnerkpi.opening.open_book`.
 
     Raises:
         UsageError: there is no such book, its book.toml says what cannot be, or the day is after the export.
-        DataRefused: the data have faults that forbid any figure; the error lists them.
+        DataRefused: the data have faults that forbid any figure; the error lists them. Or the day is before the export,
+            and no history tells how things stood.
     """
     config = read_config(folder)
     day = day_of(as_of, config.extracted_on, config.name)
     examined, reading = _read(config, allow_set_aside=allow_set_aside)
     if reading.refused:
         raise DataRefused(_refusal(config, reading), reading.faults)
+    approximate = day < config.extracted_on and not examined["history"].given
+    if approximate and not allow_approximate:
+        raise DataRefused(_without_past(config, day))
     tables = _known(_tables(examined, config.currency), day, config.extracted_on, config.fiscal_year_starts)
     for name in tables:
         tables[name], lost = _in_home_currency(tables, TABLES[name], config.currency, reading.digits, day)
@@ -65,7 +72,7 @@ def load(folder: Path, as_of: str | None = None, *, allow_set_aside: bool = Fals
             raise UsageError(f"On {day:%Y-%m-%d} the book had no rate for {lost}. Choose a later as-of day.")
     tables["spells"] = spells_of(tables["deals"], tables["history"], day)
     tables["prospects"] = prospects_of(tables["deals"], tables["leads"])
-    return Loaded(config, day, tables, _recorded(examined, tables), reading)
+    return Loaded(config, day, tables, _recorded(examined, tables), reading, approximate)
 
 
 def known_earlier(
@@ -271,6 +278,18 @@ def _recorded(examined: dict[str, Examined], tables: Tables) -> frozenset[str]:
         there = [c for c in TABLES[name].names if c in given]
         recorded |= {f"{name}.{c}" for c in there if tables[name][c].notna().any()}
     return frozenset(recorded)
+
+
+def _without_past(config: BookConfig, day: pd.Timestamp) -> str:
+    """Why a day before the export cannot be told, and what one can do."""
+    quarter = last_complete(day, config.fiscal_year_starts)
+    return (
+        f"The book '{config.name}' was exported on {config.extracted_on:%Y-%m-%d} and has no history: what was changed "
+        f"since {day:%Y-%m-%d} (amounts, stages, owners, outcomes undone) is overwritten and cannot be told. Give it a "
+        f"history table or an export made that day; or ask for a past quarter without --as-of (--quarter {quarter}), "
+        "which uses created and closed days; or say --allow-approximate (allow_approximate=True): every figure then says "
+        "so."
+    )
 
 
 def _refusal(config: BookConfig, reading: Reading) -> str:

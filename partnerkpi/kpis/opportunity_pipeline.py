@@ -18,7 +18,7 @@ took, and how often the pipeline covers the target: all of it, and what is still
 ...          "D2,2025-09-03,open,,400\n")
 >>> book = book_of(deals=deals, as_of="2025-12-31")
 >>> print(opportunity_pipeline(book, "2025Q3")), print(opportunity_pipeline(book, "2025Q4"))
-€600 (2 open deals; recorded in full, not sampled: no interval; no history is recorded: amounts are today's)
+€600 (2 open deals; recorded in full, not sampled: no interval; no history: by created and closed days, today's amounts)
 €400 (1 open deal; recorded in full, not sampled: no interval)
 (None, None)
 

@@ -22,6 +22,7 @@ from partnerkpi.kpi import Kpi
 from partnerkpi.kpis import KPIS
 from partnerkpi.kpis.opportunity_pipeline import backtest as forecasts_before
 from partnerkpi.periods import Quarter
+from partnerkpi.recorded import approximation
 from partnerkpi.show.html import Shown, clean, outside, render
 from partnerkpi.wording import FEW, MISSING, ROWS, amount_text, languages, number_text, say, speak
 
@@ -109,7 +110,7 @@ def about(book: Book, quarter: str | Quarter) -> Shown:
     facts = {
         say("partner"): label if book.partner else whole,
         say("quarter"): say("{quarter}: {first} to {last}", quarter=str(period), first=period.start, last=period.end),
-        say("as of"): say("{day}; nothing later is in any figure", day=book.as_of),
+        say("as of"): str(approximation(book) or say("{day}; nothing later is in any figure", day=book.as_of)),
         say("book"): say("{book}, exported on {day}", book=book.name, day=book.extracted_on),
         say("money and days"): say("{currency}; days in {zone}", currency=book.currency, zone=book.time_zone),
         say("rows"): book.reading.line(),
