@@ -290,7 +290,7 @@ class Kpi:
             note = self.note(book, quarter) if self.note else None
             table["note"] = table["note"].where(table["note"].notna() | table["value"].isna(), note)
             if (told := approximation(book)) and {"deal_id", "lead_id"} & {*rows}:
-                table["note"] = [both(note, told) for note in table["note"]]
+                table["note"] = pd.Series([both(note, told) for note in table["note"]], dtype=object)
         table.insert(0, "group", pd.Series(labels, dtype=object))
         table.insert(5, "unit", self.currency_unit(book))
         return table

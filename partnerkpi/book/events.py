@@ -30,7 +30,7 @@ import numpy as np
 import pandas as pd
 
 from partnerkpi.book.money import converted
-from partnerkpi.book.schema import CLOSED, STATUSES, changing, levels
+from partnerkpi.book.schema import CLOSED, STATUSES, TABLES, changing
 
 #: What moves the pipeline, in the order of a waterfall: how each counts in the number of open deals.
 COUNTS = {
@@ -145,9 +145,9 @@ def _follows(spells: pd.DataFrame) -> np.ndarray:
 
 
 def _changed_hands(spells: pd.DataFrame) -> np.ndarray:
-    """True for the periods that differ from the one above in a level that a history can change: the owner."""
+    """True for the periods that differ from the one above in the owner."""
     differs = np.zeros(len(spells), dtype=bool)
-    for column in set(changing()) & set(levels().values()):
+    for column in (c for c in changing() if TABLES["deals"][c].of_somebody):
         codes = spells[column].cat.codes.to_numpy()
         differs[1:] |= codes[1:] != codes[:-1]
     return differs

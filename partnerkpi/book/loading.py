@@ -19,7 +19,7 @@ from partnerkpi.book.intake import Examined, examine, note_file, wanted_columns
 from partnerkpi.book.keys import NAME
 from partnerkpi.book.labels import as_label, first_known, trimmed
 from partnerkpi.book.money import converted
-from partnerkpi.book.past import Tables, as_known_on, spells_of
+from partnerkpi.book.past import Tables, as_known_on, spells_of, with_beginnings
 from partnerkpi.book.prospects import prospects_of
 from partnerkpi.book.queries import run_query
 from partnerkpi.book.reading import Fault, Reading, account
@@ -186,7 +186,8 @@ def _tables(seen: dict[str, Examined], home: str) -> Tables:
     tables["leads"] = tables["leads"].assign(status=as_label(status))
     currency = tables["spend"]["currency"].astype("str").fillna(home)
     tables["spend"] = tables["spend"].assign(currency=as_label(currency))
-    return {n: t if n == "deals" else t.drop(columns=list(PLACE)) for n, t in tables.items()}
+    tables = {n: t if n == "deals" else t.drop(columns=list(PLACE)) for n, t in tables.items()}
+    return tables | {"history": with_beginnings(tables["history"], deals)}
 
 
 def _with_facts_of_leads(tables: Tables) -> pd.DataFrame:
@@ -275,7 +276,7 @@ def _recorded(examined: dict[str, Examined], tables: Tables) -> frozenset[str]:
     for name in recorded.copy():
         source = examined[name]
         given = {*source.text, *source.values, *(_of_lead() if name == "deals" else ())}
-        there = [c for c in TABLES[name].names if c in given]
+        there = [c for c in TABLES[name].names if c in given and c in tables[name]]
         recorded |= {f"{name}.{c}" for c in there if tables[name][c].notna().any()}
     return frozenset(recorded)
 
@@ -287,7 +288,7 @@ def _without_past(config: BookConfig, day: pd.Timestamp) -> str:
         f"The book '{config.name}' was exported on {config.extracted_on:%Y-%m-%d} and has no history: what was changed "
         f"since {day:%Y-%m-%d} (amounts, stages, owners, outcomes undone) is overwritten and cannot be told. Give it a "
         f"history table or an export made that day; or ask for a past quarter without --as-of (--quarter {quarter}), "
-        "which uses created and closed days; or say --allow-approximate (allow_approximate=True): every figure then says "
+        "which uses created and closed days; or say --allow-approximate (allow_approximate=True), and all figures say "
         "so."
     )
 

@@ -8,6 +8,8 @@ on after that. Between changes a value stays. Before the first value its history
 then, and never filled in from later. What the history of a deal never gives is that of the deals table throughout.
 Where the history ends on something else than the deals table says, the deals table holds from the day of the export on.
 
+What a change says of the value before it (`old_amount`, …) holds from creation to the first change of that column.
+
 What a current export cannot tell any more, it does not tell here either: only what a history can change has a past.
 """
 
@@ -25,6 +27,8 @@ Tables = dict[str, pd.DataFrame]
 
 _NEVER = np.iinfo(np.int64).min  # NaT as a number
 _DAY = 86_400
+_HEAD = ("deal_id", "deal", "from_day", "to_day")
+_ALWAYS = ("stage", "status", "amount", "expected_close_on", "partner_id")  # worked out even where no history tells
 
 
 def as_known_on(tables: Tables, day: pd.Timestamp, export_day: pd.Timestamp) -> Tables:
@@ -79,6 +83,33 @@ def deals_on(deals: pd.DataFrame, history: pd.DataFrame, day: pd.Timestamp, expo
     return state_on(spells_of(deals, history[~unheard], export_day), deals, day)
 
 
+def with_beginnings(history: pd.DataFrame, deals: pd.DataFrame) -> pd.DataFrame:
+    """The history with a row at each deal's creation that says what its first changes say of before; without these."""
+    olds = {c.name: c.before for c in TABLES["history"].columns if c.before}
+    plain = history.drop(columns=list(olds))
+    order = history.sort_values("changed_at", kind="stable")
+    parts = []
+    for old, column in olds.items():
+        told = order[order[old].notna() | order[column].notna()].drop_duplicates("deal_id")
+        told = told[told[old].notna() & (told[old].astype("object") != told[column].astype("object"))]
+        if len(told):
+            parts.append(told[["deal_id"]].assign(**{column: told[old]}))
+    if not parts:
+        return plain
+    first = pd.concat(parts, ignore_index=True).groupby("deal_id", sort=False).first().reset_index()
+    created = deals.set_index("deal_id")["created_on"]
+    first["changed_at"] = first["deal_id"].map(created).astype("datetime64[s]")
+    first = first.reindex(columns=plain.columns)
+    whole = {}
+    for name in plain:
+        both = [first[name], plain[name]]
+        if isinstance(plain[name].dtype, pd.CategoricalDtype):
+            whole[name] = as_label(pd.concat([one.astype("str") for one in both], ignore_index=True))
+        else:
+            whole[name] = pd.concat([one.astype(plain[name].dtype) for one in both], ignore_index=True)
+    return pd.DataFrame(whole)
+
+
 def entered_after(history: pd.DataFrame, day: pd.Timestamp) -> np.ndarray:
     """True for the changes of a day, or of days before it, that were entered only after it."""
     next_day = day + pd.Timedelta(days=1)
@@ -108,7 +139,9 @@ def state_on(spells: pd.DataFrame, deals: pd.DataFrame, day: pd.Timestamp) -> pd
     values |= {"closed_on": part["closed_on"].where(same, status_since.where(closed))}
     for column in TABLES["deals"].columns:
         if column.closing:
-            values[column.name] = part[column.name].where(same)
+            outcome = part[column.name].where(same)
+            told = then[column.name].where(closed) if column.name in then else outcome
+            values[column.name] = told.where(told.notna(), outcome)
         elif column.name in then and column.name in changing():
             value = then[column.name]
             values[_own(column.name)] = as_label(value) if column.kind == "label" else value
@@ -153,10 +186,12 @@ def spells_of(deals: pd.DataFrame, history: pd.DataFrame, export_day: pd.Timesta
     names: dict[str, pd.Index] = {}
     state: dict[str, np.ndarray] = {}
     final: dict[str, np.ndarray] = {}
-    for column in changing():
+    untold = tuple(c for c in changing() if c not in _ALWAYS and not history[c].notna().any())
+    for column in (c for c in changing() if c not in untold):
         names[column], then, now = _coded(deals, history, column)
         opens = int(names[column].get_loc("open")) if column == "status" else None  # type: ignore[arg-type]
-        state[column], final[column] = _filled(events, then, now, opens=opens), now
+        state[column] = _filled(events, then, now, opens=opens, closing=TABLES["deals"][column].closing)
+        final[column] = now
     deal, day, state = _with_export(events.deal, events.day, state, final, _seconds_of(export_day))
     last_of_day = np.ones(len(deal), dtype=bool)
     last_of_day[:-1] = (deal[1:] != deal[:-1]) | (day[1:] != day[:-1])
@@ -173,6 +208,9 @@ def spells_of(deals: pd.DataFrame, history: pd.DataFrame, export_day: pd.Timesta
     columns |= {"from_day": day.view("datetime64[s]"), "to_day": until.view("datetime64[s]")}
     for column, values in state.items():
         columns[column] = _decoded(values, names[column], TABLES["deals"][column].kind)
+    place = {False: deal, True: np.full(len(deal), -1)}  # what is told with an outcome has no past of its own
+    columns |= {c: deals[c].array.take(place[TABLES["deals"][c].closing], allow_fill=True) for c in untold}
+    columns = {c: columns[c] for c in (*_HEAD, *changing())}
     columns |= {column: deals[column].array.take(deal) for column in standing()}
     begins = np.append(True, ~same)[: len(deal)]
     columns["status_before"] = pd.Categorical.from_codes(_before(state["status"], begins), names["status"])
@@ -256,8 +294,10 @@ def _decoded(values: np.ndarray, names: pd.Index, kind: str) -> Any:
     return labels if kind == "label" else pd.Series(labels.astype(object), dtype="str").array
 
 
-def _filled(events: _Events, then: np.ndarray, now: np.ndarray, opens: int | None) -> np.ndarray:
-    """The column's value after each event; missing where the history gives one only later."""
+def _filled(
+    events: _Events, then: np.ndarray, now: np.ndarray, *, opens: int | None, closing: bool = False
+) -> np.ndarray:
+    """The column's value after each event; missing where the history, or for `closing` the outcome, gives it later."""
     values = np.full(len(events.deal), _missing(now), dtype=now.dtype)
     if not len(values):
         return values
@@ -273,7 +313,7 @@ def _filled(events: _Events, then: np.ndarray, now: np.ndarray, opens: int | Non
     here = np.arange(len(values))
     before = np.maximum.accumulate(np.where(_is_missing(values), -1, here))
     with_past = np.bincount(events.deal[from_history], minlength=int(events.deal[-1]) + 1)[events.deal] > 0
-    otherwise = np.where(with_past, _missing(now), now[events.deal]).astype(now.dtype)
+    otherwise = np.where(with_past | closing, _missing(now), now[events.deal]).astype(now.dtype)
     return np.where(before >= events.first, values[before], otherwise)
 
 

@@ -197,6 +197,8 @@ def _check_history(history: Examined, deals: Examined) -> None:
         "creates the deal a second time: nothing differs from the change before",
         _mask(history, _second_creations(history, rows, place)),
     )
+    for column in (c for c in history.table.columns if c.before and history.has(c.name)):
+        _check_before(history, column.name, column.before, rows, place)
     if not (history.has("status") and deals.has("status")):
         return
     with_status = history.text["status"].take(rows).notna().to_numpy()
@@ -217,6 +219,22 @@ def _check_history(history: Examined, deals: Examined) -> None:
     history.warn(
         "status", "the last change says another status than the deals table, which holds now", _mask(history, differs)
     )
+
+
+def _check_before(history: Examined, old: str, column: str, rows: np.ndarray, place: np.ndarray) -> None:
+    """What changes say of the value before, in the order of deal and time, beside what the change before says."""
+    said = (history.values.get(old, history.text[old])).take(rows)
+    now = pd.Series(np.nan, index=said.index, dtype=said.dtype)
+    if history.has(column):
+        now = history.values.get(column, history.text[column]).take(rows)
+    before = now.groupby(place, sort=False).ffill().groupby(place, sort=False).shift()
+    differs = said.notna() & before.notna() & (said != before)
+    history.warn(
+        old, f"differs from what the change before says of {column}, which holds", _mask(history, rows[differs])
+    )
+    emptied = said.notna() & now.isna()
+    rule = f"empties {column}, which a history cannot tell: what was before stays until the next change of it"
+    history.warn(old, rule, _mask(history, rows[emptied]))
 
 
 def _second_creations(history: Examined, rows: np.ndarray, place: np.ndarray) -> np.ndarray:

@@ -27,6 +27,7 @@ from typing import Literal
 STATUSES = ("open", "won", "lost", "abandoned", "rejected")
 CLOSED = ("won", "lost", "abandoned", "rejected")
 MEASURES = ("won_amount", "deals", "pipeline")
+SOURCES = ("partner", "vendor")
 
 Later = Literal["row", "value", "known"]
 
@@ -48,7 +49,8 @@ class Column:
     - `priced_in`, for amounts: `currency` (the row's own column), `deal` (that of its deal) or `book`;
     - `title`: what a reader sees above it; `evidence`: its place among the rows behind a figure, 0: not shown there;
     - `internal`: the vendor's own, never shown among the rows behind a figure;
-    - `of_somebody`, for labels: its values name a partner or a person; those of other labels are everyone's.
+    - `of_somebody`, for labels: its values name a partner or a person; those of other labels are everyone's;
+    - `before`, in a history: it holds the value of that column before the change; read, and then in rows of its own.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Column:
     evidence: int = 0
     internal: bool = False
     of_somebody: bool = False
+    before: str = ""
 
     @property
     def dtype(self) -> str:
@@ -124,6 +127,7 @@ REGION, PRODUCT = label("region", level="region", telling=2), label("product", l
 CHANNEL = label("channel", level="channel", telling=6, evidence=60)
 STATUS = label("status", values=STATUSES, evidence=130)
 STAGE = label("stage", evidence=120)
+SOURCED = label("sourced", values=SOURCES)
 CLOSED_ON = day("closed_on", later="value", evidence=90)
 CREATED_ON = day("created_on", required=True, carried=True, evidence=80)
 EXPECTED = day("expected_close_on", later="known")
@@ -146,7 +150,7 @@ _ALL = (
             text("customer", carried=True, evidence=40),
             STAGE,
             EXPECTED,
-            label("sourced", values=("partner", "vendor")),
+            SOURCED,
             day("registered_on", later="value"),
             day("accepted_on", later="value"),
             text("reason", closing=True, evidence=150),
@@ -201,7 +205,16 @@ _ALL = (
             amount("amount", priced_in="deal"),
             EXPECTED,
             PARTNER,
+            SOURCED,
+            CHANNEL,
+            text("reason"),
             stamp("recorded_at"),
+            label("old_stage", before="stage"),
+            amount("old_amount", before="amount", priced_in="deal"),
+            day("old_expected_close_on", before="expected_close_on", later="known"),
+            label("old_partner_id", before="partner_id", of_somebody=True),
+            label("old_sourced", before="sourced", values=SOURCES),
+            label("old_channel", before="channel"),
         ),
     ),
     Table(
