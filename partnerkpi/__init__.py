@@ -23,6 +23,7 @@ from partnerkpi.estimate import Estimate
 from partnerkpi.figures import scorecard
 from partnerkpi.findings import judgement, signals
 from partnerkpi.groups import ALL, UNASSIGNED
+from partnerkpi.kept import restated_figures
 from partnerkpi.kpi import Kpi
 from partnerkpi.kpis import KPIS
 from partnerkpi.notes import add_note, decided
@@ -56,6 +57,7 @@ __all__ = [
     "open_book",
     "quarters",
     "restated",
+    "restated_figures",
     "review",
     "scorecard",
     "signals",

@@ -80,7 +80,7 @@ class Estimate:
 
 def both(note: object, other: Remark) -> Remark:
     """Two notes of one figure as one; the other alone where there is no first."""
-    return Code.BOTH(one=note, other=other) if isinstance(note, Remark) else other
+    return Code.BOTH(first=note, second=other) if isinstance(note, Remark) else other
 
 
 def remarks_text(*remarks: Remark | None) -> str:

@@ -50,7 +50,12 @@ def restated(book: Book, quarter: str | Quarter = "") -> pd.DataFrame:
         UsageError: the text is no quarter, or the quarter has not begun.
     """
     past = book.quarter(quarter).before
-    then, now = _told_then(book, past.end), book.deals
+    return changed_since(book, past, past.end)
+
+
+def changed_since(book: Book, past: Quarter, day: pd.Timestamp) -> pd.DataFrame:
+    """What changed of a quarter since the end of a day: as `restated`, with the book of that day on the other side."""
+    then, now = _told_then(book, day), book.deals
     closed = [closed_in(side, past, CLOSED)["deal_id"] for side in (then, now)]
     ids = pd.Index(pd.concat(closed).unique())
     sides = {"then": _side(book, then, past, ids), "now": _side(book, now, past, ids)}

@@ -118,7 +118,8 @@ class Code(Enum):
     )
     OWNER_NOT_KNOWN = "who owned a deal that day is not recorded: unassigned"
     APPROXIMATE = "approximate: no history tells how things stood on {day}, what was changed since is that of {export}"
-    BOTH = "{one}; {other}"
+    BOTH = "{first}; {second}"
+    NOTHING_RESTATED = "nothing was restated"
     # how what left the pipeline as won becomes the won amount
     CHANGED_AFTER_WIN = "won more than once, or its amount was changed after it was won"
     WIN_NO_LONGER = "by the deals table no win of these rows and this quarter: reopened, handed on or dated otherwise"

@@ -135,7 +135,7 @@ def frames(deals: list[Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
     told = pd.DataFrame(changes, columns=["deal_id", "changed_at", "status", "stage", "amount", "partner_id"])
     empty = ("expected_close_on", "recorded_at", "registered_on", "accepted_on", "reason", "competitor")
     for frame in (made, told):
-        for name in ("currency", "rep", "unit", "region", "product", "channel", "name", "customer", *empty):
+        for name in ("currency", "rep", "unit", "region", "product", "channel", "sourced", "name", "customer", *empty):
             frame[name] = None
         for name in ("created_on", "closed_on", "changed_at", *empty[:4]):
             if name in frame:
@@ -143,7 +143,18 @@ def frames(deals: list[Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
         for name in ("amount_original", "amount"):
             if name in frame:
                 frame[name] = frame[name].astype("float64")
-        for name in ("status", "stage", "partner_id", "currency", "rep", "unit", "region", "product", "channel"):
+        for name in (
+            "status",
+            "stage",
+            "partner_id",
+            "currency",
+            "rep",
+            "unit",
+            "region",
+            "product",
+            "channel",
+            "sourced",
+        ):
             frame[name] = frame[name].astype("str").astype("category")
         frame["deal_id"] = frame["deal_id"].astype("str")
     return made, told

@@ -37,14 +37,14 @@ PLAN = """
     deals estimate intervals statistics indices survival network forecast expectation others slices opening
     recorded groups plot kpi
     KPIS kpis
-    figures compare waterfalls drivers restatement bridges export notes
+    figures compare waterfalls drivers restatement bridges export kept notes
     findings.signal findings.chance findings.facts findings.past findings.process findings.rest findings.kinds
     findings.family findings.sentences findings.advice findings.power findings.verdict findings.network findings
     portfolio
     show.html show.tables show.months show.changes show.reviews show.cards show.network show.states show.cover show
     batch.plan batch.page batch.markup batch.pictures batch.disclosure batch.gate batch.files batch.engine
     batch.kernels batch.publish batch.run batch
-    partnerkpi options cli __main__
+    partnerkpi options printing cli __main__
 """
 # One module per KPI, in any order: they do not know each other.
 ORDER = PLAN.replace("KPIS", " ".join(f"kpis.{p.stem}" for p in (PACKAGE / "kpis").glob("[!_]*.py"))).split()
