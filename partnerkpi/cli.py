@@ -251,6 +251,20 @@ def check(book: str, style: str) -> int:
     return 1 if reading.refused else 0
 
 
+@_command("partnerkpi init opportunities.csv partners.csv --write")
+@click.argument("files", nargs=-1, required=True, metavar="FILE…|FOLDER")
+@click.option("--profile", default="", metavar="NAME", help="The CRM they come from. [default: recognised]")
+@click.option("--write", is_flag=True, help="Keep the draft as book.toml beside the files; never over one that is there.")
+@click.option("--diff", is_flag=True, help="Only what is otherwise than when book.toml was written.")
+def init(files: tuple[str, ...], profile: str, write: bool, diff: bool) -> int:
+    """Look at exports: the CRM, columns, values, days, what is missing; and draft the book.toml that reads them."""
+    from partnerkpi.survey import init as look
+
+    outcome = look(list(files), profile=profile, write=write, diff=diff)
+    click.echo(outcome.text)
+    return outcome.exit_code
+
+
 @_command("partnerkpi kpis close_rate")
 @click.argument("name", required=False)
 def kpis(name: str | None) -> None:
