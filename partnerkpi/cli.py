@@ -231,7 +231,10 @@ def bridge(
 @click.option("--due", default="", metavar="DAY", help="By when, like 2026-01-31.")
 @click.option("--outcome", default="", metavar="TEXT", help="What came of it.")
 def note(book: str, partner: str, action: str, quarter: str, **rest: str) -> None:
-    """Write down what was decided at a review: a line in the book's notes, which the next review brings back."""
+    """Write down what was decided at a review: a line in the book's notes, which the next review brings back.
+
+    Name no other partner in it, unless deals went from one to the other: the page it stands in would not be published.
+    """
     from partnerkpi.notes import add_note
 
     path = add_note(book, partner, action, quarter, **rest)

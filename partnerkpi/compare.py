@@ -39,6 +39,7 @@ class Verdict(Enum):
     BETTER = "better"
     WORSE = "worse"
     NO_CLEAR_CHANGE = "no clear change"
+    TOO_FEW_TO_TELL = "too few to tell"
     TOO_FEW = "too few to compare"
     NOT_TESTED = "not tested"
 
@@ -52,6 +53,9 @@ LOOKED_BACK, FEWEST_BEFORE = 8, 4
 REFERENCES = ("typical_deals", "typical_amount")
 #: The verdicts that say that something changed.
 CLEAR = (Verdict.BETTER, Verdict.WORSE)
+#: A change for the worse by a third of what was: where it would be seen in less than half of the cases, silence means
+#: nothing.
+THIRD = 1 / 3
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,9 @@ class Change:
     """The difference `now` − `before` with its 95 % interval, and what it says.
 
     `verdict` is TOO_FEW with fewer than five on either side, NOT_TESTED where a value or an interval is missing;
-    `reason` then says why.
+    `reason` then says why. It is TOO_FEW_TO_TELL where nothing is clear and a change for the worse by a third would not
+    have been either, more often than not; `below` and `above` are what would have stood out, as far as the interval
+    keeps its width (None: nothing on that side).
     """
 
     before: Estimate
@@ -70,6 +76,8 @@ class Change:
     low: float | None = None
     high: float | None = None
     reason: Remark | None = None
+    below: float | None = None
+    above: float | None = None
 
     def __str__(self) -> str:
         """`+4 % against 2025Q3 (−3 % to +11 %): no clear change`."""
@@ -84,6 +92,20 @@ class Change:
     def change_text(self) -> str:
         """The difference with its sign: `+4.0 points`; empty without one."""
         return "" if self.value is None else signed_text(self.value, self.now.unit)
+
+    @property
+    def seen_text(self) -> str:
+        """What would have stood out: `less than 12 % or more than 55 %`; empty where nothing would."""
+        most = 1.0 if self.now.unit == "share" else inf
+        low = None if self.below is None or self.below <= 0 else amount_text(self.below, self.now.unit)
+        high = None if self.above is None or self.above >= most else amount_text(self.above, self.now.unit)
+        if low is None and high is None:
+            return ""
+        if high is None:
+            return say("less than {low}", low=low)
+        if low is None:
+            return say("more than {high}", high=high)
+        return say("less than {low} or more than {high}", low=low, high=high)
 
     @property
     def interval_text(self) -> str:
@@ -218,8 +240,12 @@ def difference(now: Estimate, before: Estimate, against: str, *, better: str, co
     verdict = Verdict.NO_CLEAR_CHANGE
     if low > 0 or high < 0:
         verdict = Verdict.BETTER if (low > 0) == (better == "higher") else Verdict.WORSE
-    ends = [x if isfinite(x) else None for x in (low, high)]
-    return Change(before, now, against, verdict, value, ends[0], ends[1])
+    fall, rise = high - value, value - low  # what a change must exceed to be clear
+    if verdict is Verdict.NO_CLEAR_CHANGE and abs(before.value) * THIRD < (fall if better == "higher" else rise):
+        verdict = Verdict.TOO_FEW_TO_TELL
+    told = (low, high, before.value - fall, before.value + rise)
+    ends = [x if isfinite(x) else None for x in told]
+    return Change(before, now, against, verdict, value, ends[0], ends[1], None, ends[2], ends[3])
 
 
 @dataclass(frozen=True)

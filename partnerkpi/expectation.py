@@ -19,7 +19,9 @@ from partnerkpi.periods import Quarter
 
 #: A fitted chance needs at least so many decided prospects behind it.
 FEWEST_DECIDED = 50
-ADJUSTED_FOR = ("month", "region", "product", "size", "channel")
+ADJUSTED_FOR = ("month", "region", "product", "size", "media")
+#: The same of all quarters, of each channel by itself.
+IN_CHANNELS = ("channel", "year", "month", "region", "product", "size")
 #: The precision that each effect is given beforehand, so that all levels can have one and none is the reference: weak,
 #: and an effect nobody tells of is none.
 RIDGE = 0.5
@@ -41,13 +43,33 @@ def expectation(book: Book, quarter: Quarter) -> pd.DataFrame:
     else is there to be expected from.
     """
     prospects = book.prospects
-    first, last = quarter.year
-    rows = prospects[prospects["status"].isin(DECIDED) & prospects["closed_on"].between(first, last)]
+    rows = prospects[prospects["status"].isin(DECIDED) & prospects["closed_on"].between(*quarter.year)]
+    return _expected(rows, _covariates(book, quarter, rows, ADJUSTED_FOR))
+
+
+def expectation_in_channels(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """The same of every prospect decided by the end of the quarter, by everybody else's experience in its channel.
+
+    Of all quarters together, so that there is enough of each channel; years of four quarters back from this one are
+    among what is adjusted for. Empty also where no channel is recorded, or one only.
+    """
+    prospects = book.prospects
+    rows = prospects[(prospects["status"].isin(DECIDED) & (prospects["closed_on"] <= quarter.last_day)).to_numpy()]
+    covariates = _covariates(book, quarter, rows, IN_CHANNELS)
+    return _expected(rows, covariates) if "channel" in covariates else NOTHING
+
+
+def _covariates(book: Book, quarter: Quarter, rows: pd.DataFrame, names: tuple[str, ...]) -> pd.DataFrame:
+    """What the book records of these, if it is not the same of all rows."""
     cells = pd.DataFrame(index=rows.index)
-    for name in ADJUSTED_FOR:
-        column = _covariate(book, rows, name)
+    for name in names:
+        column = _covariate(book, quarter, rows, name)
         if column is not None and column.nunique() > 1:
             cells[name] = column
+    return cells
+
+
+def _expected(rows: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
     won = (rows["status"] == "won").to_numpy(dtype=np.float64)
     if len(cells.columns) == 0 or len(cells) < FEWEST_DECIDED or won.all() or not won.any():
         return NOTHING
@@ -61,17 +83,21 @@ def expectation(book: Book, quarter: Quarter) -> pd.DataFrame:
     return pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)), index=rows["prospect_id"].to_numpy())
 
 
-def _covariate(book: Book, rows: pd.DataFrame, name: str) -> pd.Series | None:
+def _covariate(book: Book, quarter: Quarter, rows: pd.DataFrame, name: str) -> pd.Series | None:
     if name == "month":
         return rows["closed_on"].dt.month.astype(str)
+    if name == "year":
+        months = (quarter.last_day.year - rows["closed_on"].dt.year) * 12
+        months = months + quarter.last_day.month - rows["closed_on"].dt.month
+        return (months // 12).astype(str)
     if name == "size":  # only where all have one: a lead that came to nothing never had an amount to be judged by
         if not rows["amount"].gt(0).all():
             return None
         return pd.qcut(rows["amount"], 4, labels=False, duplicates="drop").astype(str)
+    if name == "media":
+        return book.media(rows["channel"]).astype(str) if rows["channel"].notna().any() else None
     if not rows[name].notna().any():
         return None
-    if name == "channel":
-        return book.media(rows[name]).astype(str)
     return rows[name].astype(object).fillna("none").astype(str)
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 Ints = NDArray[Any]
 Floats = NDArray[Any]
 Season = tuple[float, float, float, float]
+Months = tuple[float, ...]
 
 #: So many pairs of sales of one customer must have been seen before their likeness is believed.
 FEWEST_PAIRS = 30
@@ -32,6 +33,7 @@ class Experience:
     - `pace`: squared coefficient of variation of a partner's pace of wins from quarter to quarter;
     - `orders`: how many wins come together, as the wins of one customer in one quarter (Σm² ÷ Σm);
     - `season`: the factor of each quarter of the fiscal year on the number of wins, 1 on average;
+    - `months`: that of each of its twelve months, those of a quarter on average the quarter's;
     - `spread`: squared coefficient of variation of deal sizes, of the last four quarters;
     - `like_sizes`, `like_outcomes`: intra-class correlation of the sizes, and of the outcomes, of one customer's deals;
     - `drift`: correlation of the outcomes that fall in one quarter of one partner, those of one customer apart: how far
@@ -43,6 +45,7 @@ class Experience:
     pace: float = 0.0
     orders: float = 1.0
     season: Season = (1.0, 1.0, 1.0, 1.0)
+    months: Months = (1.0,) * 12
     spread: float = 0.0
     like_sizes: float = 0.0
     like_outcomes: float = 0.0
@@ -129,6 +132,28 @@ def season_and_trend(totals: Floats, numbers: Ints) -> tuple[Season, float]:
     first, second, third, fourth = (float(f) for f in factors / factors.mean())
     trend = float(found[1]) * max(0.0, 1 - float(error[1, 1]) / max(float(found[1]) ** 2, 1e-12))
     return (first, second, third, fourth), trend
+
+
+def season_of_months(totals: Floats, season: Season) -> Months:
+    """The factor of each month of the fiscal year on the network's wins: its quarter's, and its share within it.
+
+    `totals` are the wins in the three months (last axis) of the four quarters of the year in several years (first
+    axis), 0 where a quarter is not known. What the shares of a quarter's months differ from a third by is drawn towards
+    nought by as much as its error asks for (empirical Bayes), as seasons are in `season_and_trend`.
+    """
+    known = totals.sum(axis=2) > 0
+    wins = totals.sum(axis=(0, 2))
+    if known.sum() < FEWEST_QUARTERS or (wins <= 0).any():
+        return tuple(float(factor) for factor in np.repeat(season, 3))
+    shares = totals.sum(axis=0) / wins[:, None]
+    expected = totals.sum(axis=2, keepdims=True) * shares
+    chi = np.divide((totals - expected) ** 2, expected, out=np.zeros_like(expected), where=expected > 0)
+    noise = max(1.0, float(chi.sum()) / max(1, 2 * (int(known.sum()) - 4)))
+    moved = 3 * shares - 1
+    variance = float((2 * noise / wins).mean())  # of three times a share of about a third
+    signal = max(0.0, float((moved**2).mean()) - variance)
+    drawn = 1 + moved * (signal / (signal + variance) if signal else 0.0)
+    return tuple(float(factor) for factor in (np.asarray(season)[:, None] * drawn).ravel())
 
 
 def together(sizes: Floats) -> float:

@@ -14,10 +14,12 @@ from partnerkpi.experience import (
     Experience,
     Floats,
     Ints,
+    Months,
     Season,
     correlation_within,
     pace_variance,
     season_and_trend,
+    season_of_months,
     size_variation,
     together,
 )
@@ -35,7 +37,7 @@ def experience_of(book: Book, quarter: Quarter) -> Experience:
     deals = book.deals
     ended = deals[with_status(deals, DECIDED) & within(deals["closed_on"], quarters[0].start, quarter.last_day)]
     won = ended[(ended["status"] == "won").to_numpy()]
-    season, trend = _season_and_trend(book, quarter)
+    season, months, trend = _season_and_trend(book, quarter)
     _, counts, there = paces(book, quarters)
     usual = np.array([season[q.number - 1] * np.exp(-trend * back) for back, q in enumerate(reversed(quarters))])[::-1]
     orders = together(np.unique(_keys(won, quarters, "partner_id", "customer"), return_counts=True)[1])
@@ -46,6 +48,7 @@ def experience_of(book: Book, quarter: Quarter) -> Experience:
         pace=pace_variance(counts, there * usual, orders),
         orders=orders,
         season=season,
+        months=months,
         spread=size_variation(sizes, sellers),
         like_sizes=_likeness_of_sizes(recent, np.log(sizes), sellers),
         like_outcomes=alike,
@@ -53,20 +56,24 @@ def experience_of(book: Book, quarter: Quarter) -> Experience:
     )
 
 
-def _season_and_trend(book: Book, quarter: Quarter) -> tuple[Season, float]:
-    """The factors of the quarters of the year on wins, and their growth, from three years at most.
+def _season_and_trend(book: Book, quarter: Quarter) -> tuple[Season, Months, float]:
+    """The factors of the quarters and months of the year on wins, and their growth, from three years at most.
 
     The first two quarters of the records are left out: what was entered before takes time to be won.
     """
     first = book.others.first_day
     settled = [q for q in quarter.back(SEASONS) if q.complete and first is not None and (q - 2).start >= first]
     if not settled:
-        return STEADY.season, 0.0
+        return STEADY.season, STEADY.months, 0.0
     won = book.deals
     won = won[(won["status"] == "won").to_numpy()]
-    place = _place(won["closed_on"], settled)
-    totals = np.bincount(place[place >= 0], minlength=len(settled)).astype(np.float64)
-    return season_and_trend(totals, np.array([q.number - 1 for q in settled]))
+    place = month_place(won["closed_on"], settled)
+    totals = np.bincount(place[place >= 0], minlength=3 * len(settled)).astype(np.float64).reshape(-1, 3)
+    numbers = np.array([q.number - 1 for q in settled])
+    season, trend = season_and_trend(totals.sum(axis=1), numbers)
+    by_year = np.zeros((-(-(len(settled) + 3) // 4), 4, 3))
+    by_year[(numbers[0] + np.arange(len(settled))) // 4, numbers] = totals
+    return season, season_of_months(by_year, season), trend
 
 
 def presence(book: Book, quarters: Sequence[Quarter]) -> Floats:
@@ -99,12 +106,18 @@ def _paces(book: Book, quarters: Sequence[Quarter], dated: str) -> tuple[pd.Inde
         begin = begin.where(begin > opened, opened)
     won = book.deals
     won = won_between(won, quarters[0].start, quarters[-1].last_day) if dated == "closed_on" else won
-    seller = names.get_indexer(pd.Index(won["partner_id"].astype("str")))
+    seller = places_of(won["partner_id"], names)
     place = _place(won[dated], quarters)
     mine = (seller >= 0) & (place >= 0)
     size = (len(names), len(quarters))
     counts = np.bincount(seller[mine] * size[1] + place[mine], minlength=size[0] * size[1]).reshape(size)
     return names, counts.astype(np.float64), _there(begin, partners["left_on"], quarters)
+
+
+def places_of(partners: pd.Series, ids: pd.Index) -> Ints:
+    """The place of each row's partner among `ids`, −1 for none: looked up once for each partner, not for each row."""
+    place = ids.get_indexer(pd.Index(partners.cat.categories.astype("str")))
+    return np.append(place, -1)[partners.cat.codes]
 
 
 def _there(begin: pd.Series, end: pd.Series, quarters: Sequence[Quarter]) -> Floats:
@@ -131,6 +144,18 @@ def _place(days: pd.Series, quarters: Sequence[Quarter]) -> Ints:
     values = days.to_numpy()
     place = np.searchsorted(starts, values, side="right") - 1
     return np.where(np.isnat(values) | (values > quarters[-1].last_day.to_datetime64()), -1, place)
+
+
+def months_of(quarters: Sequence[Quarter]) -> list[pd.Timestamp]:
+    """The first days of the months of these quarters."""
+    return [quarter.start + pd.DateOffset(months=month) for quarter in quarters for month in range(3)]
+
+
+def month_place(days: pd.Series, quarters: Sequence[Quarter]) -> Ints:
+    """Which month of the consecutive quarters each day falls in; −1 for none."""
+    starts = np.array([month.to_datetime64() for month in months_of(quarters)])
+    place = np.searchsorted(starts, days.to_numpy(), side="right") - 1
+    return np.where(_place(days, quarters) < 0, -1, place)
 
 
 def _keys(rows: pd.DataFrame, quarters: Sequence[Quarter], *columns: str) -> Ints:

@@ -71,7 +71,8 @@ def add_note(
 
     The file is made where there is none. It is replaced as a whole, so that it is never half written, and by one
     program at a time. Control characters and line ends become spaces; a text that a spreadsheet would run as a formula
-    is put behind an apostrophe.
+    is put behind an apostrophe. A note that names another partner keeps its own partner's page from being published,
+    unless deals went from one to the other.
 
     Args:
         folder: the book's folder.

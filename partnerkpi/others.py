@@ -7,6 +7,7 @@ whatever describes partners, and then no partner's own figure but the mean of ne
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
@@ -53,6 +54,7 @@ class Computed:
         self.expected = cache(lambda quarter: expectation(self.whole, quarter))
         self._values = cache(self._figures_of_partners)
         self._told = cache(self._forecasts)
+        self._then: tuple[Quarter, Book] | None = None
 
     @cached_property
     def first_day(self) -> pd.Timestamp | None:
@@ -96,15 +98,42 @@ class Computed:
         return next((cast("Told", line) for line in own.itertuples(index=False, name=None)), None)
 
     def _forecasts(self, quarter: Quarter, choices: tuple[Choice, ...]) -> pd.DataFrame:
-        whole, day = self.whole, quarter.end
         if self.first_day is None or landmarks(quarter)[-FEWEST_LANDMARKS].end < self.first_day:
             return pd.DataFrame(columns=list(TOLD))
-        frames = known_earlier(whole._frames, day, whole.as_of)
+        then = self.known_at(quarter)
+        part = replace(then, _frames=chosen(then._frames, then.recorded, choices)) if choices else then
+        return told_on(part, quarter, self.whole)
+
+    def known_at(self, quarter: Quarter) -> Book:
+        """The whole book as it was known at the end of a quarter, its own `others` among it; the last one is kept.
+
+        What was entered, changed or withdrawn later is not in it, as if it had been opened as of that day; itself where
+        the quarter ends on the book's day or later. Without a history of deals a book still tells what was open then,
+        but not under which partner, at which amount and stage: those are today's.
+        """
+        if quarter.end >= self.whole.as_of:
+            return self.whole
+        if self._then is None or self._then[0] != quarter:
+            self._then = None
+            gc.collect()  # a book and its others hold each other, and each such pair is as large as this one
+            self._then = quarter, self._known_at(quarter.end)
+        return self._then[1]
+
+    def _known_at(self, day: pd.Timestamp) -> Book:
+        whole = self.whole
+        frames = known_earlier(
+            whole._frames,
+            day,
+            whole.as_of,
+            fiscal_year_starts=whole.fiscal_year_starts,
+            home=whole.currency,
+            digits=whole.money_digits,
+        )
         there = {f"{name}.{c}" for name, frame in frames.items() for c in frame if frame[c].notna().any()}
         recorded = frozenset(name for name in whole.recorded if "." not in name or name in there)
-        then = Computed(lambda others: replace(whole, as_of=day, _frames=frames, recorded=recorded, others=others))
-        part = replace(then.whole, _frames=chosen(frames, recorded, choices)) if choices else then.whole
-        return told_on(part, quarter, whole)
+        return Computed(
+            lambda others: replace(whole, as_of=day, _frames=frames, recorded=recorded, others=others)
+        ).whole
 
     def _typical(self, quarter: Quarter) -> tuple[float, float]:
         """Deals and amount of the typical partner's quarter: medians over the partners with a win in the year before.
@@ -189,6 +218,10 @@ class Given:
         """See `Others.told`; none of a quarter or a part that the slice was not made for."""
         partner = whose(choices)
         return None if partner is None else self._told.get((quarter.label, partner))
+
+    def known_at(self, quarter: Quarter) -> Book | None:
+        """None: of what was known earlier a slice has only what was worked out for it."""
+        return None
 
     def shared_spend(self, quarter: Quarter) -> pd.DataFrame:
         """What a win or lead carries of shared spend; nothing for a quarter the slice was not made for."""

@@ -72,6 +72,30 @@ def trend(
     return ax
 
 
+def months(table: pd.DataFrame, *, title: str, ax: Axes | None = None) -> Axes:
+    """Counts over months: a dot for each, steps for what is usual and the limits around it, a square where one is
+    marked.
+
+    `table` is what `findings.process.months` gives; without limits there are dots alone.
+    """
+    ax = axes(ax)
+    x = np.arange(len(table))
+    count, mean, low, high = (table[c].to_numpy(dtype=np.float64) for c in ("count", "mean", "low", "high"))
+    marked = table["rule"].ne("").to_numpy()
+    edges = np.append(x - 0.5, len(x) - 0.5)
+    if len(x) and np.isfinite(mean).all():
+        ax.stairs(high, edges, baseline=low, fill=True, color=BAND, alpha=0.45, zorder=1, label=say("limits"))
+        ax.stairs(mean, edges, baseline=None, color=MUTED, linewidth=1.1, zorder=2, label=say("usual"))
+    ax.plot(x, count, color=LINE, linewidth=1.2, zorder=3)
+    ax.plot(x[~marked], count[~marked], "o", color=LINE, markersize=5, zorder=4, label=say("month"))
+    ax.plot(x[marked], count[marked], "s", color=LOSS, markersize=6, zorder=5, label=say("marked month"))
+    shown = x[:: 3 if len(x) > 12 else 1]
+    ax.set_xticks(shown, [f"{table['month'].iloc[i]:%Y-%m}" for i in shown], fontsize=8)
+    ax.set_xlim(-0.5, len(x) - 0.5)
+    _finish(ax, title, "deals", np.append(count, mean), high)
+    return ax
+
+
 def groups(table: pd.DataFrame, *, title: str, counts: str, ax: Axes | None = None) -> Axes:
     """One figure for several groups: a dot with its 95 % interval per group, in the order of the table.
 
@@ -154,15 +178,15 @@ def funnel(
     title: str,
     ax: Axes | None = None,
 ) -> Axes:
-    """Rates against their counts inside limits; only those in `names` are named, and only they stand out.
+    """Rates against what they are worth inside limits; only those in `names` are named, and only they stand out.
 
     `table` and `curves` are those of `portfolio.funnel`. A triangle points to the side on which a rate lies outside, a
     square marks a named one inside, a hollow circle fewer than five.
     """
     ax = axes(ax, (5.2, 3.6))
     table = table[table["rate"].notna()]
-    n, value = (table[c].to_numpy(dtype=np.float64) for c in ("n", "rate"))
-    outside, few = table["beyond"].to_numpy() > 0, n < FEW
+    n, value = (table[c].to_numpy(dtype=np.float64) for c in ("worth", "rate"))
+    outside, few = table["beyond"].to_numpy() > 0, table["n"].to_numpy() < FEW
     named = table["partner_id"].isin(names).to_numpy()
     for ends, style, label in (
         (("low", "high"), "-", say("95 % limits")),
@@ -198,7 +222,7 @@ def funnel(
             parse_math=False,
         )
     ax.set_title(title, loc="left", fontsize=9, color=INK, parse_math=False)
-    ax.set_xlabel(say("decided prospects of four quarters"), fontsize=8, color=MUTED)
+    ax.set_xlabel(say("decided prospects of four quarters, as many as tell as much"), fontsize=8, color=MUTED)
     ax.yaxis.set_major_formatter(_written("share"))
     ax.tick_params(labelsize=8)
     ax.set_ylim(-0.03, 1.03)

@@ -17,8 +17,9 @@ from partnerkpi.estimate import Estimate
 from partnerkpi.experience import Floats
 from partnerkpi.figures import figure
 from partnerkpi.findings import facts
-from partnerkpi.findings.chance import dispersion
+from partnerkpi.findings.chance import apart
 from partnerkpi.findings.family import OVER
+from partnerkpi.findings.rest import rates_beside
 from partnerkpi.findings.signal import grouped
 from partnerkpi.findings.verdict import everything
 from partnerkpi.forecast import AHEAD
@@ -128,16 +129,18 @@ def movers(book: Book, quarter: str | Quarter) -> pd.DataFrame:
 class Funnel:
     """Close rates of four quarters against how many were decided.
 
-    - `rate`: the network's; NaN where nothing is decided; `dispersion`: φ, how much more than chance they differ;
+    - `rate`: the network's; NaN where nothing is decided; `spread`: the standard deviation, beyond chance, of the
+      logarithms of the partners' odds;
     - `adjusted`: whether anything is recorded to adjust for;
     - `table`: a line per partner with a decided prospect: `partner_id`, `n`, `won`, the `raw` rate, the `rate` that
-      is drawn (adjusted: won ÷ expected × the network's; NaN where the partner cannot be told from its region), and
-      `beyond`, the limits outside of which it lies (0 for none, 0.95 or 0.998), of the raw rate in `raw_beyond`.
+      is drawn (adjusted: won ÷ expected × the network's; NaN where the partner cannot be told from its region);
+      `worth`, as how many independent prospects of a known chance these tell, at least one; `beyond`, the limits of so
+      many outside of which it lies (0 for none, 0.95 or 0.998), of the raw rate of all n in `raw_beyond`.
       Of fewer than five prospects nothing is said: 0.
     """
 
     rate: float
-    dispersion: float
+    spread: float
     adjusted: bool
     table: pd.DataFrame
 
@@ -153,49 +156,56 @@ class Funnel:
 
     @property
     def curves(self) -> pd.DataFrame:
-        """The limits by `n`, from 1 to the most decided: columns `low` and `high`, `lowest` and `highest`."""
-        n = np.arange(1.0, max(self.table["n"].max(), 1) + 1 if len(self.table) else 2.0)
-        inner, outer = (limits(n, self.rate, self.dispersion, inside) for inside in (INNER, OUTER))
+        """The limits by `n`, from 1 to the largest `worth`: columns `low` and `high`, `lowest` and `highest`."""
+        most = float(self.table["worth"].max()) if self.table["worth"].notna().any() else 1.0
+        n = np.arange(1.0, max(most, 1.0) + 1)
+        inner, outer = (limits(n, self.rate, over(n, self.rate, self.spread), inside) for inside in (INNER, OUTER))
         return pd.DataFrame({"n": n, "low": inner[0], "high": inner[1], "lowest": outer[0], "highest": outer[1]})
 
 
 def funnel(book: Book, quarter: str | Quarter) -> Funnel:
     """The funnel of close rates (Spiegelhalter 2005): won ÷ decided of four quarters, adjusted for what is recorded.
 
-    φ is the mean of the squared standardised distances from the network's rate, a tenth at either end moved to the
-    next, never below 1, and 1 for fewer than ten partners of five prospects or more.
+    The variance of an adjusted rate, and how far partners differ, are those of the review's test of close rates, which
+    takes in the customers and the error of the expectation itself: a rate drawn as known would stand outside where the
+    test says that it may be chance. Over-dispersion is added to the variance, on the scale of the odds.
     """
     this = book.quarter(quarter)
     prospects = book.prospects
     decided = prospects[(within(prospects["closed_on"], *this.year) & with_status(prospects, DECIDED)).to_numpy()]
     decided = decided.assign(won=(decided["status"] == "won").to_numpy(dtype=np.float64))
     rate = float(decided["won"].mean()) if len(decided) else np.nan
-    expected = book.others.expected(this).reindex(decided["prospect_id"].to_numpy())
-    adjusted = bool(expected["chance"].notna().any())
-    decided = decided.assign(chance=expected["chance"].to_numpy(), alike=expected["alike"].to_numpy())
     decided = decided[decided["partner_id"].notna().to_numpy()]
     who = decided["partner_id"].astype("str").to_numpy(dtype=object)
-    each = (
-        decided[["won", "chance", "alike"]]
-        .groupby(who)
-        .agg(n=("won", "size"), won=("won", "sum"), chance=("chance", "sum"), alike=("alike", "mean"))
-    )
-    each = each.rename_axis("partner_id").reset_index()
+    each = decided["won"].groupby(who).agg(n="size", won="sum").rename_axis("partner_id")
     n, raw = each["n"].to_numpy(dtype=np.float64), (each["won"] / each["n"]).to_numpy(dtype=np.float64)
-    drawn = raw
-    if adjusted:
-        told = (each["chance"] > 0) & (each["alike"] >= FEWEST_ALIKE)
-        drawn = np.where(told, np.minimum(each["won"] / each["chance"].where(told, 1.0) * rate, 1.0), np.nan)
+    beside = rates_beside(book, this).reindex(each.index)
+    adjusted = bool(beside["n"].notna().any())
     enough = n >= FEW
-    noise = np.sqrt(rate * (1 - rate) / n) if 0 < rate < 1 else np.full(len(n), np.nan)
-    many = dispersion((drawn - rate)[enough] / noise[enough])
-    table = each[["partner_id", "n", "won"]].assign(raw=raw, rate=drawn)
-    for name, values in (("beyond", drawn), ("raw_beyond", raw)):
-        table[name] = np.where(enough, _beyond(values, n, rate, many), 0.0)
-    return Funnel(rate, many, adjusted, table)
+    if adjusted:
+        chance, variance = beside["chance"].to_numpy(), beside["variance"].to_numpy()
+        told = (chance > 0) & (beside["alike"] >= FEWEST_ALIKE).to_numpy()
+        drawn = np.where(told, np.minimum(raw * n / np.where(told, chance, 1.0) * rate, 1.0), np.nan)
+        equal = (1 - rate) * chance**2 / np.maximum(rate * variance, 1e-12)  # of as large an error
+        worth = np.where(told, np.maximum(np.floor(equal), 1), np.nan)
+        spread = np.sqrt(apart(beside["z"].to_numpy(), beside["error"].to_numpy()))
+    else:
+        drawn, worth = raw, n
+        noise = np.sqrt(rate * (1 - rate) / n) if 0 < rate < 1 else np.full(len(n), np.nan)
+        z = np.where(enough, (raw - rate) / noise, np.nan)
+        spread = np.sqrt(apart(z, noise / max(rate * (1 - rate), 1e-12)))
+    table = each.reset_index()[["partner_id", "n", "won"]].assign(raw=raw, rate=drawn, worth=worth)
+    for name, values, of in (("beyond", drawn, worth), ("raw_beyond", raw, n)):
+        table[name] = np.where(enough, _beyond(values, of, rate, float(spread)), 0.0)
+    return Funnel(rate, float(spread), adjusted, table)
 
 
-def limits(n: Floats, rate: float, dispersion: float, inside: float) -> tuple[Floats, Floats]:
+def over(n: Floats, rate: float, spread: float) -> Floats:
+    """By how much the variance of a rate of n exceeds chance's where the logarithms of odds spread so far."""
+    return np.asarray(1 + spread**2 * n * rate * (1 - rate))
+
+
+def limits(n: Floats, rate: float, dispersion: Floats | float, inside: float) -> tuple[Floats, Floats]:
     """The rates between which so many of the partners lie who win this rate of n, over-dispersion in; 0 to 1.
 
     Binomial quantiles, interpolated, at the tail of √φ times the usual distance (Spiegelhalter 2005, appendix A.1).
@@ -206,20 +216,21 @@ def limits(n: Floats, rate: float, dispersion: float, inside: float) -> tuple[Fl
     from scipy.stats import binom, norm
 
     ends = []
-    for tail in norm.cdf(np.array([-1, 1]) * norm.isf((1 - inside) / 2) * np.sqrt(dispersion)):
+    for sign in (-1, 1):
+        tail = norm.cdf(sign * norm.isf((1 - inside) / 2) * np.sqrt(dispersion))
         count = binom.ppf(tail, n, rate)
         at, below = binom.cdf(count, n, rate), binom.cdf(count - 1, n, rate)
         ends.append(np.clip((count - (at - tail) / (at - below)) / n, 0, 1))
     return ends[0], ends[1]
 
 
-def _beyond(values: Floats, n: Floats, rate: float, dispersion: float) -> Floats:
+def _beyond(values: Floats, n: Floats, rate: float, spread: float) -> Floats:
     """The widest limits outside of which each rate lies; 0 inside of both, or where there is no rate."""
     beyond = np.zeros(len(n))
     if not 0 < rate < 1:
         return beyond
     for inside in (INNER, OUTER):
-        low, high = limits(n, rate, dispersion, inside)
+        low, high = limits(n, rate, over(n, rate, spread), inside)
         beyond = np.where((values < low) | (values > high), inside, beyond)
     return beyond
 

@@ -196,8 +196,12 @@ def _chances(lines: pd.DataFrame) -> Chances:
     return Chances(by[age >= 0], of_stage, **rest)
 
 
+#: The numbers of an experience that are more than one.
+_SEVERAL = {"season": 4, "months": 12}
+
+
 def _numbers(known: Experience) -> list[float]:
-    """All its numbers in the order of its fields, the season's four among them."""
+    """All its numbers in the order of its fields, the season's four and the months' twelve among them."""
     values = [getattr(known, one.name) for one in fields(Experience)]
     return [number for value in values for number in (value if isinstance(value, tuple) else (value,))]
 
@@ -206,7 +210,8 @@ def _experience(numbers: list[float]) -> Experience:
     left = iter(numbers)
     values: dict[str, Any] = {}
     for one in fields(Experience):
-        values[one.name] = tuple(islice(left, 4)) if one.name == "season" else next(left)
+        several = _SEVERAL.get(one.name)
+        values[one.name] = tuple(islice(left, several)) if several else next(left)
     return Experience(**values)
 
 

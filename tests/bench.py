@@ -3,7 +3,9 @@
 1. By partner, for 200 partners, twelve quarters and a million deals: the package's eight headlines, and all its figures
    with their intervals, beside plain SQL of the eight headlines in DuckDB. All start from tables in memory, and what
    the ways have in common is compared. Of a million deals all figures may take ten times as long as the SQL.
-2. A review of two partners, seconds per executed notebook: the command beside a loop of the `papermill` command.
+2. The signals of all partners in the last of these quarters, beside all figures of the twelve: of a million deals they
+   may cost no more.
+3. A review of two partners, seconds per executed notebook: the command beside a loop of the `papermill` command.
 
 The three rounds are interleaved, so that a slow minute of the machine hits both ways; medians are reported.
 """
@@ -17,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -44,33 +46,64 @@ ADDITIVE = {"number_of_deals", "opportunity_pipeline", "marketing_channels"}
 def main(arguments: list[str] | None = None) -> None:
     """Run what was asked for and print it."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("what", nargs="*", choices=["figures", "review", []], help="default: both")
+    options.add_argument("what", nargs="*", choices=["figures", "signals", "review", []], help="default: all")
     options.add_argument("--deals", type=int, default=DEALS)
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--partners", type=int, default=2, help="partners in the review")
     asked = options.parse_args(arguments)
-    if not asked.what or "figures" in asked.what:
-        figures(asked.deals, asked.rounds)
+    held = True
+    if not asked.what or {"figures", "signals"} & set(asked.what):
+        held = figures(asked.deals, asked.rounds, asked.what or ["figures", "signals"])
     if not asked.what or "review" in asked.what:
         reviews(asked.partners, asked.rounds)
+    if not held:
+        sys.exit(1)
 
 
-def figures(deals: int, rounds: int) -> None:
-    """Part 1: the package beside SQL."""
+def figures(deals: int, rounds: int, what: Sequence[str]) -> bool:
+    """Parts 1 and 2: the package beside SQL, signals beside figures; True where all that is promised holds."""
     folder = CACHE / f"sample-{PARTNERS}-{deals}"
     if not (folder / "book.toml").exists():
         say(f"writing {deals:,} deals of {PARTNERS} partners to {folder.relative_to(ROOT)} (once)")
         say(f"  {timed(lambda: pk.write_sample(folder, partners=PARTNERS, deals=deals))[1]:.1f} s")
-    ways: dict[str, Callable[[Path], Run]]
-    ways = {"headlines": by_package, "all figures": partial(by_package, headlines_only=False), "SQL": by_sql}
+    ways: dict[str, Callable[[Path], Run]] = {"all figures": partial(by_package, headlines_only=False)}
+    if "figures" in what:
+        ways |= {"headlines": by_package, "SQL": by_sql}
+    if "signals" in what:
+        ways |= {"signals": by_signals}
     runs: dict[str, list[Run]] = {way: [] for way in ways}
     for _ in range(rounds):
         for way, measure in ways.items():
             done = in_own_process(measure, folder)
             runs[way].append(done)
-            figures_took = f"figures {done.seconds:6.2f} s, {done.processor:6.2f} s of processors"
-            say(f"  {way:11} read {done.read:6.2f} s   {figures_took}   peak memory {done.peak:6,.0f} MB")
-    times = {way: statistics.median(run.seconds for run in done) for way, done in runs.items()}
+            took = f"{done.seconds:6.2f} s, {done.processor:6.2f} s of processors"
+            say(f"  {way:11} read {done.read:6.2f} s   then {took}   peak memory {done.peak:6,.0f} MB")
+    held = [beside_sql(runs, deals)] if "figures" in what else []
+    held += [beside_figures(runs, deals)] if "signals" in what else []
+    return all(held)
+
+
+def median_seconds(runs: Mapping[str, list[Run]]) -> dict[str, float]:
+    """The median seconds of each way."""
+    return {way: statistics.median(run.seconds for run in done) for way, done in runs.items()}
+
+
+def beside_figures(runs: Mapping[str, list[Run]], deals: int) -> bool:
+    """Part 2: what signals cost, as a multiple of all figures."""
+    times = median_seconds(runs)
+    times_figures = times["signals"] / times["all figures"]
+    table = runs["signals"][-1].table
+    say(f"{len(table)} signals of {table['partner_id'].nunique()} partners, of {int(table['tests'].max())} tests:")
+    say(f"  {times['signals']:.2f} s, {times_figures:.2f} times all figures ({times['all figures']:.2f} s)")
+    if deals >= DEALS and times_figures > 1:
+        say("  signals cost more than all figures do")
+        return False
+    return True
+
+
+def beside_sql(runs: Mapping[str, list[Run]], deals: int) -> bool:
+    """Part 1: what figures cost, as a multiple of the SQL, and whether both find the same."""
+    times, rounds = median_seconds(runs), len(runs["SQL"])
     tables = {way: done[-1].table for way, done in runs.items()}
     all_figures = tables["all figures"]
     say(f"{QUARTERS} quarters x {all_figures['group'].nunique()} groups, median of {rounds}; SQL {times['SQL']:.2f} s:")
@@ -87,8 +120,7 @@ def figures(deals: int, rounds: int) -> None:
     if deals >= DEALS and times["all figures"] > MOST_TIMES_SQL * times["SQL"]:
         say(f"  all figures take more than {MOST_TIMES_SQL:g} times as long as the SQL of the headlines")
         failed = True
-    if failed:
-        sys.exit(1)
+    return not failed
 
 
 @dataclass
@@ -111,6 +143,15 @@ def by_package(folder: Path, *, headlines_only: bool = True) -> Run:
     labels = [period[0] for period in periods_of(book)]
     begun = time.process_time()
     table, seconds = timed(lambda: pk.scorecard(book, labels, by="partner", headlines_only=headlines_only))
+    return Run(read, seconds, time.process_time() - begun, peak(), table)
+
+
+def by_signals(folder: Path) -> Run:
+    """The signals of the last quarter, and at the four quarter ends before it, since when each stands."""
+    book, read = timed(lambda: pk.open_book(folder))
+    last = periods_of(book)[-1][0]
+    begun = time.process_time()
+    table, seconds = timed(lambda: pk.signals(book, last))
     return Run(read, seconds, time.process_time() - begun, peak(), table)
 
 

@@ -147,6 +147,7 @@ CHANGED = (
     World("deals take 43 % longer", slower=1.43, part=0.9),
     World("deals take 43 % longer, pace cv 0.5", pace_cv=0.5, slower=1.43, part=0.9),
 )
+SILENT = (Verdict.NO_CLEAR_CHANGE, Verdict.TOO_FEW_TO_TELL)
 TESTED = (average_deal_size, number_of_deals, won_amount, close_rate, deal_velocity)
 
 
@@ -165,7 +166,7 @@ def changes(world: World, seed: int) -> pd.DataFrame:
                     "pace": PACES,
                     "changed": np.arange(len(PACES)) % 3 == 0,
                     "told": [verdict in CLEAR for verdict in verdicts],
-                    "tested": [verdict in (*CLEAR, Verdict.NO_CLEAR_CHANGE) for verdict in verdicts],
+                    "tested": [verdict in (*CLEAR, *SILENT) for verdict in verdicts],
                     "network": seed,
                 }
             )

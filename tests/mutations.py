@@ -149,7 +149,7 @@ TABLE: dict[tuple[str, str], Edits] = {
     ],
     # the network, and what one may know of it
     ("others.py", "forecast"): [
-        ("known_earlier(whole._frames, day, whole.as_of)", "dict(whole._frames)"),
+        ("if quarter.end >= self.whole.as_of:", "if quarter.end:"),
         ("table = self._told(quarter, choices if partner is None else ())", "table = self._told(quarter, ())"),
     ],
     ("others.py", "others slices oracle"): [

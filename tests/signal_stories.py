@@ -159,13 +159,12 @@ def distribution(verdicts: pd.DataFrame) -> pd.DataFrame:
 def clear_signals(table: pd.DataFrame, truth: dict[str, Any]) -> pd.DataFrame:
     """The tests that are clear, and whether their direction is not the true one."""
     clear = table[(table["sure"] == CLEAR).to_numpy()]
-    right = [
-        true_direction(kind, partner, truth) for kind, partner in zip(clear["kind"], clear["partner_id"], strict=True)
-    ]
+    of = clear[["kind", "partner_id", "label"]].itertuples(index=False, name=None)
+    right = [true_direction(kind, partner, truth, label) for kind, partner, label in of]
     return clear.assign(false=np.sign(clear["z"].to_numpy()) != np.sign(right))[["partner_id", "kind", "z", "false"]]
 
 
-def true_direction(kind: str, partner: str, truth: dict[str, Any]) -> float:
+def true_direction(kind: str, partner: str, truth: dict[str, Any], label: str = "") -> float:
     """Above 0 where the truth is good news of this kind, below where it is bad, 0 where there is none."""
     partners = {name: p for name, p in truth["partners"].items() if p["entry_weight"] > 0 and name != "unassigned"}
     me = partners[partner]
@@ -184,6 +183,17 @@ def true_direction(kind: str, partner: str, truth: dict[str, Any]) -> float:
 
     if kind == "close_rate":
         return beside(lambda p: np.log(p["win_odds"] * p["win_odds_factor_last_12_months"]))
+    if kind == "channels":  # of all three years; one partner never wins through one channel
+        if (me["special"], label) == ("display_without_wins", "display"):
+            return -1.0
+        return beside(lambda p: np.log(p["win_odds"]) + np.log(p["win_odds_factor_last_12_months"]) / 3)
+    if kind == "wins":  # a usual partner's, not that of the usual deal
+        each = [
+            np.log(np.sum(p["expected"]["by_quarter"]["decided"][-4:])) + np.log(p["win_odds"])
+            for p in (me, *others)
+            if np.sum(p["expected"]["by_quarter"]["decided"][-4:]) >= 5
+        ]
+        return float(each[0] - np.mean(each[1:]))
     if kind == "close_rate_of_year":
         return float(np.log(me["win_odds_factor_last_12_months"]))
     if kind == "identification":
@@ -203,6 +213,8 @@ def true_direction(kind: str, partner: str, truth: dict[str, Any]) -> float:
         return float(won[-4:].sum() - won[-8:-4].sum())
     if kind == "wins_of_quarter":
         return float(won[-1] - won[[-5, -9]].mean())
+    if kind == "wins_of_months":
+        return float(won[-1] - won[-5])  # of eight quarters, season apart
     if kind == "entries_over_time":
         return growth(me) - growth(*others)
     assert kind == "velocity_of_cohorts", kind

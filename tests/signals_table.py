@@ -27,11 +27,20 @@ from signal_worlds import EFFECTS, NULLS, Network, network
 from partnerkpi.findings.family import CLEAR, LIKELY, looked_at
 
 QUARTER = "2025Q4"
+_WINS = ("wins", "wins_of_year", "wins_of_quarter", "wins_of_months")
 #: Which kinds of test a planted effect moves; what any other says of the partner is false.
 MOVED = {
     "": (),
-    "rate": ("close_rate", "close_rate_of_year", "wins_of_year", "wins_of_quarter"),
-    "wins": ("wins_of_year", "wins_of_quarter", "entries_over_time"),
+    "rate": (
+        "close_rate",
+        "channels",
+        "close_rate_of_year",
+        "wins",
+        "wins_of_year",
+        "wins_of_quarter",
+        "wins_of_months",
+    ),
+    "wins": ("wins", "wins_of_year", "wins_of_quarter", "wins_of_months", "entries_over_time"),
     "sizes": ("sizes", "sizes_of_year", "sizes_of_entries"),
     "days": ("velocity", "velocity_of_cohorts"),
 }

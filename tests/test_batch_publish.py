@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 
 import partnerkpi as pk
+from partnerkpi import show
 from partnerkpi.batch import ReviewResult, review
 from partnerkpi.batch.kernels import Job, Outcome
 from partnerkpi.batch.plan import PARAMETERS, Plan
+from partnerkpi.notes import add_note
 from partnerkpi.show.html import END
 
 DEALS = "deal_id,created_on,status,closed_on,amount,partner_id\n"
@@ -297,3 +299,25 @@ def test_words_of_our_own_page_are_nobodys_secret(write_book: Callable[..., Path
     html = f'<img src="data:image/svg+xml;base64,{base64.b64encode(svg).decode()}" alt="x"><i style="left:1%"></i>'
     result = reviewed(book_of(write_book, **names), ["aaa"], {"aaa": html})
     assert result.exit_code == 0, str(result)
+
+
+def test_a_note_that_names_another_partner_keeps_the_page_back_and_is_named(
+    write_book: Callable[..., Path], reviewed: Review
+) -> None:
+    """What somebody noted is no licence to name: a page goes on to the partner. The reason says what to reword."""
+    folder = book_of(write_book, aa="Alpha Ltd", bb="Beta Ltd", cc="Gamma Ltd")
+    add_note(folder, "aa", "Train its sellers", "2025Q2", outcome="Done, as at BETA  Ltd")
+    add_note(folder, "bb", "Look at Gamma Ltd", "2025Q3")
+    add_note(folder, "cc", "Look at Alpha Ltd", "2025Q4")  # not on this page, so not to blame
+    book = pk.open_book(folder)
+    shows = {p: show.decided(book.for_partner(p), "2025Q4").html for p in ("aa", "bb", "cc", "")}
+    shows["cc"] += "<p>Alpha Ltd</p>"
+    reasons = {report.partner: report.reason for report in reviewed(folder, shows=shows).reports}
+    names = "disclosure: names another partner: "
+    again = "say it there without the name"
+    assert reasons == {
+        "": "",
+        "aa": f"{names}'Beta Ltd', in the note of 2025Q2 'Done, as at BETA Ltd': {again}",
+        "bb": f"{names}'Gamma Ltd', in the note of 2025Q3 'Look at Gamma Ltd': {again}",
+        "cc": f"{names}'Alpha Ltd'",
+    }

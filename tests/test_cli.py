@@ -110,7 +110,7 @@ def test_score_writes_json_with_null(small: str, tmp_path: Path) -> None:
 def test_score_writes_a_workbook(small: str, tmp_path: Path) -> None:
     path = tmp_path / "figures.xlsx"
     assert run(["score", small, "--output", str(path), "--by", "tier"]) == 0
-    again = pd.read_excel(path)
+    again = pd.read_excel(path, engine="openpyxl")
     table = pk.scorecard(pk.open_book(small), by="tier")
     assert ",".join(again.columns) == COLUMNS
     np.testing.assert_allclose(again["value"], table["value"], rtol=1e-12)

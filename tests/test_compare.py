@@ -15,6 +15,7 @@ import pytest
 import partnerkpi as pk
 from partnerkpi import compare
 from partnerkpi.compare import change, difference, peers, target
+from partnerkpi.intervals import wilson
 from partnerkpi.kpis import average_deal_size, close_rate, deal_velocity, number_of_deals, opportunity_pipeline
 from partnerkpi.kpis.close_rate import narrow
 from partnerkpi.kpis.number_of_deals import won_amount
@@ -78,6 +79,44 @@ def test_overlapping_intervals_may_still_differ_and_separate_limits_are_not_need
     assert str(near.verdict) == "no clear change"  # 14 is less than √200
 
 
+@pytest.mark.parametrize(("n", "silent"), [(20, "too few to tell"), (60, "too few to tell"), (400, "no clear change")])
+def test_silence_means_something_where_a_fall_by_a_third_would_be_seen_in_half_of_the_cases(
+    n: int, silent: str
+) -> None:
+    """Two close rates of n decided: 40 % twice, and then 40 % and a third less, drawn so often that it is sure."""
+    chance = np.random.default_rng([n, 40])
+
+    def verdicts(rate: float) -> list[str]:
+        draws = [chance.binomial(n, r, 400) for r in (0.4, rate)]
+        low, high = (wilson(k.astype(float), np.full(400, n)) for k in draws)
+        found = []
+        for at in range(400):
+            before, now = (
+                pk.Estimate(k[at] / n, ends[0][at], ends[1][at], n=n, unit="share", counts="deals")
+                for k, ends in zip(draws, (low, high), strict=True)
+            )
+            found.append(str(difference(now, before, "2025Q3", better="higher").verdict))
+        return found
+
+    seen = verdicts(0.4 * 2 / 3).count("worse") / 400
+    assert (seen < 0.5) == (silent == "too few to tell")
+    said = [verdict for verdict in verdicts(0.4) if verdict not in ("better", "worse")]
+    assert said.count(silent) / len(said) > 0.9
+
+
+def test_what_would_have_stood_out_does() -> None:
+    """84 (74 to 94) beside 70 (60 to 80): what is more than 70 + √200 away; of a third, 23, it is seen."""
+    near = difference(estimate(84, 74, 94), estimate(70, 60, 80), "2025Q3", better="higher")
+    assert (near.below, near.above) == (pytest.approx(70 - 200**0.5), pytest.approx(70 + 200**0.5))
+    few = difference(estimate(84, 54, 114), estimate(70, 40, 100), "2025Q3", better="higher")
+    assert str(few.verdict) == "too few to tell"
+    assert few.seen_text == "less than 27.6 days or more than 112 days"
+    beyond = difference(estimate(27, -3, 57), estimate(70, 40, 100), "2025Q3", better="higher")
+    assert str(beyond.verdict) == "worse"
+    ended = difference(estimate(84, 54, None), estimate(70, 40, 100), "2025Q3", better="higher")
+    assert ended.seen_text == "more than 112 days"  # no fall could be clear: its upper limit is not known
+
+
 @pytest.mark.parametrize("better", ["higher", "lower"])
 @pytest.mark.parametrize(
     ("now", "before", "named"), [(LOST, MUCH, "this quarter"), (MUCH, LOST, "2025Q3"), (LOST, LOST, "this quarter")]
@@ -136,8 +175,8 @@ OPEN_ENDED, LATER = estimate(90, 80, None), estimate(300, 280, None)
         (LITTLE, LATER, "lower", "better", (False, True)),
         (LITTLE, LATER, "higher", "worse", (False, True)),
         (OPEN_ENDED, BETWEEN, "lower", "no clear change", (True, False)),
-        (BETWEEN, OPEN_ENDED, "lower", "no clear change", (False, True)),
-        (LATER, OPEN_ENDED, "lower", "no clear change", (False, False)),
+        (BETWEEN, OPEN_ENDED, "lower", "too few to tell", (False, True)),
+        (LATER, OPEN_ENDED, "lower", "too few to tell", (False, False)),
     ],
 )
 def test_a_limit_that_was_not_reached_leaves_one_side_open(
@@ -176,8 +215,9 @@ def test_shares_differ_by_newcombes_interval(before: tuple[int, int], now: tuple
         assert found.value == pytest.approx(now[0] / now[1] - before[0] / before[1])
         assert found.low == pytest.approx(low, abs=1e-12)
         assert found.high == pytest.approx(high, abs=1e-12)
-        expected = "better" if low > 0 else "worse" if high < 0 else "no clear change"
-        assert str(found.verdict) == expected
+        unseen = before[0] / before[1] / 3 < high - found.value  # a fall by a third is less than what would be clear
+        silent = "too few to tell" if unseen else "no clear change"
+        assert str(found.verdict) == ("better" if low > 0 else "worse" if high < 0 else silent)
         assert (found.now.n, found.before.n) == (now[1], before[1])
 
 

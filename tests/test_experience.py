@@ -7,7 +7,15 @@ import pytest
 from worlds import WORLDS, book_of_world
 
 import partnerkpi as pk
-from partnerkpi.experience import STEADY, correlation_within, pace_variance, season_and_trend, size_variation, together
+from partnerkpi.experience import (
+    STEADY,
+    correlation_within,
+    pace_variance,
+    season_and_trend,
+    season_of_months,
+    size_variation,
+    together,
+)
 
 
 def draw(*words: object) -> np.random.Generator:
@@ -82,6 +90,24 @@ def test_sizes_vary_within_partners_not_between_them() -> None:
     giants = np.where(rng.random(9000) < 0.03, 60, 1) * np.exp(rng.normal(0, 0.5, 9000))
     truth = (0.97 + 0.03 * 3600) * np.exp(0.25) / 2.77**2 - 1
     assert size_variation(giants, np.arange(9000) % 300) == pytest.approx(truth, rel=0.35)
+
+
+def test_the_months_of_a_season_are_found_and_chance_makes_none() -> None:
+    rng = draw("months")
+    season = (0.5, 1.5, 1.3, 0.7)
+    shares = np.array([[0.6, 1.0, 1.4], [0.9, 1.0, 1.1], [1.2, 1.0, 0.8], [1.0, 1.0, 1.0]])
+    right = np.array(season)[:, None] * shares
+    found = np.array(season_of_months(rng.poisson(2000 * np.stack([right] * 3)).astype(float), season))
+    assert found == pytest.approx(right.ravel(), abs=0.05)
+    assert found.reshape(4, 3).mean(axis=1) == pytest.approx(season)
+    chance = rng.poisson(25, (200, 3, 4, 3)).astype(float)
+    flat = np.array([season_of_months(one, STEADY.season) for one in chance])
+    raw = np.log(3 * chance.sum(axis=1) / chance.sum(axis=(1, 3))[:, :, None]).std()
+    assert np.log(flat).std() < 0.6 * raw
+    few = np.stack([right * 100] * 3)
+    few[0] = 0
+    few[1, :1] = 0  # seven quarters tell of no season
+    assert season_of_months(few, season) == tuple(np.repeat(season, 3))
 
 
 def test_the_sample_has_an_ice_cream_season() -> None:

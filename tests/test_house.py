@@ -29,18 +29,19 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # The plan of the house: a module imports only from those before it, inside rooms too; a room's own name is its door.
 PLAN = """
     startup errors shipped wording periods experience
-    sample.time_and_chance sample.world sample.lives sample.history sample.truth sample.tables sample
-    book.schema book.labels book.thresholds book.keys book.declarations book.config book.sources
+    book.schema sample.time_and_chance sample.world sample.lives sample.history sample.truth sample.tables
+    sample.package sample
+    book.labels book.thresholds book.keys book.declarations book.config book.sources
     book.delimited book.queries book.parse book.intake book.reading book.money
     book.rules book.past book.events book.prospects book.levels book.loading book.book book
     deals estimate intervals statistics indices survival network forecast expectation others slices opening
     recorded groups plot kpi
     KPIS kpis
     figures compare waterfalls drivers restatement bridges export notes
-    findings.signal findings.chance findings.facts findings.past findings.rest findings.kinds findings.family
-    findings.sentences findings.advice findings.power findings.verdict findings.network findings
+    findings.signal findings.chance findings.facts findings.past findings.process findings.rest findings.kinds
+    findings.family findings.sentences findings.advice findings.power findings.verdict findings.network findings
     portfolio
-    show.html show.tables show.changes show.reviews show.cards show.network show.states show.cover show
+    show.html show.tables show.months show.changes show.reviews show.cards show.network show.states show.cover show
     batch.plan batch.page batch.markup batch.pictures batch.disclosure batch.gate batch.files batch.engine
     batch.kernels batch.publish batch.run batch
     survey.words survey.sniff survey.files survey.marks survey.crm survey.profiles survey.columns survey.days

@@ -111,7 +111,9 @@ def test_decided_is_shown_and_nothing_is_where_nothing_was(write_book: Callable[
     shown = show.decided(book.for_partner("P"), "2025Q4")
     assert "&lt;b&gt;Stop&lt;/b&gt;" in shown.html
     assert "partner" not in repr(shown).splitlines()[1], "whose notes they are is said above"
-    assert "no rows" in repr(show.decided(pk.open_book(write_book(DEALS)), "2025Q4"))
+    nothing = show.decided(pk.open_book(write_book(DEALS)), "2025Q4")
+    assert repr(nothing) == "What was decided before: nothing is noted"
+    assert "<table" not in nothing.html
 
 
 # Writing one

@@ -130,7 +130,10 @@ def test_whoever_left_or_has_no_deals_gets_one_card_and_no_chapters(folder: Path
         assert [s.attributes["id"] for s in page.css("main section")] == ["review", "about"]
         assert not page.css("img")
         assert page.css(".pk-todo li")
-        assert [a.attributes["href"] for a in page.css("nav a")] == ["index.html"]
+        assert not page.css("nav"), "there is nothing to go to"
+        link = page.css_first(".days a")
+        assert (words(link), link.attributes["href"]) == ("part of the reviews of 2025Q4", "index.html")
+        assert "beside this one" in str(link.attributes["title"]), "a page that is sent alone says why it does not open"
         assert [p.name for p in (folder / "notebooks" / partner).iterdir()] == ["00_review.ipynb"]
     gone = words(page_of(folder, LEFT).css_first(".pk-cover"))
     assert "16 of its open deals went to Polaris Froid" in gone

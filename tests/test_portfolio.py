@@ -11,9 +11,11 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pytest
+from signal_worlds import EFFECTS, NULLS, network
 
 import partnerkpi as pk
 from partnerkpi import portfolio
+from partnerkpi.findings import rest
 from partnerkpi.findings.family import OVER
 from partnerkpi.findings.network import attention, attention_left_out, network_judgement, standings
 from partnerkpi.findings.verdict import Standing, everything, judgement
@@ -132,23 +134,25 @@ def test_the_funnel_counts_what_sql_counts_and_adjusts_by_the_expectation(
         FROM prospects WHERE {decided} AND partner_id IS NOT NULL GROUP BY ALL""").fetchall()
     found = funnel.table.set_index("partner_id")
     assert set(found.index) == {row[0] for row in rows}
-    chance = book.others.expected(book.quarter(QUARTER))["chance"]
-    z = []
+    expected = book.others.expected(book.quarter(QUARTER))
     for partner, n, won, ids in rows:
-        rate = min(won / chance[ids].sum() * funnel.rate, 1.0)
+        mine = expected.loc[ids]
         line = found.loc[partner]
         assert (line["n"], line["won"], line["raw"]) == pytest.approx((n, won, won / n))
-        assert line["rate"] == pytest.approx(rate)
-        if n >= 5:
-            z.append((rate - funnel.rate) / sqrt(funnel.rate * (1 - funnel.rate) / n))
-    low, high = np.quantile(z, [0.1, 0.9])
-    assert funnel.dispersion == pytest.approx(max(1.0, float(np.mean([min(max(x, low), high) ** 2 for x in z]))))
+        assert line["rate"] == pytest.approx(min(won / mine["chance"].sum() * funnel.rate, 1.0))
+        # the error of the adjusted rate, the expectation's own in, is that of so many prospects of a known chance
+        alone = (mine["chance"] * (1 - mine["chance"])).sum() + mine["part"].sum()
+        error = funnel.rate * sqrt(alone) / mine["chance"].sum()
+        whole = funnel.rate * (1 - funnel.rate) / error**2
+        assert line["worth"] <= max(whole, 1)  # less where customers or quarters are alike
+        assert line["worth"] > 0.5 * whole - 1
     for line in funnel.table.itertuples():
-        for value, beyond in ((line.rate, line.beyond), (line.raw, line.raw_beyond)):
+        for value, beyond, worth in ((line.rate, line.beyond, line.worth), (line.raw, line.raw_beyond, line.n)):
+            dispersion = 1 + funnel.spread**2 * worth * funnel.rate * (1 - funnel.rate)
             outside = [
                 level
                 for level in (0.95, 0.998)
-                if not _between(value, *by_hand(line.n, funnel.rate, funnel.dispersion, level))
+                if not _between(value, *by_hand(int(worth), funnel.rate, dispersion, level))
             ]
             assert beyond == (max(outside, default=0) if line.n >= 5 else 0), line.partner_id
     assert "P-001" in set(funnel.outsiders["partner_id"])
@@ -195,11 +199,28 @@ def test_so_many_identical_partners_lie_inside() -> None:
 def test_the_curves_end_with_the_largest_partner(book: pk.Book) -> None:
     funnel = portfolio.funnel(book, QUARTER)
     curves = funnel.curves
-    assert curves["n"].iloc[[0, -1]].tolist() == [1, funnel.table["n"].max()]
+    assert curves["n"].iloc[[0, -1]].tolist() == [1, funnel.table["worth"].max()]
     assert (curves["lowest"] <= curves["low"]).all()
     assert (curves["highest"] >= curves["high"]).all()
     last = curves.iloc[-1]
-    assert (last["low"], last["high"]) == pytest.approx(by_hand(int(last["n"]), funnel.rate, funnel.dispersion, 0.95))
+    dispersion = 1 + funnel.spread**2 * last["n"] * funnel.rate * (1 - funnel.rate)
+    assert (last["low"], last["high"]) == pytest.approx(by_hand(int(last["n"]), funnel.rate, dispersion, 0.95))
+
+
+def test_the_funnel_says_what_the_test_says(book: pk.Book) -> None:
+    """One error and one spread for both: outside of the limits where the test's z is, but for the skew of rates."""
+    quarters = [(book, q) for q in ("2025Q4", "2025Q2", "2024Q4")]
+    worlds = [(network(world, seed), QUARTER) for world in (NULLS[1], EFFECTS[2]) for seed in range(4)]
+    seen = 0
+    for one, label in [*quarters, *worlds]:
+        z = rest.close_rate(one, one.quarter(label))["z"]
+        for line in portfolio.funnel(one, label).table.set_index("partner_id").loc[z.index].itertuples():
+            size = abs(z[line.Index])
+            assert size > 2.3 or line.beyond < 0.998, (label, line.Index, size)
+            assert size > 1.5 or line.beyond == 0, (label, line.Index, size)
+            assert size < 2.6 or line.beyond > 0, (label, line.Index, size)
+            seen += line.beyond > 0
+    assert seen > 10
 
 
 def test_the_pipeline_at_risk_is_that_of_sql(book: pk.Book, sql: duckdb.DuckDBPyConnection) -> None:

@@ -127,7 +127,9 @@ def test_where_nothing_can_be_told_that_is_said() -> None:
     assert restated(book, QUARTER).empty
     assert list(restated(book, QUARTER)) == list(COLUMNS)
     assert "no history is recorded in this book" in str(show.restated(book, QUARTER))
-    assert "nothing changed" in str(show.restated(pk.open_book().for_partner("P-024"), QUARTER))
+    unchanged = show.restated(pk.open_book().for_partner("P-024"), QUARTER)
+    assert str(unchanged) == "What changed of 2025Q3 after its end: nothing changed"
+    assert "<table" not in unchanged.html
 
 
 def test_the_next_quarter_s_changes_are_not_this_one_s(book: pk.Book) -> None:

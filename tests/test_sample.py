@@ -160,7 +160,7 @@ def made_a_folder(file: Path) -> None:
 
 
 @pytest.mark.parametrize("edit", [appended, one_character_less, one_character_changed, Path.unlink, made_a_folder])
-@pytest.mark.parametrize("name", [*(f"{table}.csv" for table in TABLES), "book.toml", "truth.json"])
+@pytest.mark.parametrize("name", [*(f"{table}.csv" for table in TABLES), "book.toml", "datapackage.json", "truth.json"])
 def test_a_sample_book_somebody_changed_is_refused_and_left_as_it_is(
     tmp_path: Path, name: str, edit: Callable[[Path], None]
 ) -> None:
@@ -315,3 +315,26 @@ def test_every_amount_can_be_converted(tables: dict[str, pd.DataFrame], truth: d
         assert days.diff().dt.days.max() <= 7
         assert days.iloc[-1] >= pd.Timestamp(LAST_DAY) - pd.Timedelta(days=7)
         assert rates["rate"].astype(float).between(0.9, 1.3).all()
+
+
+def test_the_data_package_names_every_column_of_every_table_and_its_type(folder: Path) -> None:
+    package = json.loads((folder / "datapackage.json").read_text(encoding="utf-8"))
+    assert {r["name"] for r in package["resources"]} == set(TABLES)
+    for resource in package["resources"]:
+        table = pd.read_csv(folder / resource["path"], dtype=str)
+        fields = {field["name"]: field for field in resource["schema"]["fields"]}
+        assert list(fields) == list(table)
+        for name, field in fields.items():
+            assert not (field.get("constraints", {}).get("required") and table[name].isna().any()), name
+            if field["type"] == "number":
+                pd.to_numeric(table[name])
+            elif field["type"] == "date":
+                pd.to_datetime(table[name], format="%Y-%m-%d")
+            elif field["type"] == "datetime":
+                pd.to_datetime(table[name], format="%Y-%m-%dT%H:%M:%S")
+        if key := resource["schema"].get("primaryKey"):
+            assert not table.duplicated(key).any(), resource["name"]
+        for foreign in resource["schema"].get("foreignKeys", []):
+            (own,), reference = foreign["fields"], foreign["reference"]
+            there = pd.read_csv(folder / f"{reference['resource']}.csv", dtype=str)[reference["fields"][0]]
+            assert set(table[own].dropna()) <= set(there), (resource["name"], own)

@@ -9,11 +9,13 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from selectolax.lexbor import LexborHTMLParser
 
 from partnerkpi import compare, show
 from partnerkpi.book import Book
 from partnerkpi.compare import Verdict
 from partnerkpi.estimate import Estimate
+from partnerkpi.groups import ALL
 from partnerkpi.kpis import KPIS, close_rate, number_of_deals
 from partnerkpi.kpis.deal_velocity import deal_velocity
 from partnerkpi.opening import book_of, open_book
@@ -130,6 +132,27 @@ def test_a_breakdown_names_its_groups_and_reasons(book: Book) -> None:
     assert "P-1" in made.html
     assert "unassigned" not in made.html, "no deal is unassigned, so no line speaks of it"
     assert "nan" not in made.html.lower()
+
+
+def test_a_breakdown_is_called_by_its_level_and_writes_codes_as_words() -> None:
+    book = open_book()
+    made = str(show.breakdown(number_of_deals.by(book, "2025Q4", "channel"), "By channel", "channel"))
+    head, *lines = made.splitlines()[1:]
+    assert head.startswith("channel")
+    assert any(line.startswith("paid search ") for line in lines)
+    assert "paid_search" not in made
+    names = pd.DataFrame({"group": ["anna_lee", ALL], "value": 1.0, "low": 1.0, "high": 1.0, "n": 9, "unit": "deals"})
+    assert "anna_lee" in str(show.breakdown(names, "By rep", "rep")), "what names somebody stays as it is spelled"
+
+
+def test_a_value_that_another_column_says_is_left_out() -> None:
+    rows = deal_velocity.evidence(open_book(), "2025Q4")
+    shown = show.rows(rows, "The rows behind")
+    heads = LexborHTMLParser(shown.html).css("thead th")
+    assert [h.text() for h in heads][-1] == "amount"
+    assert "value" not in [h.text() for h in heads]
+    assert "pk-wide" in shown.html, "set small on paper"
+    assert "value" in str(show.rows(rows.assign(value=rows["exit"] + 1.0), "Another"))
 
 
 @pytest.mark.parametrize("kpi", KPIS, ids=lambda kpi: kpi.name)

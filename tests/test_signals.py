@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import duckdb
@@ -15,7 +16,7 @@ from partnerkpi.findings import facts, past, rest
 from partnerkpi.findings.family import CLEAR, LIKELY, RECORDED, looked_at
 from partnerkpi.findings.kinds import BY_NAME, KINDS
 from partnerkpi.findings.sentences import sentence
-from partnerkpi.findings.verdict import Standing, everything, judgement
+from partnerkpi.findings.verdict import Judgement, Standing, everything, judgement
 from partnerkpi.opening import book_of
 from partnerkpi.others import given_to
 from partnerkpi.shipped import shipped
@@ -249,20 +250,21 @@ def test_every_line_has_a_whole_sentence_and_its_rows(book: pk.Book, table: pd.D
     assert {kind.name for kind in KINDS} == BY_NAME.keys()
 
 
+def whole_and_slice(book: pk.Book, partner: str, folder: Path) -> tuple[Judgement, Judgement]:
+    """The verdict on a partner in the whole book, and in the slice its notebooks are given."""
+    mine, quarter = book.for_partner(partner), book.quarter(QUARTER)
+    write_slice(mine, given_to(mine, [quarter], [], [quarter], everything), folder)
+    return judgement(mine, quarter), judgement(read_slice(folder), quarter)
+
+
+def told_by(verdict: Judgement) -> tuple[object, ...]:
+    return verdict.standing, verdict.headline, verdict.because, verdict.sure, verdict.actions
+
+
 def test_a_partners_part_says_what_the_whole_says(book: pk.Book, tmp_path: Path) -> None:
-    quarter = book.quarter(QUARTER)
     for partner in ("P-003", "P-009", "P-024"):
-        mine = book.for_partner(partner)
-        handed = given_to(mine, [quarter], [], [quarter], everything)
-        write_slice(mine, handed, tmp_path / partner)
-        one, two = judgement(mine, quarter), judgement(read_slice(tmp_path / partner), quarter)
-        assert (one.standing, one.headline, one.because, one.sure) == (
-            two.standing,
-            two.headline,
-            two.because,
-            two.sure,
-        )
-        assert one.actions == two.actions
+        one, two = whole_and_slice(book, partner, tmp_path / partner)
+        assert told_by(one) == told_by(two)
     with pytest.raises(pk.UsageError, match="open the whole book"):
         judgement(read_slice(tmp_path / "P-003"), "2025Q3")
 
@@ -285,6 +287,22 @@ def test_a_book_may_set_its_own_thresholds() -> None:
     assert thresholds_of({"year_act": 0.5}).year_act == 0.5
     assert thresholds_of({}).year_watch == DEFAULTS.year_watch
     assert "likely" in names()
+
+
+def test_thresholds_of_a_book_hold_in_the_slice_as_in_the_whole(book: pk.Book, tmp_path: Path) -> None:
+    folder = tmp_path / "book"
+    shutil.copytree(shipped("data"), folder)
+    with (folder / "book.toml").open("a", encoding="utf-8") as toml:
+        toml.write("\n[thresholds]\nyear_act = 0.2\nyear_watch = 0.3\nchannel_decided = 1000\nlikely = 0.0001\n")
+    other = pk.open_book(folder)
+    moved = 0
+    for partner in ("P-003", "P-005", "P-006", "P-013", "P-020"):
+        one, two = whole_and_slice(other, partner, tmp_path / partner)
+        assert told_by(one) == told_by(two), partner
+        moved += told_by(one) != told_by(judgement(book.for_partner(partner), QUARTER))
+    assert moved >= 2, "with other thresholds another verdict"
+    assert judgement(other.for_partner("P-003"), QUARTER).standing is not Standing.ACT
+    assert read_slice(tmp_path / "P-003").thresholds == other.thresholds
 
 
 def test_a_book_without_anything_to_test_has_no_signals() -> None:

@@ -299,7 +299,7 @@ def test_the_cover_and_the_tables_have_no_english_either(full: pk.Book, bare: pk
         for book in (full, full.for_partner("P3"), bare):
             shown = english_in(show.cover(book, QUARTER), show.scores(book, QUARTER))
             assert shown <= {"und", "won"}, "as Germans list, and as the book spells a status"
-            changes = (show.waterfall, show.bars, show.why, show.why_groups)
+            changes = (show.waterfall, show.bars, show.why, show.why_groups, show.months)
             assert english_in(*(change(book, QUARTER) for change in changes)) <= {"bdi"}
         assert {"TO", "DATE,", "49"} <= {*str(bare.quarter(QUARTER)).split()}
         assert str(ALL) == "ALL"

@@ -83,7 +83,7 @@ def test_files_keep_them_apart(book: pk.Book, folder: Path, tmp_path: Path) -> N
     read = list(csv.DictReader(io.StringIO(to_csv(figures))))
     assert {row["group"]: float(row["value"]) for row in read} == told
     assert {row["group"]: row["value"] for row in json.loads(to_json(figures))} == told
-    again = pd.read_excel(write_xlsx(figures, tmp_path / "t.xlsx"), keep_default_na=False)
+    again = pd.read_excel(write_xlsx(figures, tmp_path / "t.xlsx"), keep_default_na=False, engine="openpyxl")
     assert dict(zip(again["group"].astype(str), again["value"], strict=True)) == told
     out = tmp_path / "score.txt"
     assert cli.run(["score", str(folder), "-o", str(out)]) == 0

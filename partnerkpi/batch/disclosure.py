@@ -18,6 +18,7 @@ import pandas as pd
 
 from partnerkpi.book import Book
 from partnerkpi.book.schema import shared_labels
+from partnerkpi.show.html import clean
 
 Kind = Literal["partner", "deal"]
 
@@ -143,26 +144,34 @@ class Register:
         numbers = {n for text in texts for match in _NUMBER.finditer(folded(text)) for n in _readings(match[1])}
         return numbers & self._owners.keys()
 
-    def foreign_to(self, reader: str, own_texts: Iterable[str], own_amounts: Iterable[str] = ()) -> Foreign:
+    def foreign_to(
+        self,
+        reader: str,
+        own_texts: Iterable[str],
+        own_amounts: Iterable[str] = (),
+        notes: Iterable[tuple[str, str]] = (),
+    ) -> Foreign:
         """What the reader of a page must not find in it.
 
         `own_texts` are what the reader's own rows and our own prose say anyway, `own_amounts` the reader's own figures,
-        as `amount_key` writes them: what stands there is no secret.
+        as `amount_key` writes them: what stands there is no secret. `notes` are a quarter and a text each.
         """
-        return Foreign(self, reader, frozenset(self.words_in(own_texts)), frozenset(own_amounts))
+        return Foreign(self, reader, frozenset(self.words_in(own_texts)), frozenset(own_amounts), tuple(notes))
 
 
 @dataclass(frozen=True, eq=False)
 class Foreign:
     """The words and amounts of a register that are not the reader's.
 
-    `known` are words the reader knows anyway, `figures` amounts that are the reader's own figures.
+    `known` are words the reader knows anyway, `figures` amounts that are the reader's own figures. What somebody noted
+    is no such word: a note that names another partner keeps the page back, and `notes` tell which one it is.
     """
 
     register: Register
     reader: str
     known: frozenset[Word] = frozenset()
     figures: frozenset[str] = frozenset()
+    notes: tuple[tuple[str, str], ...] = ()
 
     def words(self) -> list[Word]:
         """The words that must not stand in the reader's page."""
@@ -178,12 +187,19 @@ class Foreign:
         standing = self.register.words_in(read)
         standing |= {word for word in self.register.words_in(unread) if not word.text.strip().isdigit()}
         words = [
-            f"{SAYS[word.kind]}: {word.text!r}"
+            f"{SAYS[word.kind]}: {word.text!r}{self._noted(word, read)}"
             for word in standing - self.known
             if self.reader not in word.owners and tuple(tokens(word.text)) not in keys
         ]
         amounts = [f"shows the amount of a deal of another partner: {amount}" for amount in self._amounts(read)]
         return sorted(words) + sorted(amounts)
+
+    def _noted(self, word: Word, read: Collection[str]) -> str:
+        """In which of the notes that are read the word stands; empty where it stands in none."""
+        for quarter, text in self.notes:
+            if word in self.register.words_in([text]) and any(text in shown for shown in read):
+                return f", in the note of {quarter} {text!r}: say it there without the name"
+        return ""
 
     def _amounts(self, read: Collection[str]) -> set[str]:
         """The foreign amounts in the texts, as far as they prove anything."""
@@ -284,6 +300,12 @@ def own_texts(book: Book) -> list[str]:
             if not (pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column)):
                 texts.update(map(str, column.dropna().unique()))
     return sorted(texts)
+
+
+def noted_texts(book: Book) -> list[tuple[str, str]]:
+    """Each text of a partner's notes as a page has it, with the quarter it was noted for."""
+    columns = [book.notes[["quarter", name]].dropna().astype(str) for name in ("action", "owner", "outcome")]
+    return [(quarter, clean(text)) for frame in columns for quarter, text in frame.itertuples(index=False, name=None)]
 
 
 def shared_texts(book: Book) -> list[str]:

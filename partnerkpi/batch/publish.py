@@ -312,13 +312,14 @@ class QuarterFolder:
         ]
 
     def _foreign(self, partner: str) -> disclosure.Foreign:
-        own = [partner, self.plan.names[partner], *disclosure.own_texts(self.plan.book.for_partner(partner))]
+        mine = self.plan.book.for_partner(partner)
+        own = [partner, self.plan.names[partner], *disclosure.own_texts(mine)]
         scores = self.plan.scores
         own_lines = [group in (partner, ALL) for group in scores["group"]]
         figures = scores.loc[own_lines, ["value", "low", "high"]].to_numpy(float)
         spellings = (0, self.plan.book.money_digits)
         keys = {disclosure.amount_key(f, digits) for f in figures[np.isfinite(figures)] for digits in spellings}
-        foreign = self.register.foreign_to(partner, [*own, *self._prose], keys)
+        foreign = self.register.foreign_to(partner, [*own, *self._prose], keys, disclosure.noted_texts(mine))
         names = {w for p, name in self.plan.names.items() if p != partner for w in (p, name)}
         self.unsearched[partner] = len(names - {word.text for word in foreign.words()})
         return foreign

@@ -96,6 +96,9 @@ class Others(Protocol):
         their interval, and those that came. None where nothing could be told.
         """
 
+    def known_at(self, quarter: Quarter) -> Book | None:
+        """The whole book as it was known at the end of a quarter; None where only a part of it is there."""
+
     def shared_spend(self, quarter: Quarter) -> pd.DataFrame:
         """What each win (`per_win`) and each lead (`per_lead`) of a channel carries of the spend of no partner.
 
@@ -259,6 +262,9 @@ class Book:
     @property
     def partner_ids(self) -> list[str]:
         """Every partner with any row in the book, in alphabetical order."""
+        return list(self.once("partner_ids", self._partner_ids))
+
+    def _partner_ids(self) -> list[str]:
         keys = [f["partner_id"].dropna().unique() for f in self._frames.values() if "partner_id" in f]
         return sorted(set().union(*(map(str, key) for key in keys)))
 

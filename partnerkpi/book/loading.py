@@ -58,26 +58,44 @@ def load(folder: Path, as_of: str | None = None, *, allow_set_aside: bool = Fals
     examined, reading = _read(config, allow_set_aside=allow_set_aside)
     if reading.refused:
         raise DataRefused(_refusal(config, reading), reading.faults)
-    tables = as_known_on(_tables(examined, config.currency), day, config.extracted_on)
-    tables |= {name: _without_later_quarters(TABLES[name], tables[name], config, day) for name in tables}
-    tables["targets"] = _without_strangers(tables, config, day)
-    tables["partners"] = _all_partners(tables)
-    tables["deals"] = _with_facts_of_leads(tables)
-    tables |= {name: _in_home_currency(tables, TABLES[name], config.currency, reading.digits, day) for name in tables}
+    tables = _known(_tables(examined, config.currency), day, config.extracted_on, config.fiscal_year_starts)
+    for name in tables:
+        tables[name], lost = _in_home_currency(tables, TABLES[name], config.currency, reading.digits, day)
+        if lost:
+            raise UsageError(f"On {day:%Y-%m-%d} the book had no rate for {lost}. Choose a later as-of day.")
     tables["spells"] = spells_of(tables["deals"], tables["history"], day)
     tables["prospects"] = prospects_of(tables["deals"], tables["leads"])
     return Loaded(config, day, tables, _recorded(examined, tables), reading)
 
 
-def known_earlier(tables: Mapping[str, pd.DataFrame], day: pd.Timestamp, as_of: pd.Timestamp) -> Tables:
-    """What the tables of a whole book, known at the end of `as_of`, knew of deals and leads on an earlier day.
+def known_earlier(
+    tables: Mapping[str, pd.DataFrame],
+    day: pd.Timestamp,
+    as_of: pd.Timestamp,
+    *,
+    fiscal_year_starts: int,
+    home: str,
+    digits: int,
+) -> Tables:
+    """What the tables of a whole book, known at the end of `as_of`, knew on an earlier day: as `load` gives them then.
 
-    As `load` gives them for that day, but for the amounts, which stay converted as they were.
+    Amounts are those of the day at its rates, missing where there was no rate yet. `tables` is left as it is.
     """
-    known = as_known_on({name: tables[name] for name in TABLES}, day, as_of)
-    known["deals"] = _with_facts_of_leads(known)
+    known = _known({name: tables[name] for name in TABLES}, day, as_of, fiscal_year_starts)
+    # the other tables' amounts are converted for good, at the rate of their own first day
+    known["deals"], _ = _in_home_currency(known, TABLES["deals"], home, digits, day)
     known["spells"] = spells_of(known["deals"], known["history"], day)
     known["prospects"] = prospects_of(known["deals"], known["leads"])
+    return known
+
+
+def _known(tables: Tables, day: pd.Timestamp, as_of: pd.Timestamp, fiscal_year_starts: int) -> Tables:
+    """The tables, known at the end of `as_of`, as known at the end of the day; no amount is converted."""
+    known = as_known_on(tables, day, as_of)
+    known |= {name: _without_later_quarters(TABLES[name], known[name], fiscal_year_starts, day) for name in known}
+    known["targets"] = _without_strangers(known, fiscal_year_starts, day)
+    known["partners"] = _all_partners(known)
+    known["deals"] = _with_facts_of_leads(known)
     return known
 
 
@@ -175,27 +193,29 @@ def _with_facts_of_leads(tables: Tables) -> pd.DataFrame:
     return deals.assign(**{name: first_known(deals[name], fact) for name, fact in facts.items()})
 
 
-def _without_strangers(tables: Tables, config: BookConfig, day: pd.Timestamp) -> pd.DataFrame:
+def _without_strangers(tables: Tables, fiscal_year_starts: int, day: pd.Timestamp) -> pd.DataFrame:
     """The targets, but for those of quarters to come that name a partner of whom nothing else was known yet."""
     targets = tables["targets"]
     named = set().union(*(tables[n]["partner_id"].dropna() for n in tables_with("partner_id") if n != "targets"))
-    begun = _quarters(targets["quarter"], config).map(lambda quarter: quarter.start) <= day
+    begun = _quarters(targets["quarter"], fiscal_year_starts).map(lambda quarter: quarter.start) <= day
     return trimmed(targets[(begun | targets["partner_id"].isna() | targets["partner_id"].isin(named)).to_numpy()])
 
 
-def _without_later_quarters(table: Table, frame: pd.DataFrame, config: BookConfig, day: pd.Timestamp) -> pd.DataFrame:
+def _without_later_quarters(
+    table: Table, frame: pd.DataFrame, fiscal_year_starts: int, day: pd.Timestamp
+) -> pd.DataFrame:
     """The rows whose quarter had ended by the day, without what was told only at the end of the next one."""
     for column in (c for c in table.columns if c.kind == "quarter" and c.later == "row"):
-        ended = _quarters(frame[column.name], config).map(lambda quarter: quarter.end) <= day
+        ended = _quarters(frame[column.name], fiscal_year_starts).map(lambda quarter: quarter.end) <= day
         frame = trimmed(frame[ended.to_numpy(dtype=bool)])
-        told = _quarters(frame[column.name], config).map(lambda quarter: (quarter + 1).end) <= day
+        told = _quarters(frame[column.name], fiscal_year_starts).map(lambda quarter: (quarter + 1).end) <= day
         frame = frame.assign(**{c.name: frame[c.name].where(told) for c in table.columns if c.quarter_after})
     return frame
 
 
-def _quarters(labels: pd.Series, config: BookConfig) -> pd.Series:
+def _quarters(labels: pd.Series, fiscal_year_starts: int) -> pd.Series:
     """The quarter of each label."""
-    known = {q: quarter_of(q, fiscal_year_starts=config.fiscal_year_starts) for q in labels.unique()}
+    known = {q: quarter_of(q, fiscal_year_starts=fiscal_year_starts) for q in labels.unique()}
     return labels.astype("str").map(known)
 
 
@@ -222,23 +242,24 @@ def _all_partners(known: Tables) -> pd.DataFrame:
     return partners.assign(name=partners["name"].fillna(partners["partner_id"].astype("str")))
 
 
-def _in_home_currency(known: Tables, table: Table, home: str, digits: int, day: pd.Timestamp) -> pd.DataFrame:
-    """The table with the amounts that are in the rows' own currency converted to the book's.
+def _in_home_currency(
+    known: Tables, table: Table, home: str, digits: int, day: pd.Timestamp
+) -> tuple[pd.DataFrame, str]:
+    """The table with the amounts that are in the rows' own currency converted to the book's, and those without a rate.
 
     Deals at the rate of the closing day, open ones at that of the as-of day; other rows at that of their own first day.
     """
     frame = known[table.name]
     never_dated = pd.Series(day, index=frame.index)
     days = frame["closed_on"].fillna(day) if table.name == "deals" else frame.get(table.priced_on, never_dated)
+    without: set[str] = set()
     for name in (c.name for c in table.columns if c.priced_in == "currency"):
         original = "amount_original" if table.name == "deals" and name == "amount" else name
         amount = converted(frame, days, known["rates"], home, digits, amount=original)
         lost = amount.isna() & frame[original].notna()
-        if lost.any():
-            names = ", ".join(sorted(set(frame.loc[lost, "currency"].astype(str))))
-            raise UsageError(f"On {day:%Y-%m-%d} the book had no rate for {names}. Choose a later as-of day.")
+        without |= set(frame.loc[lost, "currency"].astype(str))
         frame = frame.assign(**{name: amount})
-    return frame
+    return frame, ", ".join(sorted(without))
 
 
 def _recorded(examined: dict[str, Examined], tables: Tables) -> frozenset[str]:

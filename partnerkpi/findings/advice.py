@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from partnerkpi.book.levels import MEDIA
 from partnerkpi.findings.family import CLEAR, OVER
 from partnerkpi.findings.sentences import Line, sentence, subject, sureness
 from partnerkpi.periods import Quarter
@@ -73,6 +74,12 @@ def _advice(line: Line) -> dict[str, Callable[[], Advice]]:
         say("what the missing wins would bring"),
     )
     return {
+        "wins": lambda: Advice(
+            say("See what holds its number of wins below the others'"),
+            say("for two quarters it wins {usual_pace}"),
+            say("what the missing wins would bring in a year"),
+        ),
+        "channels": lambda: _of_channel(line),
         "year_target": lambda: Advice(
             say("Agree a plan for what is missing to the year's target"),
             say("each of the next two quarters reaches its target"),
@@ -117,6 +124,7 @@ def _advice(line: Line) -> dict[str, Callable[[], Advice]]:
         ),
         "wins_of_year": fewer,
         "wins_of_quarter": fewer,
+        "wins_of_months": fewer,
         "entries_over_time": lambda: Advice(
             say("Find out why fewer deals come in"), say("for two quarters it enters more again")
         ),
@@ -135,6 +143,17 @@ def _advice(line: Line) -> dict[str, Callable[[], Advice]]:
         "velocity_of_cohorts": slower,
         "velocity": slower,
     }
+
+
+def _of_channel(line: Line) -> Advice:
+    """What to do about a channel that disappoints: what costs is stopped, what others say of one is worked on."""
+    what = {
+        "paid": say("Stop paying for {channel}"),
+        "earned": say("Work on third-party relations: {channel} disappoints"),
+    }.get(MEDIA[int(line.effect)], say("Find out why {channel} wins less"))
+    return Advice(
+        what, say("for two quarters {channel} wins {usual_share}"), say("what the missing wins would bring in a year")
+    )
 
 
 def _praise() -> Advice:
@@ -187,6 +206,7 @@ def _action(advice: Advice, line: Line, currency: str) -> Action:
     words = {
         "usual_amount": amount_text(line.usual, currency),
         "usual_share": amount_text(line.usual, "share"),
+        "usual_pace": amount_text(line.usual, "deals/month"),
         "refused": amount_text(1 - line.usual, "share"),
         "usual_days": amount_text(round(line.usual) if line.usual == line.usual else None, "days"),
         "channel": line.label.replace("_", " "),

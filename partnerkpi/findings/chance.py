@@ -101,17 +101,6 @@ def around(rate: Any, n: Any, error: Any, effect: Any = 1.0) -> Any:
     return betabinom(n, rate * (1 / alike - 1), (1 - rate) * (1 / alike - 1))
 
 
-def dispersion(z: Floats) -> float:
-    """By how much more than chance these differ: the mean of their squares after a tenth at either end is moved to the
-    next (Spiegelhalter 2005), never below 1. Below ten partners 1: they could not tell.
-    """
-    told = z[np.isfinite(z)]
-    if len(told) < 10:
-        return 1.0
-    kept = np.clip(told, *np.quantile(told, [0.1, 0.9]))
-    return max(1.0, float((kept**2).mean()))
-
-
 def _mid(ends: Floats) -> Floats:
     """z of the chances to be at or below a result, and below it: half of the result itself in either tail."""
     below = (ends[0] + ends[1]) / 2
@@ -121,22 +110,28 @@ def _mid(ends: Floats) -> Floats:
 def dispersed(z: Floats, error: Floats) -> Floats:
     """The z of several partners, shrunk where they differ more than chance lets them: not all of it is news.
 
-    `error` is the standard error of what each z compares. Partners are taken to differ by a variance of their own
-    beside it, by moments (DerSimonian & Laird 1986) of z after a tenth at either end is moved to the next, so that
-    those who stand out do not hide themselves (Spiegelhalter 2005). Below ten partners nothing is shrunk: they could
-    not tell.
+    `error` is the standard error of what each z compares; `apart` says how far they differ beside it.
+    """
+    told = np.isfinite(z) & np.isfinite(error) & (error > 0)
+    shrunk = z.copy()
+    shrunk[told] *= error[told] / np.sqrt(error[told] ** 2 + apart(z, error))
+    return shrunk
+
+
+def apart(z: Floats, error: Floats) -> float:
+    """The variance by which partners differ beside chance: 0 below ten of them, who could not tell.
+
+    By moments (DerSimonian & Laird 1986) of z after a tenth at either end is moved to the next, so that those who stand
+    out do not hide themselves (Spiegelhalter 2005).
     """
     told = np.isfinite(z) & np.isfinite(error) & (error > 0)
     many = int(told.sum())
     if many < FEWEST_TO_DIFFER:
-        return z
+        return 0.0
     kept = np.clip(z[told], *np.quantile(z[told], [0.1, 0.9]))
     weight = 1 / error[told] ** 2
     excess = float((kept**2).sum()) - (many - 1)
-    between = max(0.0, excess / float(weight.sum() - (weight**2).sum() / weight.sum()))
-    shrunk = z.copy()
-    shrunk[told] *= error[told] / np.sqrt(error[told] ** 2 + between)
-    return shrunk
+    return max(0.0, excess / float(weight.sum() - (weight**2).sum() / weight.sum()))
 
 
 def family(p: Floats) -> Floats:

@@ -189,15 +189,7 @@ def handed_over(book: Book, quarter: Quarter) -> Found:
 
 
 def _moved(book: Book, quarter: Quarter, of: str, other: str) -> Found:
-    spells = book.spells
-    spells = spells[(spells["from_day"] <= quarter.last_day).to_numpy()]
-    owner, deal = spells["partner_id"].astype("str").to_numpy(dtype=object), spells["deal"].to_numpy()
-    came = np.zeros(len(spells), dtype=bool)
-    came[1:] = (deal[1:] == deal[:-1]) & (owner[1:] != owner[:-1]) & spells["partner_id"].notna().to_numpy()[1:]
-    came[1:] &= spells["partner_id"].notna().to_numpy()[:-1]
-    came &= (spells["status"] == "open").to_numpy() & (spells["from_day"] >= quarter.year[0]).to_numpy()
-    at = np.flatnonzero(came)
-    moved = pd.DataFrame({"to": owner[at], "from": owner[at - 1], "deal_id": spells["deal_id"].to_numpy()[at]})
+    moved = book.once(("moved", quarter), lambda: _moves(book, quarter))
     moved = moved.assign(partner_id=moved[of])
     pairs = (
         moved.groupby(["partner_id", other]).size().sort_values(ascending=False, kind="stable").reset_index(name="n")
@@ -205,6 +197,19 @@ def _moved(book: Book, quarter: Quarter, of: str, other: str) -> Found:
     pairs = pairs[(pairs["n"] >= 3) & ~pairs["partner_id"].duplicated()].set_index("partner_id")
     mine = moved[moved["partner_id"].isin(pairs.index)]
     return found(value=pairs["n"].astype("float64"), n=pairs["n"], label=pairs[other], rows=ids_of(mine, "deal_id"))
+
+
+def _moves(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """Each open deal that came `to` one partner `from` another in the four quarters."""
+    spells = book.spells
+    there = np.flatnonzero((spells["from_day"] <= quarter.last_day).to_numpy())
+    names = spells["partner_id"].cat.categories.astype("str")
+    owner, deal = spells["partner_id"].cat.codes.to_numpy()[there], spells["deal"].to_numpy()[there]
+    late = ((spells["status"] == "open") & (spells["from_day"] >= quarter.year[0])).to_numpy()[there]
+    came = late[1:] & (deal[1:] == deal[:-1]) & (owner[1:] != owner[:-1]) & (owner[1:] >= 0) & (owner[:-1] >= 0)
+    at = np.flatnonzero(came) + 1
+    to, origin = (names.take(owner[place]).to_numpy(dtype=object) for place in (at, at - 1))
+    return pd.DataFrame({"to": to, "from": origin, "deal_id": spells["deal_id"].take(there[at]).to_numpy()})
 
 
 def no_deals(book: Book, quarter: Quarter) -> Found:
@@ -216,9 +221,10 @@ def no_deals(book: Book, quarter: Quarter) -> Found:
     alive = (seen["created_on"] <= quarter.last_day) & (
         (seen["created_on"] >= first) | seen["closed_on"].isna() | (seen["closed_on"] >= first)
     )
-    active = set(seen["partner_id"][alive.to_numpy()].dropna().astype("str"))
+    active = set(map(str, seen["partner_id"][alive.to_numpy()].dropna().unique()))
     ids = pd.Index([p for p in there["partner_id"].astype("str") if p not in active])
-    last = seen[seen["created_on"] <= quarter.last_day].groupby("partner_id", observed=True)["created_on"].max()
+    known = seen[["partner_id", "created_on"]][(seen["created_on"] <= quarter.last_day).to_numpy()]
+    last = known.groupby("partner_id", observed=True)["created_on"].max()
     days = (quarter.last_day - last.reindex(ids)).dt.days
     return found(value=days, n=pd.Series(0, index=ids))
 

@@ -18,6 +18,8 @@ LOOKED_BACK = 4
 #: How sure: a fact of the records; a test that holds in the family of all; one that holds alone.
 RECORDED, CLEAR, LIKELY = "recorded", "clear", "likely"
 NEW, GOING_ON, OVER = "new", "going on", "over"
+#: The kinds that may say something of several channels.
+OF_CHANNELS = ("spend_without_win", "channels")
 #: The columns of the table of signals; see `signals`.
 SHOWN = (
     "partner_id",
@@ -38,13 +40,14 @@ SHOWN = (
 def signals(book: Book, quarter: str | Quarter, *, everything: bool = False) -> pd.DataFrame:
     """What there is to say of each partner of a book in a quarter: one line per signal, by partner and weight.
 
-    Columns: `partner_id`; `kind` (see `partnerkpi.findings.kinds`) and `origin` (`recorded`, against its own `past`,
-    against the `others`); `figure`; `weight` (`act`, `watch`, `good`, `fact`); how `sure` it is (`recorded`, `clear`:
-    holds among all tests of the review at a false discovery rate of 10 %, `likely`: alone); its `state` (`new`,
-    `going on`, `over`) and `since` which quarter end it stands; `value` beside what is `usual` for it, of `n` rows;
-    `stake`, the money of a year that hangs on it; `effect` and `label`, as the kind says; `z` and `p` of a test, `q`
-    the smallest false discovery rate at which it would be told, among
-    `tests` in all; `rows`, the ids of the rows behind it.
+    Columns: `partner_id`; `kind` (see `partnerkpi.findings.kinds`) and `origin` (`recorded`, against its own `past`, as
+    a `process` of months, against the `others`); `figure`; `weight` (`act`, `watch`, `good`, `fact`); how `sure` it is
+    (`recorded`, `clear`: holds among all tests of the review at a false discovery rate of 10 %, `likely`: alone); its
+    `state` (`new`, `going on`, `over`) and `since` which quarter end it stands, by the book as it was known at each of
+    these ends, so that what was entered late did not stand then (both empty where nothing tells since when); `value`
+    beside what is `usual` for it, of `n` rows; `stake`, the money of a year that hangs on it; `effect` and `label`, as
+    the kind says; `z` and `p` of a test, `q` the smallest false discovery rate at which it would be told, among `tests`
+    in all; `rows`, the ids of the rows behind it.
 
     With `everything` also the tests that tell nothing (`weight` empty), to see what was looked at.
 
@@ -57,9 +60,11 @@ def signals(book: Book, quarter: str | Quarter, *, everything: bool = False) -> 
         raise UsageError("Signals are those of a whole book: all tests of a review are one family.")
     table = looked_at(book, this)
     shown = table[(table["weight"] != "").to_numpy()]
-    earlier = [_keys(looked_at(book, q)) for q in _quarter_ends(book, this)]
-    since = [_since(key, this, earlier) for key in _keys(shown)]
-    shown = shown.assign(state=[NEW if s == this.label else GOING_ON for s in since], since=since)
+    earlier = [_keys(then_looked_at(book, q)) for q in _quarter_ends(book, this)]
+    undated = shown["kind"].isin([kind.name for kind in KINDS if not kind.dated])
+    since = pd.Series([_since(key, this, earlier) for key in _keys(shown)], index=shown.index, dtype="str")
+    state = pd.Series(np.where(since == this.label, NEW, GOING_ON), index=shown.index, dtype="str")
+    shown = shown.assign(state=state.mask(undated, ""), since=since.mask(undated, ""))
     over = _over(book, this, table, set(_keys(shown)))
     rest = table[(table["weight"] == "").to_numpy()] if everything else table.iloc[:0]
     parts = [part for part in (shown, over, rest) if len(part)]
@@ -74,6 +79,19 @@ def signals(book: Book, quarter: str | Quarter, *, everything: bool = False) -> 
 def looked_at(book: Book, quarter: Quarter) -> pd.DataFrame:
     """Every test and every fact of the quarter, with its weight; empty where there is nothing to say."""
     answer: pd.DataFrame = book.once(("signals", quarter), lambda: _looked_at(book, quarter))
+    return answer
+
+
+def then_looked_at(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """What `looked_at` told at the end of an earlier quarter, by the book as it was known then.
+
+    A slice of a book, which cannot tell that, is looked at as it is. Kept, unlike the book of that day.
+    """
+
+    def told() -> pd.DataFrame:
+        return looked_at(book.others.known_at(quarter) or book, quarter)
+
+    answer: pd.DataFrame = book.once(("signals then", quarter), told)
     return answer
 
 
@@ -118,7 +136,7 @@ def usual_year(book: Book, quarter: Quarter) -> float:
 def _keys(table: pd.DataFrame) -> list[tuple[str, str, str, bool]]:
     """What makes a signal the same at two quarter ends: partner, kind, what it is about, and whether it is good."""
     table = table[(table["weight"] != "").to_numpy()]
-    about = table["label"].where(table["kind"] == "spend_without_win", "")
+    about = table["label"].where(table["kind"].isin(OF_CHANNELS), "")
     good = table["weight"] == "good"
     return list(zip(table["partner_id"], table["kind"], about, good, strict=True))
 
@@ -144,7 +162,7 @@ def _over(book: Book, this: Quarter, table: pd.DataFrame, now: set[tuple[str, st
     ends = _quarter_ends(book, this)[:1]
     if not ends:
         return table.iloc[:0]
-    before = looked_at(book, ends[0])
+    before = then_looked_at(book, ends[0])
     before = before[before["weight"].isin(["act", "watch"]).to_numpy()]
     gone = [key not in now for key in _keys(before)]
     return before[gone].assign(state=OVER, since=ends[0].label, weight="fact")

@@ -11,7 +11,7 @@ import pandas as pd
 
 from partnerkpi.book import Book
 from partnerkpi.book.thresholds import Thresholds
-from partnerkpi.findings import facts, past, rest
+from partnerkpi.findings import facts, past, process, rest
 from partnerkpi.findings.signal import Found
 from partnerkpi.kpi import Kpi
 from partnerkpi.kpis.average_deal_size import average_deal_size
@@ -23,7 +23,7 @@ from partnerkpi.kpis.number_of_deals import number_of_deals
 from partnerkpi.kpis.opportunity_pipeline import opportunity_pipeline
 from partnerkpi.periods import Quarter
 
-Origin = Literal["recorded", "past", "others"]
+Origin = Literal["recorded", "past", "process", "others"]
 #: What a signal asks for: `act` and `watch`; `good` news; a `fact` that explains; "" where nothing is to be said.
 Weights = np.ndarray
 Weigh = Callable[[Found, Thresholds, float], Weights]
@@ -31,13 +31,17 @@ Weigh = Callable[[Found, Thresholds, float], Weights]
 
 @dataclass(frozen=True, eq=False)
 class Kind:
-    """One kind: its `name` is that of the function that finds it; `weigh` says what each line asks for."""
+    """One kind: its `name` is that of the function that finds it; `weigh` says what each line asks for.
+
+    `dated` is False for a fact of which the records do not tell since when it holds.
+    """
 
     name: str
     origin: Origin
     figure: Kpi
     find: Callable[[Book, Quarter], Found]
     weigh: Weigh | None = None  # of a test the family decides
+    dated: bool = True
 
     @property
     def tested(self) -> bool:
@@ -104,7 +108,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("year_target", "recorded", number_of_deals, facts.year_target, _year_target),
     Kind("quarter_target", "recorded", number_of_deals, facts.quarter_target, _quarter_target),
     Kind("overdue", "recorded", opportunity_pipeline, facts.overdue, _overdue),
-    Kind("rivals", "recorded", opportunity_pipeline, facts.rivals, _always("fact")),
+    Kind("rivals", "recorded", opportunity_pipeline, facts.rivals, _always("fact"), dated=False),
     Kind("leads_waiting", "recorded", marketing_channels, facts.leads_waiting, _leads_waiting),
     Kind("spend_without_win", "recorded", marketing_channels, facts.spend_without_win, _spend_without_win),
     Kind("giant", "recorded", average_deal_size, facts.giants, _always("watch")),
@@ -117,7 +121,10 @@ KINDS: tuple[Kind, ...] = (
     Kind("sizes_of_year", "past", average_deal_size, past.sizes_of_year),
     Kind("sizes_of_entries", "past", average_deal_size, past.sizes_of_entries),
     Kind("velocity_of_cohorts", "past", deal_velocity, past.velocity_of_cohorts),
+    Kind("wins_of_months", "process", number_of_deals, process.wins_of_months),
+    Kind("wins", "others", number_of_deals, rest.wins),
     Kind("close_rate", "others", close_rate, rest.close_rate),
+    Kind("channels", "others", marketing_channels, rest.channels),
     Kind("identification", "others", deal_success, rest.identification),
     Kind("conflicts", "others", deal_success, rest.conflicts),
     Kind("sizes", "others", average_deal_size, rest.sizes),

@@ -19,7 +19,7 @@ from partnerkpi.findings.chance import dispersed, of_t, p_of, share_of_counts, t
 from partnerkpi.findings.signal import Found, ids_of, kept, nobody
 from partnerkpi.intervals import Z, design_effect
 from partnerkpi.kpis.deal_velocity import deal_velocity
-from partnerkpi.network import paces
+from partnerkpi.network import paces, places_of
 from partnerkpi.periods import Quarter
 from partnerkpi.recorded import records_losses
 
@@ -113,7 +113,7 @@ def close_rate_of_year(book: Book, quarter: Quarter) -> Found:
     if not records_losses(book):
         return nobody()
     prospects = book.prospects
-    rows = [_decided(prospects, q) for q in (quarter, quarter.year_before)]
+    rows = [decided(prospects, q) for q in (quarter, quarter.year_before)]
     rows = [part.assign(yes=(part["status"] == "won").to_numpy()) for part in rows]
     expected = [book.others.expected(q)["chance"] for q in (quarter, quarter.year_before)]
     table = _rates(book, quarter, rows, "prospect_id")
@@ -149,10 +149,16 @@ def brought_and_ended(book: Book, quarter: Quarter) -> pd.DataFrame:
 
 def brought_in_year(book: Book, quarter: Quarter) -> pd.DataFrame:
     """Deals brought that ended in four quarters."""
+    rows: pd.DataFrame = book.once(("brought in year", quarter), lambda: _brought_in_year(book, quarter))
+    return rows
+
+
+def _brought_in_year(book: Book, quarter: Quarter) -> pd.DataFrame:
     return pd.concat([brought_by_partner(book, ended_in(book.deals, q)) for q in quarter.back(4)])
 
 
-def _decided(prospects: pd.DataFrame, quarter: Quarter) -> pd.DataFrame:
+def decided(prospects: pd.DataFrame, quarter: Quarter) -> pd.DataFrame:
+    """Prospects decided in four quarters."""
     return prospects[prospects["status"].isin(DECIDED) & prospects["closed_on"].between(*quarter.year)]
 
 
@@ -249,6 +255,5 @@ def _wins_of_entries(book: Book, quarter: Quarter, ids: Sequence[str]) -> Floats
 
 def codes_of(rows: pd.DataFrame, ids: pd.Index) -> tuple[Ints, Ints]:
     """The place of each row's partner among `ids`, of the rows that have one there; and which rows these are."""
-    codes = ids.get_indexer(pd.Index(rows["partner_id"].astype("str")))
-    codes = np.where(rows["partner_id"].notna().to_numpy(), codes, -1)
+    codes = places_of(rows["partner_id"], ids)
     return codes[codes >= 0], codes >= 0

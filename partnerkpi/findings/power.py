@@ -39,6 +39,13 @@ class Power:
         """True where silence about wins and close rate means something."""
         return self.of_wins and self.of_rate
 
+    @property
+    def outside(self) -> bool:
+        """True where its close rate is one of those that come by chance only once in twenty."""
+        if self.low is None or self.high is None or not self.decided:
+            return False
+        return not self.low <= self.yes / self.decided <= self.high
+
     def __str__(self) -> str:
         """What the numbers could have shown: the close rates that would have stood out."""
         if self.enough:

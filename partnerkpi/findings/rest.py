@@ -11,23 +11,109 @@ import pandas as pd
 
 from partnerkpi.book import Book
 from partnerkpi.deals import DECIDED, known_to_vendor, priced, won_between
-from partnerkpi.experience import Floats
-from partnerkpi.findings.chance import dispersed, p_of, rate_and_expected, two_rates
-from partnerkpi.findings.past import FEWEST, brought_and_ended, brought_in_year, codes_of, usual_win
-from partnerkpi.findings.signal import Found, ids_of, kept, nobody
+from partnerkpi.expectation import expectation_in_channels
+from partnerkpi.experience import Floats, Ints
+from partnerkpi.findings.chance import apart, dispersed, p_of, rate_and_expected, two_rates
+from partnerkpi.findings.past import FEWEST, brought_and_ended, brought_in_year, codes_of, decided, usual_win
+from partnerkpi.findings.signal import Found, found, ids_of, kept, nobody
 from partnerkpi.indices import FEWEST_ALIKE
 from partnerkpi.intervals import design_effect
+from partnerkpi.network import paces
 from partnerkpi.periods import Quarter
 
+#: Fewer decided prospects of a partner through a channel are not compared.
+FEWEST_IN_CHANNEL = 10
 
-def close_rate(book: Book, quarter: Quarter) -> Found:
-    """Wins of four quarters beside what the others' experience with such prospects lets expect."""
-    expected = book.others.expected(quarter)
-    if not len(expected):
+
+def wins(book: Book, quarter: Quarter) -> Found:
+    """Wins per month of membership in four quarters, beside the others'; `effect` says in how many months.
+
+    On the log scale, where partners of all sizes can be alike: beside the mean of the others' logarithms, each weighed
+    by what it tells. Adjusted: a month counts by the network's season in it, and by what the others' experience lets
+    expect of the partner's prospects. Only of partners of which five or more prospects were decided, and that would win
+    five or more at the others' pace: who does nothing at all is no small one of these, and `no_deals` tells of it.
+    """
+    past = quarter.back(4)
+    ids, counts, there = paces(book, past)
+    known = book.others.experience(quarter)
+    season = np.array([known.season[q.number - 1] for q in past])
+    months = there * 3 * season / season.mean()
+    ended = decided(book.prospects, quarter)
+    codes, mine = codes_of(ended, ids)
+    many = np.bincount(codes, minlength=len(ids))
+    place, separate = _place_of(book, quarter, ended[mine], codes, many)
+    told = (months.sum(axis=1) > 0) & (many >= FEWEST) & separate
+    if told.sum() < 2:
         return nobody()
+    exposure, won = (months * place[:, None])[told], (counts * (there > 0)).sum(axis=1)[told]
+    pace, behind = _pace_of_others(won, exposure, known.orders, known.pace)
+    expected = pace * exposure.sum(axis=1)
+    # half-way between the two counts: nearly what the counts' own distribution says, which is skewed
+    between = np.sqrt((won + 0.5) * (expected + 0.5))
+    error = np.sqrt(_of_pace(between, exposure, known.orders, known.pace) + behind)
+    keep = expected >= FEWEST
+    z = dispersed(np.where(keep, np.log((won + 0.5) / (expected + 0.5)) / error, np.nan), error)
+    stake = np.abs(won - expected) * usual_win(book, quarter)
+    length = there[told].sum(axis=1) * 3
+    columns = {"usual": expected / length, "effect": length, "z": z, "p": p_of(z), "stake": stake}
+    deals = won_between(book.deals, *quarter.year)
+    return kept(keep, won, won / length, ids[told], ids_of(deals, "deal_id"), **columns)
+
+
+def _place_of(
+    book: Book, quarter: Quarter, decided: pd.DataFrame, codes: Ints, many: Ints
+) -> tuple[Floats, np.ndarray]:
+    """How much oftener than the others win is to be expected of each partner's prospects; whether that can be told.
+
+    By the others' experience, and beside the others' rate: no win of the partner's own moves either.
+    """
+    each = book.others.expected(quarter).reindex(decided["prospect_id"].to_numpy())
+    if not each["chance"].notna().any():
+        return np.ones(len(many)), np.ones(len(many), dtype=bool)
+    won, chance, alike = (
+        np.bincount(codes, weights=np.asarray(values, dtype=np.float64), minlength=len(many))
+        for values in (decided["status"] == "won", each["chance"], each["alike"])
+    )
+    rate = (won.sum() - won) / np.maximum(many.sum() - many, 1)
+    told = (many > 0) & (rate > 0)
+    place = np.divide(chance, many * rate, out=np.ones(len(many)), where=told)
+    return place, told & (alike >= FEWEST_ALIKE * many)
+
+
+def _of_pace(count: Floats, exposure: Floats, orders: float, pace: float) -> Floats:
+    """The variance of the logarithm of a count: of chance, and of paces that move from quarter to quarter."""
+    whole = np.maximum(exposure.sum(axis=1), 1e-9)
+    return orders / np.maximum(count, 0.5) + pace * (exposure**2).sum(axis=1) / whole**2
+
+
+def _pace_of_others(won: Floats, exposure: Floats, orders: float, pace: float) -> tuple[Floats, Floats]:
+    """For each partner the others' usual wins for a month of exposure, and the variance of its logarithm.
+
+    A weighted mean of their logarithms; weights are those of partners that differ (DerSimonian & Laird 1986), by what
+    each would win at one common pace, so that who won more has no more weight for it.
+    """
+    months = exposure.sum(axis=1)
+    alike = won.sum() / months.sum() * months
+    logs = np.log((won + 0.5) / (alike + 0.5))
+    variance = _of_pace(alike, exposure, orders, pace)
+    between = apart((logs - np.median(logs)) / np.sqrt(variance), np.sqrt(variance))
+    weight = 1 / (variance + between)
+    rest = weight.sum() - weight
+    return np.exp(((weight * logs).sum() - weight * logs) / rest) * won.sum() / months.sum(), 1 / rest
+
+
+def rates_beside(book: Book, quarter: Quarter) -> pd.DataFrame:
+    """The partners' close rates of four quarters beside what the others' experience lets expect, by partner.
+
+    Columns: `n`, `won`, `chance` (wins expected), `variance` of their difference: of chance, customers, quarters, and
+    of the expectation, which is not sure itself; `error`, one standard error of the partner's own effect as a logarithm
+    of odds; `alike`, see `expectation`; `z`, missing where nothing can be told, before anything is shrunk. Empty where
+    nothing can be expected.
+    """
+    expected = book.others.expected(quarter)
     prospects = book.prospects
     rows = prospects[prospects["prospect_id"].isin(expected.index).to_numpy()]
-    ids = pd.Index(book.partner_ids)
+    ids = pd.Index(book.partner_ids if len(expected) else [], dtype="str", name="partner_id")
     codes, mine = codes_of(rows, ids)
     rows = rows[mine]
     known = book.others.experience(quarter)
@@ -41,12 +127,71 @@ def close_rate(book: Book, quarter: Quarter) -> Found:
         )
     )
     effect = design_effect(rows, codes, len(ids), known.like_outcomes, known.drift / 4)
-    keep = (n >= FEWEST) & (alike / np.maximum(n, 1) >= FEWEST_ALIKE)
+    like = alike / np.maximum(n, 1)
     variance = usual * effect + np.maximum(part, 0)
+    keep = (n >= FEWEST) & (like >= FEWEST_ALIKE)
     z = np.where(keep, rate_and_expected(won, n, chance, variance), np.nan)
-    z = dispersed(z, np.sqrt(variance) / np.maximum(n, 1))
+    columns = {"n": n, "won": won, "chance": chance, "variance": variance, "alike": like, "z": z}
+    return pd.DataFrame({**columns, "error": np.sqrt(variance) / np.maximum(usual, 1e-9)}, index=ids)
+
+
+def close_rate(book: Book, quarter: Quarter) -> Found:
+    """Wins of four quarters beside what the others' experience with such prospects lets expect.
+
+    How far partners differ is told on the scale of the odds, on which what is expected is put together: where little
+    is won, a difference of few points is as much as one of many where much is won.
+    """
+    table = rates_beside(book, quarter)
+    if not len(table):
+        return nobody()
+    n, won, chance, z, error = (table[c].to_numpy() for c in ("n", "won", "chance", "z", "error"))
+    keep, many = ~np.isnan(z), np.maximum(n, 1)
+    there = book.prospects
+    there = there[there["prospect_id"].isin(book.others.expected(quarter).index).to_numpy()]
+    rows = ids_of(there[there["partner_id"].notna().to_numpy()], "prospect_id")
     stake = np.abs(won - chance) * usual_win(book, quarter)
-    return _told(ids, keep, won / np.maximum(n, 1), chance / np.maximum(n, 1), n, z, stake, ids_of(rows, "prospect_id"))
+    return _told(table.index, keep, won / many, chance / many, n, dispersed(z, error), stake, rows)
+
+
+def channels(book: Book, quarter: Quarter) -> Found:
+    """The close rate through each channel, all quarters together, beside the others' there: a line for each.
+
+    What was to be expected is the others' experience in the channel, moved to the partner's years, seasons, regions and
+    products; its errors are taken to be the same for all prospects of the channel. `label` is the channel, `effect` its
+    media type's place among `levels.MEDIA`.
+    """
+    expected = expectation_in_channels(book, quarter)
+    if not len(expected):
+        return nobody()
+    prospects = book.prospects
+    rows = prospects[prospects["prospect_id"].isin(expected.index).to_numpy()]
+    rows = rows[(rows["partner_id"].notna() & rows["channel"].notna()).to_numpy()]
+    pairs = pd.MultiIndex.from_frame(rows[["partner_id", "channel"]].astype("str"))
+    names = pairs.unique().sort_values()
+    codes = names.get_indexer(pairs)
+    each = expected.reindex(rows["prospect_id"].to_numpy())
+    n = np.bincount(codes, minlength=len(names))
+    chances = each["chance"].to_numpy()
+    won, chance, error, alike, usual = (
+        np.bincount(codes, weights=np.asarray(w, dtype=np.float64), minlength=len(names))
+        for w in (rows["status"] == "won", chances, each["error"], each["alike"], chances * (1 - chances))
+    )
+    known = book.others.experience(quarter)
+    first = book.others.first_day
+    quarters = 1 if first is None else max(4, round((quarter.last_day - first).days / 91.3))
+    effect = design_effect(rows, codes, len(names), known.like_outcomes, known.drift / quarters)
+    keep = (n >= FEWEST_IN_CHANNEL) & (alike / n >= FEWEST_ALIKE)
+    variance = usual * effect + error**2
+    z = np.where(keep, rate_and_expected(won, n, chance, variance), np.nan)
+    z = dispersed(z, np.sqrt(variance) / np.maximum(usual, 1e-9))
+    stake = np.abs(won - chance) * usual_win(book, quarter) * 4 / quarters
+    partner, channel = names.get_level_values(0), names.get_level_values(1)
+    media = book.media(pd.Series(channel)).cat.codes
+    evidence = ids_of(rows.assign(partner_id=codes), "prospect_id").reindex(np.arange(len(names)).astype("str"))
+    columns = {"value": won / n, "usual": chance / n, "n": n, "stake": stake, "effect": media, "z": z, "p": p_of(z)}
+    columns |= {"label": channel, "rows": evidence}
+    table = {name: pd.Series(np.asarray(one)[keep], index=partner[keep]) for name, one in columns.items()}
+    return found(table.pop("value"), table.pop("n"), **table)
 
 
 def identification(book: Book, quarter: Quarter) -> Found:

@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 
 from partnerkpi.export import columns_text
-from partnerkpi.findings.family import CLEAR, GOING_ON, LIKELY, OVER
+from partnerkpi.findings.family import CLEAR, GOING_ON, LIKELY, NEW, OVER
+from partnerkpi.findings.process import TRENDING
 from partnerkpi.wording import MISSING, amount_text, say
 
 #: A line of the table of signals, and the book's currency.
@@ -29,7 +30,7 @@ def sureness(line: Line) -> str:
         return say("{sure}, over", sure=sure)
     if line.state == GOING_ON:
         return say("{sure}, since {quarter}", sure=sure, quarter=line.since)
-    return say("{sure}, new", sure=sure)
+    return say("{sure}, new", sure=sure) if line.state == NEW else sure
 
 
 def signals_text(table: pd.DataFrame, currency: str) -> str:
@@ -37,7 +38,7 @@ def signals_text(table: pd.DataFrame, currency: str) -> str:
     rows = []
     lines: Iterable[Line] = table.itertuples(index=False)
     for line in lines:
-        told = sureness(line) if line.state else say("not told")
+        told = sureness(line) if line.weight else say("not told")
         rows.append([line.partner_id, line.weight or MISSING, told, sentence(line, currency)])
     return columns_text([say("partner"), say("asks for"), say("how sure"), say("what")], rows)
 
@@ -48,18 +49,26 @@ def subject(line: Line) -> str:
         "wins_of_year": say("the wins of the year"),
         "wins_of_quarter": say("the wins of the quarter"),
         "entries_over_time": say("the deals entered"),
+        "wins_of_months": say("the wins month by month"),
         "close_rate_of_year": say("the close rate beside its own past"),
         "identification_of_year": say("the refusals beside its own past"),
         "sizes_of_year": say("the sizes of wins"),
         "sizes_of_entries": say("the sizes of new deals"),
         "velocity_of_cohorts": say("the speed beside its own past"),
+        "wins": say("the wins a month beside the others"),
         "close_rate": say("the close rate beside the others"),
+        "channels": say("the close rate through {channel}", channel=_channel(line)),
         "identification": say("the refusals"),
         "conflicts": say("the customers known already"),
         "sizes": say("the sizes beside the others"),
         "velocity": say("the speed beside the others"),
     }
     return words[line.kind]
+
+
+def _channel(line: Line) -> str:
+    """The name of the channel that a line is about."""
+    return str(line.label).replace("_", " ")
 
 
 def _share(value: float) -> str:
@@ -148,7 +157,7 @@ def _spend_without_win(s: Line, money: str) -> str:
         "{spent} in four quarters.",
         None,
         n=int(s.n),
-        channel=s.label.replace("_", " "),
+        channel=_channel(s),
         usual=_share(s.usual),
         spent=amount_text(s.stake, money),
     )
@@ -198,6 +207,30 @@ def _entries_over_time(s: Line, money: str) -> str:
     return say("It entered {first}, {then} and {now} in the last three years; the others did not shrink so.", **told)
 
 
+def _wins_of_months(s: Line, money: str) -> str:
+    rule, month = s.label.split()
+    told = _counts(s, "deals")
+    if rule == TRENDING:
+        words = {"n": f"{s.effect - 1:.0f}", "month": month, "now": told["now"], "first": f"{s.usual:.0f}"}
+        if s.z > 0:
+            return say(
+                "Its season counted in, each of {n} months in a row up to {month} brought more wins than the one "
+                "before: {now} in the last, {first} before the first.",
+                **words,
+            )
+        return say(
+            "Its season counted in, each of {n} months in a row up to {month} brought fewer wins than the one before: "
+            "{now} in the last, {first} before the first.",
+            **words,
+        )
+    if s.effect == 1:
+        return say("{now} won in {month}, where {before} are usual for such a month.", **told, month=month)
+    months = f"{s.effect:.0f}"
+    return say(
+        "{now} won in the {months} months up to {month}, where {before} are usual.", **told, month=month, months=months
+    )
+
+
 def _of(s: Line, share: float) -> dict[str, int]:
     """How many of how many."""
     return {"k": round(share * s.n), "n": int(s.n)}
@@ -219,6 +252,29 @@ def _close_rate(s: Line, money: str) -> str:
         "others win {usual}.",
         None,
         **_of(s, s.value),
+        now=_share(s.value),
+        usual=_share(s.usual),
+    )
+
+
+def _wins(s: Line, money: str) -> str:
+    return say(
+        "It won {deals} in {n} month of membership, {now}; with such prospects the others usually win {before}.",
+        "It won {deals} in {n} months of membership, {now}; with such prospects the others usually win {before}.",
+        n=round(s.effect),
+        deals=amount_text(s.n, "deals"),
+        now=amount_text(s.value, "deals/month"),
+        before=amount_text(s.usual, "deals/month"),
+    )
+
+
+def _channels(s: Line, money: str) -> str:
+    return say(
+        "Through {channel} it won {k} of {n} decided prospects so far, {now}; in the same regions, products and "
+        "seasons the others win {usual} there.",
+        None,
+        **_of(s, s.value),
+        channel=_channel(s),
         now=_share(s.value),
         usual=_share(s.usual),
     )
@@ -304,12 +360,15 @@ _SENTENCES: dict[str, Sentence] = {
     "wins_of_year": _wins_of_year,
     "wins_of_quarter": _wins_of_quarter,
     "entries_over_time": _entries_over_time,
+    "wins_of_months": _wins_of_months,
     "close_rate_of_year": _close_rate_of_year,
     "identification_of_year": _identification_of_year,
     "sizes_of_year": _sizes_of_year,
     "sizes_of_entries": _sizes_of_entries,
     "velocity_of_cohorts": _velocity_of_cohorts,
+    "wins": _wins,
     "close_rate": _close_rate,
+    "channels": _channels,
     "identification": _identification,
     "conflicts": _conflicts,
     "sizes": _sizes,

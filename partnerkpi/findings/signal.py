@@ -51,8 +51,8 @@ def nobody() -> Found:
 
 def grouped(values: pd.Series, partners: pd.Series) -> pd.Series:
     """The sum of the known values of each partner; rows without a partner are left out."""
-    who = partners.astype("str").where(partners.notna())
-    return values.astype("float64").groupby(who.to_numpy(dtype=object)).sum()
+    sums = values.astype("float64").groupby(partners.to_numpy(), observed=True).sum()
+    return sums.set_axis(pd.Index(sums.index.astype("str").to_numpy(dtype=object))).sort_index()
 
 
 def ids_of(rows: pd.DataFrame, key: str) -> pd.Series:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, unique
 
+import numpy as np
 import pandas as pd
 
 from partnerkpi.book import Book
@@ -20,6 +21,10 @@ from partnerkpi.wording import amount_text, listed, say
 
 #: Of each of these sets one test must have been made before silence says that a partner is on track.
 NEEDED = ({"wins_of_year", "wins_of_quarter"}, {"close_rate_of_year", "close_rate"})
+
+
+#: A verdict has so many sentences at most beside its headline.
+SENTENCES = 3
 
 
 @unique
@@ -84,16 +89,28 @@ def judgement(book: Book, quarter: str | Quarter) -> Judgement:
     powers = power(book, this)
     asks, rest = now["weight"].isin(["act", "watch"]), now["weight"].isin(["good", "fact"])
     told = pd.concat([now[asks], now[rest]])
-    told = told[~told["kind"].isin(["year_target", "rivals"])]
+    told = told[~told["kind"].isin(["year_target", "rivals"]) & ~told_already(told)]
     because = [sentence(line, book.currency) for line in told.itertuples(index=False)]
     return Judgement(
         standing=standing_of(mine, book, this),
         headline=_headline(book, this, now),
-        because=tuple(because[:4]),
-        sure=_sureness(mine, now, powers),
-        actions=actions(shown, book.currency, this),
+        because=tuple(because[:SENTENCES]),
+        sure=_sureness(mine, now[~part_of_whole(now)], powers),
+        actions=actions(shown[~told_already(shown)], book.currency, this),
         signals=shown,
     )
+
+
+def told_already(lines: pd.DataFrame) -> pd.Series:
+    """True for lines of which another of the partner's signals says it all: of a channel, that it never won."""
+    dead = set(lines["label"][(lines["kind"] == "spend_without_win").to_numpy()])
+    return part_of_whole(lines) | (lines["kind"].eq("channels") & lines["label"].isin(dead))
+
+
+def part_of_whole(lines: pd.DataFrame) -> pd.Series:
+    """True for channels and wins a month that stand out as the close rate of all the partner's prospects does."""
+    whole = lines[(lines["kind"].eq("close_rate") & lines["weight"].ne("") & lines["state"].ne(OVER)).to_numpy()]
+    return lines["kind"].isin(["channels", "wins"]) & np.sign(lines["z"]).isin(set(np.sign(whole["z"])))
 
 
 def standing_of(looked: pd.DataFrame, book: Book, this: Quarter) -> Standing:
@@ -147,6 +164,7 @@ def _headline(book: Book, this: Quarter, now: pd.DataFrame) -> str:
 def _sureness(looked: pd.DataFrame, now: pd.DataFrame, powers: Power) -> str:
     """How sure the verdict is: what was tested, among how many, and what could have been seen."""
     clear, likely = (list(now[now["sure"] == s].itertuples(index=False)) for s in (CLEAR, LIKELY))
+    told = {line.kind for line in [*clear, *likely]}
     parts = []
     tests = int(looked["tests"].max()) if len(looked) else 0
     if clear:
@@ -164,4 +182,6 @@ def _sureness(looked: pd.DataFrame, now: pd.DataFrame, powers: Power) -> str:
         parts.append(say("Nothing is recorded that it could be compared with."))
     else:
         parts.append(str(powers))
+        if powers.outside and not powers.enough and not {"close_rate", "close_rate_of_year"} & told:
+            parts.append(say("By itself that is unusual; among so many tests it is to be expected of some."))
     return " ".join(parts)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from pathlib import Path
 from partnerkpi.errors import SystemProblem, UsageError
 from partnerkpi.sample.history import history_of
 from partnerkpi.sample.lives import Life
+from partnerkpi.sample.package import data_package
 from partnerkpi.sample.tables import COLUMNS, LargeTables, fixed_tables
 from partnerkpi.sample.time_and_chance import Calendar, Draws
 from partnerkpi.sample.truth import MADE_BY, Expected, truth_of
@@ -111,9 +112,17 @@ def _pieces(asked: _Asked, chunk: int = _CHUNK) -> Iterator[tuple[str, str]]:
         yield from tables.lines(lives, history_of(world, lives), leads).items()
         expected.add_deals(lives)
         expected.add_leads(leads)
-    yield from fixed_tables(world, expected).items()
+    fixed = fixed_tables(world, expected)
+    yield from fixed.items()
+    yield "datapackage.json", data_package(_headers(fixed))
     truth = truth_of(life, expected, asdict(asked))
     yield "truth.json", json.dumps(truth, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+
+
+def _headers(fixed: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """The columns of every table of the book: of those that grow, and of the fixed ones as written."""
+    texts = {name: text.partition("\n")[0].split(",") for name, text in fixed.items() if name.endswith(".csv")}
+    return {name.removesuffix(".csv"): tuple(columns) for name, columns in {**COLUMNS, **texts}.items()}
 
 
 def _write(folder: Path, pieces: Iterator[tuple[str, str]]) -> None:

@@ -7,6 +7,7 @@ from partnerkpi.show.cards import companions, definition, headline, trend
 from partnerkpi.show.changes import bars, movements, waterfall, why, why_groups
 from partnerkpi.show.cover import cover
 from partnerkpi.show.html import END, End, Shown, end, picture
+from partnerkpi.show.months import months
 from partnerkpi.show.reviews import bridge, decided, restated
 from partnerkpi.show.tables import about, backtest, breakdown, media, prepare, rows, scores, what_if
 
@@ -26,6 +27,7 @@ __all__ = [
     "end",
     "headline",
     "media",
+    "months",
     "movements",
     "picture",
     "prepare",

@@ -284,6 +284,10 @@ def _said_of(change: Change) -> str:
         # what is recorded in full changed by just that; there is nothing to test
         untested = say("{change}, not tested", change=change.change_text)
         return change.change_text if change.reason == IN_FULL else untested
+    if change.verdict is Verdict.TOO_FEW_TO_TELL:
+        if change.seen_text:
+            return say("{verdict}: only {bounds} would stand out", verdict=change.verdict, bounds=change.seen_text)
+        return say("{verdict}: nothing would stand out", verdict=change.verdict)
     return str(change.verdict)
 
 

@@ -100,10 +100,11 @@ def clean(text: str, longest: int = LONGEST) -> str:
     return kept if len(kept) <= longest else kept[: longest - 1].rstrip() + "…"
 
 
-def picture(ax: Axes, alt: str) -> Shown:
+def picture(ax: Axes, alt: str, key: str = "") -> Shown:
     """The figure an Axes belongs to, as a figure with its description.
 
-    `alt` says what one would see: it is what a reader hears who does not see the picture.
+    `alt` says what one would see: it is what a reader hears who does not see the picture. `key`, where it is given,
+    stands below the picture and says how it is read.
 
     Raises:
         ValueError: the description is empty.
@@ -113,7 +114,8 @@ def picture(ax: Axes, alt: str) -> Shown:
     svg = drawn(ax)
     source = "data:image/svg+xml;base64," + base64.b64encode(svg).decode()
     words = clean(alt, longest=600)
-    return Shown(render("picture.html", source=source, alt=words), say("[picture: {words}]", words=words))
+    told = say("[picture: {words}]", words=words)
+    return Shown(render("picture.html", source=source, alt=words, key=key), f"{told}\n{key}" if key else told)
 
 
 def drawn(ax: Axes) -> bytes:

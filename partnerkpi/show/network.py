@@ -206,7 +206,7 @@ def _funnel_title(funnel: Funnel) -> str:
 
 def _funnel_words(funnel: Funnel) -> str:
     told = say("95 % and 99.8 % limits, over-dispersion in. Inside the funnel no order means anything.")
-    if funnel.dispersion == 1:
+    if not funnel.spread:
         told = say(
             "95 % and 99.8 % limits of chance alone: nothing shows that partners differ more. Inside the funnel no "
             "order means anything."

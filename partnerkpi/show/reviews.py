@@ -15,16 +15,19 @@ from partnerkpi.notes import decided as notes_before
 from partnerkpi.periods import Quarter
 from partnerkpi.restatement import restated as changed_later
 from partnerkpi.show.html import Shown, clean, outside
-from partnerkpi.show.tables import Cell, plain_cell, rows, table_of
+from partnerkpi.show.tables import Cell, nothing_of, plain_cell, rows, table_of
 from partnerkpi.wording import MISSING, amount_text, number_text, say, signed_text
 
 
 def decided(book: Book, quarter: str | Quarter = "") -> Shown:
     """What was decided at the reviews of the four quarters before, the newest first, and what came of it."""
     table = notes_before(book, quarter)
+    caption = say("What was decided before")
+    if not len(table):
+        return nothing_of(caption, say("nothing is noted"))
     hidden = ["partner_id"] if book.partner else []
     titles = {"overdue": say("its day has passed")}
-    return rows(table.drop(columns=hidden), say("What was decided before"), limit=100, titles=titles)
+    return rows(table.drop(columns=hidden), caption, limit=100, titles=titles)
 
 
 def restated(book: Book, quarter: str | Quarter = "") -> Shown:
@@ -32,15 +35,17 @@ def restated(book: Book, quarter: str | Quarter = "") -> Shown:
     past = book.quarter(quarter).before
     caption = say("What changed of {quarter} after its end", quarter=past.label)
     if not book.records("history"):
-        return table_of([], [], caption, say("no history is recorded in this book: it cannot be told"))
+        return nothing_of(caption, say("no history is recorded in this book: it cannot be told"))
     table = changed_later(book, quarter)
+    if not len(table):
+        return nothing_of(caption, say("nothing changed"))
     head = [(text, False) for text in (say("deal"), say("what changed"), say("from"), say("to"))]
     head += [(text, True) for text in (say("won amount"), say("deals won"))]
     body = [line for record in table.to_dict("records") for line in _restated_lines(book, record)]
     money = signed_text(round(table["won_amount"].sum(), book.money_digits), book.currency)
     wins = signed_text(table["won_deals"].sum(), "deals")
     count = say("{n} deal: {money}, {wins} won", "{n} deals: {money}, {wins} won", n=len(table), money=money, wins=wins)
-    return table_of(head, body, caption, count if len(table) else say("nothing changed"))
+    return table_of(head, body, caption, count)
 
 
 def _restated_lines(book: Book, record: dict[Any, Any]) -> list[list[Cell]]:

@@ -30,6 +30,8 @@ EDITIONS = ("internal",)
 SHORT = 18
 #: More rows than this fold away on a page.
 MANY = 25
+#: More columns than this do not fit on paper unless they are set small.
+WIDE = 10
 #: A word as databases spell it.
 CODE = re.compile("[a-z]+(_[a-z]+)+")
 
@@ -60,13 +62,13 @@ def rows(
 ) -> Shown:
     """The first rows of a frame as a table that says how many there are: "20 of 57 rows".
 
-    Columns without any value, those whose name begins with `_`, and a `value` that is the amount, or 1 in every row,
-    are left out. Amounts are written in `currency` when it is given, other columns in their unit, where `units` has
-    one. What a column is called is what the schema says, or `titles`. Missing is a dash. More than 25 rows, and those
-    of an `anchor` one can link to, fold away on a page until one opens them.
+    Columns without any value, those whose name begins with `_`, and a `value` that is the amount or the age at exit,
+    or 1 in every row, are left out. Amounts are written in `currency` when it is given, other columns in their unit,
+    where `units` has one. What a column is called is what the schema says, or `titles`. Missing is a dash. More than
+    25 rows, and those of an `anchor` one can link to, fold away on a page until one opens them.
     """
     kept = [c for c in frame.columns if not str(c).startswith("_") and (frame[c].notna().any() or frame.empty)]
-    if "value" in kept and _says_nothing(frame):
+    if "value" in kept and _says_nothing(frame[kept]):
         kept.remove("value")
     part = frame[kept].head(limit)
     kinds = {c: _kind(frame[c]) for c in kept}
@@ -80,19 +82,19 @@ def rows(
     return table_of(head, body, caption, count, anchor=anchor)
 
 
-def breakdown(frame: pd.DataFrame, title: str) -> Shown:
+def breakdown(frame: pd.DataFrame, title: str, by: str = "") -> Shown:
     """A table of `kpi.by(...)` or `kpi.trend(...)`: value, 95 % interval, count and note per group.
 
     Groups stand in the order they come in, which is by name: a table is not a ranking. The line of what belongs to no
-    group is left out where nothing does.
+    group is left out where nothing does. With `by`, the level the groups are of, the first column is called so, and
+    codes are written as words.
     """
-    first = str(frame.columns[0])
+    first = by or str(frame.columns[0])
     lines = []
-    for record in frame.to_dict("records"):
-        group = record[first]
+    for group, record in zip(frame.iloc[:, 0], frame.to_dict("records"), strict=True):
         if group is UNASSIGNED and not record["n"]:
             continue
-        label = plain_cell(str(group)) if isinstance(group, Key) else _text(group_text(str(group)))
+        label = plain_cell(str(group)) if isinstance(group, Key) else _text(_in_words(group_text(str(group)), first))
         lines.append((label, _estimate(record)))
     return estimates_table(say(title_of(first)), lines, title)
 
@@ -247,9 +249,14 @@ def table_of(
     """
     folded = len(body) > MANY or bool(anchor)
     told = {"head": head, "body": body, "caption": clean(caption), "count": count, "footnotes": footnotes}
-    html = render("table.html", folded=folded, anchor=anchor, **told)
+    html = render("table.html", folded=folded, anchor=anchor, wide=len(head) > WIDE, **told)
     notes = [f"[{number}] {note}" for number, note in enumerate(footnotes, start=1)]
     return Shown(html, "\n".join([_as_text(head, body, caption, count), *notes]))
+
+
+def nothing_of(caption: str, count: str) -> Shown:
+    """In place of a table without rows one line: what was asked for, and why there is none of it."""
+    return Shown(render("nothing.html", caption=caption, count=count), f"{caption}: {count}")
 
 
 def _as_text(head: list[tuple[str, bool]], body: list[list[Cell]], caption: str, count: str) -> str:
@@ -266,11 +273,11 @@ def _as_text(head: list[tuple[str, bool]], body: list[list[Cell]], caption: str,
 
 
 def _says_nothing(frame: pd.DataFrame) -> bool:
-    """True when each `value` is the row's amount, or the one that every row counts for."""
+    """True when each `value` is the row's amount or its age at exit, or the one that every row counts for."""
     value = frame["value"]
     if not pd.api.types.is_numeric_dtype(value) or pd.api.types.is_bool_dtype(value):
         return False
-    same = "amount" in frame and bool(value.astype("Float64").equals(frame["amount"].astype("Float64")))
+    same = any(value.astype("Float64").equals(frame[c].astype("Float64")) for c in ("amount", "exit") if c in frame)
     return len(frame) > 0 and (same or bool(value.eq(1).all()))
 
 
