@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from partnerkpi.book.cells import needed_columns
 from partnerkpi.book.config import BookConfig, read_config
 from partnerkpi.book.declarations import TableConfig
 from partnerkpi.book.delimited import read_file
-from partnerkpi.book.intake import Examined, examine, note_file, wanted_columns
+from partnerkpi.book.intake import Examined, examine, note_file
 from partnerkpi.book.keys import NAME
 from partnerkpi.book.labels import as_label, first_known, trimmed
 from partnerkpi.book.money import converted
@@ -149,7 +150,7 @@ def _raw_tables(config: TableConfig, folder: Path, inputs: dict[str, str]) -> tu
 
     def read(name: str, everything: bool = True) -> RawTable:
         def wanted(header: list[str]) -> set[str]:
-            return set(header) if everything else set(wanted_columns(TABLES[config.name], config, header).values())
+            return set(header) if everything else needed_columns(TABLES[config.name], config, header)
 
         try:
             raw = read_file(folder / name, name, config.encoding, config.delimiter_of(name), wanted)
