@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from partnerkpi.book import parse
-from partnerkpi.book.cells import (
+from partnerkpi.book.choosing import (
     beside_columns,
     by_status,
     first_filled,
@@ -19,8 +19,8 @@ from partnerkpi.book.cells import (
     wanted_columns,
 )
 from partnerkpi.book.declarations import IGNORE, TableConfig
-from partnerkpi.book.headers import header_look
 from partnerkpi.book.labels import as_label
+from partnerkpi.book.naming import header_look
 from partnerkpi.book.schema import ENUMERATED, Table
 from partnerkpi.book.sources import Problem, RawTable
 
@@ -242,7 +242,7 @@ def _leave_out(examined: Examined, config: TableConfig) -> None:
 
 
 def _settle_status(examined: Examined, config: TableConfig) -> None:
-    """The status of each row, by its flags and by the value of its status; see `cells.status_by_flags`."""
+    """The status of each row, by its flags and by the value of its status; see `choosing.status_by_flags`."""
     if not examined.has("status"):
         examined.text["status"] = pd.Series(np.nan, index=examined.text.index, dtype="str")
     settled = settled_status(examined.text["status"], examined.beside, config)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from partnerkpi.book.cells import needed_columns
+from partnerkpi.book.choosing import needed_columns
 from partnerkpi.book.config import BookConfig, read_config
 from partnerkpi.book.declarations import TableConfig
 from partnerkpi.book.delimited import read_file

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from partnerkpi.book.cells import asked_columns, needed_columns, wanted_columns
+from partnerkpi.book.choosing import asked_columns, needed_columns, wanted_columns
 from partnerkpi.book.declarations import TableConfig
 from partnerkpi.book.schema import Table
 from partnerkpi.errors import nearest
