@@ -20,10 +20,11 @@ def wanted_columns(table: Table, config: TableConfig, header: Iterable[str]) -> 
     """The source of each canonical column that a file has: as mapped, else the column of the same name."""
     there = set(header)
     other = {*config.constants, *config.unread, *(table.key if config.key else ())}
+    claimed = {n for name, source in config.columns.items() for n in source.names if n != name}
     wanted = {}
     for name in table.names:
         source = config.columns.get(name, Source((name,))).within(there)
-        if not source.names and f"columns.{name}" in config.offered:
+        if not source.names and f"columns.{name}" in config.offered and name not in claimed:
             source = Source((name,)).within(there)
         if source.names and name not in other:
             wanted[name] = source
@@ -119,10 +120,13 @@ def settled_status(value: pd.Series, beside: pd.DataFrame, config: TableConfig) 
     meant = value.map(mapping).astype("str")
     ignored = (meant == IGNORE).to_numpy()
     meant = meant.mask(ignored)
-    by_flags, contradiction = status_by_flags(read_flags(beside, config.flags), meant)
+    said = read_flags(beside, config.flags)
+    by_flags, contradiction = status_by_flags(said, meant)
     first, second = (by_flags, meant) if config.flags.decides == "flags" else (meant, by_flags)
     status = first.fillna(second)
     differs = meant.notna().to_numpy() & by_flags.notna().to_numpy() & (meant != by_flags).to_numpy()
+    if "active" in said:  # what is archived was still open in its stage
+        differs &= ~((said["active"] == 0) & (meant == "open") & (by_flags == "lost")).to_numpy()
     pairs = pd.DataFrame({"value": meant, "flags": by_flags})[differs].drop_duplicates().sort_values(["value", "flags"])
     conflicts = [
         (str(one), str(other), differs & (meant == one).to_numpy() & (by_flags == other).to_numpy())
