@@ -34,7 +34,7 @@ PLAN = """
     book.labels book.thresholds book.keys book.meaning book.declarations book.config book.sources
     book.delimited book.queries book.parse book.choosing book.naming book.intake book.reading book.money
     book.rules book.past book.events book.prospects book.levels book.loading book.book book
-    deals estimate intervals statistics indices survival network forecast expectation others slices opening
+    deals estimate intervals statistics indices survival network own_sales forecast expectation others slices opening
     recorded groups plot kpi
     KPIS kpis
     figures compare waterfalls drivers restatement bridges export notes

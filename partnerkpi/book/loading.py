@@ -24,7 +24,7 @@ from partnerkpi.book.past import Tables, as_known_on, spells_of
 from partnerkpi.book.prospects import prospects_of
 from partnerkpi.book.queries import run_query
 from partnerkpi.book.reading import Fault, Reading, account
-from partnerkpi.book.rules import check_rows, check_tables
+from partnerkpi.book.rules import check_direct, check_rows, check_stages, check_tables
 from partnerkpi.book.schema import PLACE, TABLES, Table, tables_with
 from partnerkpi.book.sources import RawTable
 from partnerkpi.errors import DataRefused, SystemProblem, UsageError
@@ -142,6 +142,8 @@ def _read(config: BookConfig, *, allow_set_aside: bool) -> tuple[dict[str, Exami
             note_file(seen[name], raw)
         check_rows(seen[name], config.extracted_on)
     check_tables(seen, config.currency)
+    check_direct(seen["deals"], config.direct)
+    check_stages(seen["deals"], config.tables["deals"].probabilities)
     return seen, account(seen, config.currency, inputs, allow_set_aside=allow_set_aside)
 
 
