@@ -107,6 +107,8 @@ class Code(Enum):
     YEAR_BEFORE_NOT_RECORDED = "fewer than four quarters before this one are recorded"
     # what else must be known to read a value
     SOME_WITHOUT_AMOUNT = "{blank} of {n} have no amount"
+    DECLARED_CHANCES = "by the chances declared for the stages, of ever being won: no past tells better"
+    SOME_WITHOUT_CHANCE = "{blank} of {n} are in a stage without a declared chance, and add nothing"
     AMOUNTS_OF_TODAY = "no history is recorded: amounts are today's"
     AMOUNTS_OF_EXPORT = "the history holds no amounts: amounts are today's"
     ALL_DEALS_COUNT = "who brought a deal is not recorded: all deals count"
@@ -128,6 +130,7 @@ class Code(Enum):
     TOO_SHORT_A_PAST = "fewer than {n} whole quarters before this one are known"
     TOO_FEW_TO_COMPARE = "too few to compare"
     TOO_FEW_PARTNERS = "too few partners"
+    OWN_SALES = "the vendor's own sales are no partner: they are compared with none"
     NOT_A_PARTNER = "the whole network is not a partner: it is not compared with one"
 
     def __call__(self, **values: object) -> Remark:

@@ -76,7 +76,7 @@ def test_a_wrong_book_toml_is_refused_with_the_place(write_book: Write, toml: st
         ('[book]\ncurrency = "euro"\nextracted_on = 2025-12-31\n', "three capital letters"),
         ('[book]\ncurrency = "EUR"\nextracted_on = 2025-12-31\ntime_zone = "Paris"\n', "Europe/Paris"),
         ('[book]\ncurrency = "EUR"\nextracted_on = 2025-12-31\nfiscal_year_starts = 13\n', "month from 1 to 12"),
-        ('[book]\ncurrency = "EUR"\nextracted_on = 2025-12-31\npreset = "salesforce"\n', "not supported yet"),
+        ('[book]\ncurrency = "EUR"\nextracted_on = 2025-12-31\npreset = "saleforce"\n', "is not one of"),
         ('[book]\ncurency = "EUR"\n', "Did you mean 'currency'"),
     ],
 )

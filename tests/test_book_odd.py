@@ -68,7 +68,7 @@ def refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> str:
         ('[deals]\nfiles = ["/dev/stdin"]\n', "inside the book's folder"),
         ('[deals]\nfiles = ["deals.csv", "./deals.csv"]\n', "named twice"),
         ("[deals]\ncolumns = 3\n", "[deals.columns]: a table of names and values is expected, not 3"),
-        ("[deals.columns]\namount = 3\n", "a text in quotes is expected, not 3"),
+        ("[deals.columns]\namount = 3\n", "a text in quotes or a list of them is expected, not 3"),
         ("[deals]\nconstants = []\n", "a table of names and values is expected"),
         ("[deals]\ndates = 5\n", "a table of names and values is expected, not 5"),
         ('[deals]\ndates = ""\n', "must name year, month and day"),

@@ -148,7 +148,8 @@ class Book:
     - `reading`: the account of all rows and money read, and the faults;
     - `others`: what may be known of the whole network, whatever part of it this book is;
     - `choices`: what `where` and `without` were asked for;
-    - `thresholds`: from where on a fact is a signal.
+    - `thresholds`: from where on a fact is a signal;
+    - `direct`: the ids that are the vendor's own sales, no partners; `probabilities`: the declared chance by stage.
     """
 
     name: str
@@ -164,6 +165,8 @@ class Book:
     others: Others = field(repr=False)
     choices: tuple[Choice, ...] = ()
     thresholds: Thresholds = DEFAULTS
+    direct: tuple[str, ...] = ()
+    probabilities: Mapping[str, float] = field(default_factory=dict)
     _asked: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
 
     def table(self, name: str) -> pd.DataFrame:

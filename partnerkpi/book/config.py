@@ -30,7 +30,8 @@ extracted_on = 2025-12-31
 files = ["deals.csv"]
 """
 
-_BOOK_KEYS = ("name", "currency", "time_zone", "fiscal_year_starts", "extracted_on")
+_BOOK_KEYS = ("name", "currency", "time_zone", "fiscal_year_starts", "extracted_on", "preset", "direct")
+_PRESETS = Path(__file__).parent / "presets"
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class BookConfig:
     extracted_on: pd.Timestamp
     tables: Mapping[str, TableConfig]
     thresholds: Mapping[str, float] = field(default_factory=dict)
+    direct: tuple[str, ...] = ()
 
 
 def read_config(folder: Path) -> BookConfig:
@@ -77,7 +79,8 @@ def read_config(folder: Path) -> BookConfig:
     book = mapping_of(content["book"], "[book]")
     for key in book:
         check_name(key, _BOOK_KEYS, f"[book] {key}")
-    tables = {name: table_config(TABLES[name], content.get(name), folder) for name in TABLES}
+    preset = preset_called(text_of(book.get("preset", ""), "[book] preset"))
+    tables = {name: table_config(TABLES[name], content.get(name), folder, preset.get(name)) for name in TABLES}
     if not (tables["deals"].files or tables["deals"].sql):
         raise UsageError(
             f"The book in '{folder}' has no deals: there is no deals.csv, and {NAME} names no other file. "
@@ -92,7 +95,34 @@ def read_config(folder: Path) -> BookConfig:
         extracted_on=_day(book),
         tables=tables,
         thresholds=_thresholds(content.get("thresholds", {})),
+        direct=_direct(book.get("direct", [])),
     )
+
+
+def preset_names() -> tuple[str, ...]:
+    """The names of all presets, each that of a CRM."""
+    return tuple(sorted(path.stem for path in _PRESETS.glob("*.toml")))
+
+
+def preset_called(name: str) -> dict[str, Any]:
+    """The sections of a preset by table: what a CRM's export calls columns and values; none for an empty name.
+
+    Raises:
+        UsageError: there is no such preset.
+    """
+    if not name:
+        return {}
+    if name not in preset_names():
+        raise UsageError(f"{NAME}, [book] preset: {shown(name)} is not one of {', '.join(map(repr, preset_names()))}.")
+    return tomllib.loads((_PRESETS / f"{name}.toml").read_text(encoding="utf-8"))
+
+
+def _direct(value: Any) -> tuple[str, ...]:
+    ids = [value] if isinstance(value, str) else value
+    if not isinstance(ids, list) or not all(isinstance(one, str) and one for one in ids):
+        expected = 'a list of partner ids is expected, like ["Direct"]'
+        raise UsageError(f"{NAME}, [book] direct: {expected}, not {shown(value)}.")
+    return tuple(dict.fromkeys(ids))
 
 
 def _thresholds(section: Any) -> dict[str, float]:

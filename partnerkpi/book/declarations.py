@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from partnerkpi.book import meaning
 from partnerkpi.book.keys import NAME, check_name, mapping_of, one_of, shown, text_of
-from partnerkpi.book.schema import ENUMERATED, Table
+from partnerkpi.book.meaning import Flags, Source
+from partnerkpi.book.schema import ENUMERATED, STATUSES, Table
 from partnerkpi.errors import UsageError, nearest
 
 IGNORE = "ignore"
@@ -18,7 +20,8 @@ SUFFIXES = (".csv", ".tsv", ".txt")
 LATER_SUFFIXES = (".xlsx", ".xls", ".parquet")
 
 _TABLE_KEYS = (
-    "files", "encoding", "delimiter", "decimal", "thousands", "dates", "sql", "columns", "values", "constants"
+    "files", "encoding", "delimiter", "decimal", "thousands", "dates", "sql", "columns", "values", "constants",
+    "key", "flags", "leave_out", "only", "probabilities", "remarks", "expects"
 )  # fmt: skip
 _THOUSANDS = (".", ",", " ", "'", "’", "\u00a0", "\u202f")
 _DIRECTIVES = "YymdHIMSfzbBp"
@@ -34,6 +37,10 @@ class TableConfig:
     `dates` holds the declared format by column, `""` for all others; `values` the canonical value by column and value
     in the export, where `ignore` puts the row out of scope; `unread` the columns that are not to be read though the
     file may have them; `declared` which keys the file really has.
+
+    `flags`, `key`, `leave_out` and `only` are of the columns of the export; `probabilities` the chance of each stage;
+    `remarks` what is to be said of a column that is there, `expects` what where no row has a status; `offered` the keys
+    ("columns.amount", "flags.won", "leave_out.Type") that only a preset has, whose columns a file need not have.
     """
 
     name: str
@@ -44,11 +51,19 @@ class TableConfig:
     thousands: str = ""
     dates: Mapping[str, str] = field(default_factory=dict)
     sql: str = ""
-    columns: Mapping[str, str] = field(default_factory=dict)
+    columns: Mapping[str, Source] = field(default_factory=dict)
     unread: frozenset[str] = frozenset()
     values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     constants: Mapping[str, str] = field(default_factory=dict)
     declared: frozenset[str] = frozenset()
+    flags: Flags = field(default_factory=Flags)
+    key: tuple[str, ...] = ()
+    leave_out: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    only: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    probabilities: Mapping[str, float] = field(default_factory=dict)
+    remarks: Mapping[str, str] = field(default_factory=dict)
+    expects: Mapping[str, str] = field(default_factory=dict)
+    offered: frozenset[str] = frozenset()
 
     def date_format(self, column: str) -> str:
         """The declared format of a date column, empty where none is."""
@@ -59,13 +74,16 @@ class TableConfig:
         return self.delimiter or ("\t" if file.lower().endswith(".tsv") else ",")
 
 
-def table_config(table: Table, section: Any, folder: Path) -> TableConfig:
-    """How the table is read; without any files or SQL when the book does not have it."""
+def table_config(table: Table, section: Any, folder: Path, preset: Mapping[str, Any] | None = None) -> TableConfig:
+    """How the table is read; without any files or SQL when the book does not have it.
+
+    What its section leaves open is as the section of a preset has it.
+    """
     default = f"{table.name}.csv"
-    if section is None:
+    if section is None and not (preset and (folder / default).is_file()):
         return TableConfig(table.name, files=_default_files(table, folder))
     where = f"[{table.name}]"
-    section = mapping_of(section, where)
+    section, offered = merged(mapping_of({} if section is None else section, where), preset or {}, table)
     for key in section:
         check_name(key, _TABLE_KEYS, f"{where} {key}")
     sql = text_of(section.get("sql", ""), f"{where} sql").strip()
@@ -76,8 +94,8 @@ def table_config(table: Table, section: Any, folder: Path) -> TableConfig:
         files = _default_files(table, folder)
         if not files:
             raise UsageError(f"{where} names no file, and there is no {default}. {csv_files(folder)}")
-    columns = _named(table, section.get("columns", {}), f"[{table.name}.columns]")
-    unread = frozenset(name for name, source in columns.items() if not source)
+    columns = meaning.sources_of(table, section.get("columns", {}))
+    unread = frozenset(name for name, source in columns.items() if not source.names)
     for name in sorted(unread):
         if table[name].required:
             raise UsageError(f"[{table.name}.columns] {name}: the column must be read, so it cannot be empty here.")
@@ -101,12 +119,71 @@ def table_config(table: Table, section: Any, folder: Path) -> TableConfig:
         thousands=thousands,
         dates=_dates(table, section.get("dates", {})),
         sql=sql,
-        columns={name: source for name, source in columns.items() if source},
+        columns=meaning.shared_by_status({name: source for name, source in columns.items() if source.names}),
         unread=unread,
         values=_values(table, section.get("values", {})),
         constants=constants,
         declared=frozenset(section),
+        flags=meaning.flags_of(table, section.get("flags", {})),
+        key=_key(table, section, columns),
+        leave_out=meaning.rows_of(section.get("leave_out", {}), f"[{table.name}.leave_out]"),
+        only=meaning.rows_of(section.get("only", {}), f"[{table.name}.only]"),
+        probabilities=meaning.probabilities_of(table, section.get("probabilities", {})),
+        remarks=meaning.sentences_of(table.names, section.get("remarks", {}), f"[{table.name}.remarks]"),
+        expects=meaning.sentences_of(STATUSES, section.get("expects", {}), f"[{table.name}.expects]"),
+        offered=offered,
     )
+
+
+def merged(own: Mapping[str, Any], preset: Mapping[str, Any], table: Table) -> tuple[dict[str, Any], frozenset[str]]:
+    """A section of book.toml over a preset's, key by key and value by value; and the keys only the preset has.
+
+    Raises:
+        UsageError: something in the section is no table that must be one.
+    """
+    section = {**preset, **own}
+    taken = {name for key in ("columns", "constants") for name in mapping_of(own.get(key, {}), f"[{table.name}.{key}]")}
+    if "key" in own:
+        taken.update(table.key)
+    offered: set[str] = set()
+    for part in (name for name in _MERGED if name in preset):
+        given = mapping_of(own.get(part, {}), f"[{table.name}.{part}]")
+        left = {name: value for name, value in preset[part].items() if name not in given}
+        if part in ("columns", "constants"):
+            left = {name: value for name, value in left.items() if name not in taken}
+        offered |= {f"{part}.{name}" for name in left}
+        section[part] = {**left, **given}
+    if "values" in preset:
+        section["values"] = _values_over(mapping_of(own.get("values", {}), f"[{table.name}.values]"), preset["values"])
+    return section, frozenset(offered)
+
+
+_MERGED = ("columns", "constants", "flags", "leave_out", "only", "probabilities", "remarks", "expects")
+
+
+def _values_over(own: Mapping[str, Any], preset: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of the preset that book.toml says nothing of, and its own."""
+    result = dict(own)
+    for column, mapping in preset.items():
+        given = own.get(column, {})
+        if not isinstance(given, dict):
+            continue  # what is wrong with it is said where it is read
+        listed = {c: [v] if isinstance(v, str) else v for c, v in given.items()}
+        said = {text for values in listed.values() if isinstance(values, list) for text in map(str, values)}
+        left = {c: [text for text in texts if text not in said] for c, texts in mapping.items()}
+        both = {c: [*left.get(c, []), *v] if isinstance(v, list) else v for c, v in listed.items()}
+        result[column] = {**{c: texts for c, texts in left.items() if texts}, **both}
+    return result
+
+
+def _key(table: Table, section: Mapping[str, Any], columns: Mapping[str, Source]) -> tuple[str, ...]:
+    if "key" not in section:
+        return ()
+    key = meaning.key_of(table, section["key"])
+    name = table.key[0]
+    if name in columns:
+        raise UsageError(f"{NAME}, [{table.name}] key: {name} is also in [{table.name}.columns]. Keep one.")
+    return key
 
 
 def check_inside(folder: Path, name: str, where: str) -> None:

@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from partnerkpi.book.choosing import needed_columns
 from partnerkpi.book.config import BookConfig, read_config
 from partnerkpi.book.declarations import TableConfig
 from partnerkpi.book.delimited import read_file
-from partnerkpi.book.intake import Examined, examine, note_file, wanted_columns
+from partnerkpi.book.intake import Examined, examine, note_file
 from partnerkpi.book.keys import NAME
 from partnerkpi.book.labels import as_label, first_known, trimmed
 from partnerkpi.book.money import converted
@@ -23,7 +24,7 @@ from partnerkpi.book.past import Tables, as_known_on, spells_of
 from partnerkpi.book.prospects import prospects_of
 from partnerkpi.book.queries import run_query
 from partnerkpi.book.reading import Fault, Reading, account
-from partnerkpi.book.rules import check_rows, check_tables
+from partnerkpi.book.rules import check_direct, check_rows, check_stages, check_tables
 from partnerkpi.book.schema import PLACE, TABLES, Table, tables_with
 from partnerkpi.book.sources import RawTable
 from partnerkpi.errors import DataRefused, SystemProblem, UsageError
@@ -141,6 +142,8 @@ def _read(config: BookConfig, *, allow_set_aside: bool) -> tuple[dict[str, Exami
             note_file(seen[name], raw)
         check_rows(seen[name], config.extracted_on)
     check_tables(seen, config.currency)
+    check_direct(seen["deals"], config.direct)
+    check_stages(seen["deals"], config.tables["deals"].probabilities)
     return seen, account(seen, config.currency, inputs, allow_set_aside=allow_set_aside)
 
 
@@ -149,7 +152,7 @@ def _raw_tables(config: TableConfig, folder: Path, inputs: dict[str, str]) -> tu
 
     def read(name: str, everything: bool = True) -> RawTable:
         def wanted(header: list[str]) -> set[str]:
-            return set(header) if everything else set(wanted_columns(TABLES[config.name], config, header).values())
+            return set(header) if everything else needed_columns(TABLES[config.name], config, header)
 
         try:
             raw = read_file(folder / name, name, config.encoding, config.delimiter_of(name), wanted)

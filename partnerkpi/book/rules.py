@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from partnerkpi.book.intake import Examined
 from partnerkpi.book.labels import among
 from partnerkpi.book.money import rates_on
 from partnerkpi.book.schema import CLOSED, tables_with
-from partnerkpi.errors import UsageError
+from partnerkpi.errors import UsageError, nearest
 from partnerkpi.periods import checked
 
 _IDS = ("deal_id", "lead_id", "partner_id")
@@ -72,6 +72,24 @@ def check_tables(tables: Mapping[str, Examined], home: str) -> None:
                 )
     for name in ("deals", "spend"):
         _check_currency(tables[name], tables["rates"], home)
+
+
+def check_direct(deals: Examined, direct: Sequence[str]) -> None:
+    """Every id that is the vendor's own must be one: else its sales would pass for a partner's without a word."""
+    known = set(deals.partner_of())
+    for one in direct:
+        if one not in known:  # which ids there are is nothing for every reader of a fault
+            rule = "[book] direct: no deal is of this id: write it exactly as the partner's column has it"
+            deals.blame(rule, "W", "partner_id", one)
+
+
+def check_stages(deals: Examined, declared: Mapping[str, float]) -> None:
+    """Every stage with a declared chance must be that of a deal: else its chance is used nowhere without a word."""
+    known = sorted(deals.text["stage"].dropna().unique()) if deals.has("stage") else []
+    for stage in declared:
+        if stage not in known:
+            rule = f"[deals.probabilities]: no deal is in this stage. {nearest(stage, known)}"
+            deals.blame(rule, "W", "stage", stage)
 
 
 def _check_ids(examined: Examined) -> None:
