@@ -8,7 +8,7 @@ from typing import Any
 from partnerkpi.errors import UsageError, nearest
 
 NAME = "book.toml"
-_LATER = {"preset": "A preset for a CRM's export", "source": "Reading from a live database"}
+_LATER = {"preset": "A preset for a CRM's export"}
 
 
 def check_name(key: str, options: Iterable[str], where: str) -> None:
