@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from partnerkpi.book import thresholds
+from partnerkpi.book.connections import Source, source_of
 from partnerkpi.book.declarations import TableConfig, check_inside, csv_files, table_config
 from partnerkpi.book.keys import NAME, check_name, mapping_of, shown, text_of
 from partnerkpi.book.schema import TABLES
@@ -47,6 +48,7 @@ class BookConfig:
     tables: Mapping[str, TableConfig]
     thresholds: Mapping[str, float] = field(default_factory=dict)
     direct: tuple[str, ...] = ()
+    source: Source | None = None
 
 
 def read_config(folder: Path) -> BookConfig:
@@ -73,7 +75,7 @@ def read_config(folder: Path) -> BookConfig:
     except OSError as error:
         raise SystemProblem(f"The file '{path}' cannot be read: {error.strerror}.") from error
     for key in content:
-        check_name(key, ("book", "thresholds", *TABLES), f"[{key}]")
+        check_name(key, ("book", "source", "thresholds", *TABLES), f"[{key}]")
     if "book" not in content:
         raise UsageError(f"{path} has no [book]. It begins like this:\n\n{EXAMPLE}")
     book = mapping_of(content["book"], "[book]")
@@ -81,7 +83,9 @@ def read_config(folder: Path) -> BookConfig:
         check_name(key, _BOOK_KEYS, f"[book] {key}")
     preset = preset_called(text_of(book.get("preset", ""), "[book] preset"))
     tables = {name: table_config(TABLES[name], content.get(name), folder, preset.get(name)) for name in TABLES}
-    if not (tables["deals"].files or tables["deals"].sql):
+    source = source_of(content.get("source"))
+    _check_source(source, tables)
+    if not tables["deals"].given:
         raise UsageError(
             f"The book in '{folder}' has no deals: there is no deals.csv, and {NAME} names no other file. "
             f'Write [deals] files = ["…"]. {csv_files(folder)}'
@@ -96,6 +100,7 @@ def read_config(folder: Path) -> BookConfig:
         tables=tables,
         thresholds=_thresholds(content.get("thresholds", {})),
         direct=_direct(book.get("direct", [])),
+        source=source,
     )
 
 
@@ -123,6 +128,16 @@ def _direct(value: Any) -> tuple[str, ...]:
         expected = 'a list of partner ids is expected, like ["Direct"]'
         raise UsageError(f"{NAME}, [book] direct: {expected}, not {shown(value)}.")
     return tuple(dict.fromkeys(ids))
+
+
+def _check_source(source: Source | None, tables: Mapping[str, TableConfig]) -> None:
+    """Every table that is read from a database has one, and a database that is named is read."""
+    live = [name for name, table in tables.items() if table.query or table.relation]
+    if live and source is None:
+        key = "query" if tables[live[0]].query else "relation"
+        raise UsageError(f'{NAME}, [{live[0]}] {key}: no database is named. Write [source] url = "${{CRM_DB_URL}}".')
+    if source is not None and not live:
+        raise UsageError(f'{NAME}, [source]: nothing is read from it. Write [deals] query = "SELECT …", or relation.')
 
 
 def _thresholds(section: Any) -> dict[str, float]:

@@ -16,15 +16,29 @@ from partnerkpi.book.schema import ENUMERATED, STATUSES, Table
 from partnerkpi.errors import UsageError, nearest
 
 IGNORE = "ignore"
-SUFFIXES = (".csv", ".tsv", ".txt")
-LATER_SUFFIXES = (".xlsx", ".xls", ".parquet")
+SHEETS, COLUMNS = ".xlsx", ".parquet"
+SUFFIXES = (".csv", ".tsv", ".txt", SHEETS, COLUMNS)
+_OTHER_KINDS = {
+    ".xls": "Open it in a spreadsheet and save it as .xlsx.",
+    ".xlsm": "A workbook with macros is not opened. Save it as .xlsx, which has none.",
+    ".xlsb": "Open it in a spreadsheet and save it as .xlsx.",
+    ".ods": "Open it in a spreadsheet and save it as .xlsx or .csv.",
+    ".gz": "Unpack it.",
+    ".zip": "Unpack it.",
+    ".pkl": "A pickle can run code when it is opened, so none is.",
+    ".pickle": "A pickle can run code when it is opened, so none is.",
+    ".db": 'A database is named by [source] url = "sqlite:///…".',
+    ".sqlite": 'A database is named by [source] url = "sqlite:///…".',
+}
 
 _TABLE_KEYS = (
     "files", "encoding", "delimiter", "decimal", "thousands", "dates", "sql", "columns", "values", "constants",
-    "key", "flags", "leave_out", "only", "probabilities", "remarks", "expects"
+    "key", "flags", "leave_out", "only", "probabilities", "remarks", "expects",
+    "sheet", "query", "relation",
 )  # fmt: skip
 _THOUSANDS = (".", ",", " ", "'", "’", "\u00a0", "\u202f")
 _DIRECTIVES = "YymdHIMSfzbBp"
+_SELECT = re.compile(r"(?:--[^\n]*\n|/\*.*?\*/|\s)*(?:SELECT|WITH)\b", re.IGNORECASE | re.DOTALL)
 _OF_THIS_MACHINE = ("mbcs", "oem")
 #: What stays the same in every encoding of files: all but those that escape, shift or spell some of it.
 _PROBE = "".join(map(chr, range(32, 127))).replace("\\", "") + "\t\r\n\\u0041.xn--tda"
@@ -64,6 +78,14 @@ class TableConfig:
     remarks: Mapping[str, str] = field(default_factory=dict)
     expects: Mapping[str, str] = field(default_factory=dict)
     offered: frozenset[str] = frozenset()
+    sheet: str = ""
+    query: str = ""
+    relation: str = ""
+
+    @property
+    def given(self) -> bool:
+        """True when the book has the table."""
+        return bool(self.files or self.sql or self.query or self.relation)
 
     def date_format(self, column: str) -> str:
         """The declared format of a date column, empty where none is."""
@@ -90,7 +112,8 @@ def table_config(table: Table, section: Any, folder: Path, preset: Mapping[str, 
     if "sql" in section and not sql:
         raise UsageError(f"{NAME}, {where} sql: the query is empty. Write one SELECT, or leave the line out.")
     files = _files(section["files"], folder, f"{where} files") if "files" in section else ()
-    if not files and not sql:
+    live = _live(section, where)
+    if not files and not sql and not live:
         files = _default_files(table, folder)
         if not files:
             raise UsageError(f"{where} names no file, and there is no {default}. {csv_files(folder)}")
@@ -132,6 +155,8 @@ def table_config(table: Table, section: Any, folder: Path, preset: Mapping[str, 
         remarks=meaning.sentences_of(table.names, section.get("remarks", {}), f"[{table.name}.remarks]"),
         expects=meaning.sentences_of(STATUSES, section.get("expects", {}), f"[{table.name}.expects]"),
         offered=offered,
+        sheet=_sheet(section, files, where),
+        **live,
     )
 
 
@@ -186,6 +211,28 @@ def _key(table: Table, section: Mapping[str, Any], columns: Mapping[str, Source]
     return key
 
 
+def _live(section: Mapping[str, Any], where: str) -> dict[str, str]:
+    """What is asked of the database of [source]: a `query`, or a `relation`; nothing where it is not asked."""
+    said = {key: text_of(section[key], f"{where} {key}").strip() for key in ("query", "relation") if key in section}
+    for key, text in said.items():
+        if other := [name for name in ("files", "sql", "relation") if name in section and name != key]:
+            raise UsageError(f"{NAME}, {where}: the rows come from {key} or from {other[0]}, not from both.")
+        if not text:
+            raise UsageError(f"{NAME}, {where} {key}: it is empty.")
+        if key == "query" and not _SELECT.match(text):
+            raise UsageError(f"{NAME}, {where} query: one SELECT is expected, not {shown(text)}.")
+        if key == "relation" and not all(text.split(".")):
+            raise UsageError(f'{NAME}, {where} relation: the name of a table is expected, like "crm.deals".')
+    return said
+
+
+def _sheet(section: Mapping[str, Any], files: tuple[str, ...], where: str) -> str:
+    sheet = text_of(section.get("sheet", ""), f"{where} sheet")
+    if "sheet" in section and not (sheet and any(PurePosixPath(name).suffix.lower() == SHEETS for name in files)):
+        raise UsageError(f"{NAME}, {where} sheet: it names the sheet of a {SHEETS} file, and files names none.")
+    return sheet
+
+
 def check_inside(folder: Path, name: str, where: str) -> None:
     """Pass unless the file is a link, or lies behind one, that leads out of the folder.
 
@@ -215,8 +262,8 @@ def _files(value: Any, folder: Path, where: str) -> tuple[str, ...]:
         path = PurePosixPath(name.replace("\\", "/"))
         if "://" in name or path.is_absolute() or ".." in path.parts or re.match(r"[A-Za-z]:", name):
             raise UsageError(f"{where}: '{name}' must be a file inside the book's folder.")
-        if path.suffix.lower() in LATER_SUFFIXES:
-            raise UsageError(f"{where}: '{name}': {path.suffix} files are not supported yet. Save it as CSV.")
+        if path.suffix.lower() in _OTHER_KINDS:
+            raise UsageError(f"{where}: '{name}' is no file this package reads. {_OTHER_KINDS[path.suffix.lower()]}")
         if path.suffix.lower() not in SUFFIXES:
             raise UsageError(f"{where}: '{name}' is no file this package reads ({', '.join(SUFFIXES)}).")
         if not (folder / name).is_file():

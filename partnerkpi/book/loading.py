@@ -12,9 +12,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from partnerkpi.book.choosing import needed_columns
+from partnerkpi.book.choosing import needed_columns, wanted_columns
+from partnerkpi.book.columnar import read_columns
 from partnerkpi.book.config import BookConfig, read_config
-from partnerkpi.book.declarations import TableConfig
+from partnerkpi.book.databases import read_tables
+from partnerkpi.book.declarations import COLUMNS, SHEETS, TableConfig
 from partnerkpi.book.delimited import read_file
 from partnerkpi.book.intake import Examined, examine, note_file
 from partnerkpi.book.keys import NAME
@@ -26,6 +28,7 @@ from partnerkpi.book.queries import run_query
 from partnerkpi.book.reading import Fault, Reading, account
 from partnerkpi.book.rules import check_direct, check_rows, check_stages, check_tables
 from partnerkpi.book.schema import PLACE, TABLES, Table, tables_with
+from partnerkpi.book.sheets import read_sheet
 from partnerkpi.book.sources import RawTable
 from partnerkpi.errors import DataRefused, SystemProblem, UsageError
 from partnerkpi.periods import quarter_of
@@ -134,8 +137,9 @@ def _read(config: BookConfig, *, allow_set_aside: bool) -> tuple[dict[str, Exami
     """All tables examined, and the account of it."""
     inputs = {NAME: hashlib.sha256((config.folder / NAME).read_bytes()).hexdigest()}
     seen = {}
+    live = _live_tables(config, inputs)
     for name, table in TABLES.items():
-        raws, queried = _raw_tables(config.tables[name], config.folder, inputs)
+        raws, queried = ([live[name]], []) if name in live else _raw_tables(config.tables[name], config.folder, inputs)
         seen[name] = examine(table, config.tables[name], raws, config.time_zone)
         seen[name].queried = frozenset(raw.file for raw in queried)
         for raw in queried:
@@ -147,6 +151,23 @@ def _read(config: BookConfig, *, allow_set_aside: bool) -> tuple[dict[str, Exami
     return seen, account(seen, config.currency, inputs, allow_set_aside=allow_set_aside)
 
 
+def _live_tables(config: BookConfig, inputs: dict[str, str]) -> dict[str, RawTable]:
+    """The text of the tables that come from a database; the hash of such an input is that of the rows read."""
+    if config.source is None:
+        return {}
+
+    def wanted(table: TableConfig, header: list[str]) -> list[str]:
+        return list(needed_columns(TABLES[table.name], table, header))
+
+    def key(table: TableConfig, header: list[str]) -> list[str]:
+        sources = wanted_columns(TABLES[table.name], table, header)
+        return [source for name in TABLES[table.name].key if name in sources for source in sources[name].names]
+
+    live = read_tables(config.source, config.folder, config.tables.values(), wanted, key)
+    inputs |= {raw.file: raw.sha256 for raw in live.values()}
+    return live
+
+
 def _raw_tables(config: TableConfig, folder: Path, inputs: dict[str, str]) -> tuple[list[RawTable], list[RawTable]]:
     """The text of a table, and the files behind a query, with what is wrong with them."""
 
@@ -155,7 +176,12 @@ def _raw_tables(config: TableConfig, folder: Path, inputs: dict[str, str]) -> tu
             return set(header) if everything else needed_columns(TABLES[config.name], config, header)
 
         try:
-            raw = read_file(folder / name, name, config.encoding, config.delimiter_of(name), wanted)
+            if name.lower().endswith(SHEETS):
+                raw = read_sheet(folder / name, name, config.sheet, wanted, decimal=config.decimal)
+            elif name.lower().endswith(COLUMNS):
+                raw = read_columns(folder / name, name, wanted)
+            else:
+                raw = read_file(folder / name, name, config.encoding, config.delimiter_of(name), wanted)
         except OSError as error:
             raise SystemProblem(f"The file '{folder / name}' cannot be read: {error.strerror}.") from error
         inputs[name] = raw.sha256

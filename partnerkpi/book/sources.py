@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+
+from partnerkpi.errors import UsageError
+
+_SHOWN = 12
 
 
 @dataclass(frozen=True)
@@ -44,3 +52,22 @@ class RawTable:
     def refused(self) -> bool:
         """True when the file could not be read at all."""
         return any(p.kind == "E" for p in self.problems)
+
+
+def doubled(header: Iterable[str]) -> str:
+    """What is wrong with a header that names a column twice; empty where none is."""
+    twice = sorted(name for name, times in Counter(n.strip() for n in header).items() if times > 1)
+    shown = ", ".join(f"'{n}'" for n in twice[:_SHOWN]) + (" …" if len(twice) > _SHOWN else "")
+    return f"the header names a column twice: {shown}" if twice else ""
+
+
+def most(name: str, default: int) -> int:
+    """How much may be read: what the environment says under the name, or else the default.
+
+    Raises:
+        UsageError: what it says is no whole number above 0.
+    """
+    said = os.environ.get(name, "")
+    if said and not re.fullmatch("[1-9][0-9]{0,11}", said):
+        raise UsageError(f"{name} in the environment must be a whole number above 0, not '{said[:40]}'.")
+    return int(said) if said else default
