@@ -10,23 +10,33 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from partnerkpi.book.meaning import Source
 from partnerkpi.book.schema import TABLES
 from partnerkpi.survey.marks import Column
 from partnerkpi.survey.words import ALIASES, CODES, HINTS, OUTCOMES, folded, squeezed
 
-FOUND, GUESSED, DOUBT = "found", "guessed", "decide"
+PRESET, FOUND, GUESSED, DOUBT = "preset", "found", "guessed", "decide"
 _FEW = 12  # values that a status may have
 _PREFIX = re.compile(r"^(?:deal|lead|opportunity) - ", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Match:
-    """One column of the book and the column of the export it is, how that is known and why."""
+    """One column of the book and the column of the export it is, how that is known and why.
+
+    `whole` where a CRM's preset makes it of several columns, or by status; `source` is then the first of them.
+    """
 
     column: str
     source: str
     how: str
     why: str
+    whole: Source | None = None
+
+    @property
+    def reads(self) -> Source:
+        """The columns of the export it is made of."""
+        return self.whole or Source((self.source,))
 
 
 @dataclass
@@ -42,43 +52,48 @@ class Mapped:
         found = self.matches.get(column)
         return found.source if found else ""
 
+    @property
+    def used(self) -> set[str]:
+        """The columns of the export that anything is made of."""
+        return {n for m in self.matches.values() for n in m.reads.names}
+
     def add(self, column: str, source: str, how: str, why: str) -> None:
         """Take a column of the export for one of the book."""
         self.matches[column] = Match(column, source, how, why)
 
 
 def map_columns(
-    table: str, columns: Mapping[str, Column], labels: Mapping[str, tuple[str, ...]], system: str = ""
+    table: str, columns: Mapping[str, Column], labels: Mapping[str, Source], system: str = ""
 ) -> Mapped:
     """The columns of one file as columns of a table.
 
     Args:
         table: the table of the book.
         columns: what each column of the file holds.
-        labels: the spellings the CRM has for each column of the table, if it was recognised.
+        labels: what the CRM's preset makes each column of, if it was recognised.
         system: what that CRM is called.
     """
     mapped = Mapped()
     schema = TABLES[table]
     own = {_own(name): name for name in reversed(list(columns))}
+    for name, source in labels.items():
+        there = source.within(columns)
+        if there.names:
+            first = next((n for n in there.names if columns[n].kind != "empty"), there.names[0])
+            mapped.matches[name] = Match(name, first, PRESET, f"{system}'s own", there)
     for name in schema.names:
-        if name in columns and _fits(table, name, columns[name]):
-            mapped.add(name, name, FOUND, "the same name")
-    for how_known, spellings in ((f"a label of {system}", labels), ("a usual name", ALIASES.get(table, {}))):
-        for name in schema.names:
-            if name in mapped.matches:
-                continue
-            for spelling in spellings.get(name, ()):
-                source = own.get(squeezed(spelling))
-                if source is None or _taken(mapped, source, name):
-                    continue
-                if _fits(table, name, columns[source]):
-                    empty = ", empty here" if columns[source].kind == "empty" else ""
-                    mapped.add(name, source, FOUND, how_known + empty)
-                    break
+        if name not in mapped.matches and name in columns and not _taken(mapped, name, name):
+            if _fits(table, name, columns[name]):
+                mapped.add(name, name, FOUND, "the same name")
+    for name in schema.names:
+        for spelling in ALIASES.get(table, {}).get(name, ()) if name not in mapped.matches else ():
+            alias = own.get(squeezed(spelling))
+            if alias is not None and not _taken(mapped, alias, name) and _fits(table, name, columns[alias]):
+                empty = ", empty here" if columns[alias].kind == "empty" else ""
+                mapped.add(name, alias, FOUND, f"a usual name{empty}")
+                break
     _by_content(table, columns, mapped)
-    used = {m.source for m in mapped.matches.values()}
-    mapped.ignored = [n for n in columns if n not in used]
+    mapped.ignored = [n for n in columns if n not in mapped.used]
     return mapped
 
 
@@ -88,7 +103,7 @@ def _own(name: str) -> str:
 
 def _taken(mapped: Mapped, source: str, name: str) -> bool:
     """True when another column is made of the source already; status and stage may be one."""
-    takers = {m.column for m in mapped.matches.values() if m.source == source}
+    takers = {m.column for m in mapped.matches.values() if source in m.reads.names}
     return bool(takers - ({"status", "stage"} if name in ("status", "stage") else set()))
 
 
@@ -113,7 +128,7 @@ def _fits(table: str, name: str, column: Column) -> bool:
 def _by_content(table: str, columns: Mapping[str, Column], mapped: Mapped) -> None:
     """Guess from what the columns hold: an id, a status, a currency, an amount."""
     schema = TABLES[table]
-    free = {n: c for n, c in columns.items() if n not in {m.source for m in mapped.matches.values()}}
+    free = {n: c for n, c in columns.items() if n not in mapped.used}
     key = schema.key[0] if len(schema.key) == 1 else ""
     if key and key not in mapped.matches:
         unique = [n for n, c in free.items() if c.unique and c.kind in ("text", "number")]
@@ -149,9 +164,7 @@ def _hinted(name: str, column: str) -> bool:
 
 def _status_by_content(free: Mapping[str, Column], mapped: Mapped) -> None:
     """A column of few values, one of which says won."""
-    if has_outcomes(free.get(mapped.source("status")) or None) or mapped.source("status"):
-        return
-    if "stage" in mapped.matches:
+    if {"status", "stage"} & mapped.matches.keys():
         return
     few = [n for n, c in free.items() if 2 <= c.distinct <= _FEW and has_outcomes(c)]
     if len(few) == 1:

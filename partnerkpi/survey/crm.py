@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from partnerkpi.book.meaning import Source
 from partnerkpi.survey.words import squeezed
 
 #: Labels and technical names by which a system is told; those of custom fields are the user's own and not here.
@@ -167,9 +168,9 @@ def recognise(header: list[str], spellings: Mapping[str, set[str]]) -> Recognise
     return Recognised(best, tuple(sorted(hits[best], key=header.index)), also)
 
 
-def spellings_of(presets: Mapping[str, Mapping[str, tuple[str, ...]]]) -> dict[str, set[str]]:
-    """The squeezed labels of every CRM: those listed here and those its preset maps to a column."""
+def spellings_of(presets: Mapping[str, Mapping[str, Source]]) -> dict[str, set[str]]:
+    """The squeezed labels of every CRM: those listed here and those its preset makes a column of."""
     made = {crm: set(map(squeezed, labels)) for crm, labels in LABELS.items()}
     for crm, columns in presets.items():
-        made.setdefault(crm, set()).update(squeezed(s) for listed in columns.values() for s in listed)
+        made.setdefault(crm, set()).update(squeezed(n) for source in columns.values() for n in source.names)
     return made

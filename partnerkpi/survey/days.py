@@ -18,13 +18,14 @@ _TIMES = (" %H:%M:%S", " %H:%M", " %I:%M:%S %p", " %I:%M %p", ", %H:%M", ", %I:%
 class Days:
     """How each date column of a table is written: its format (empty for ISO), and why; `doubts` by column of the book.
 
-    A doubt holds the formats that all cells fit.
+    A doubt holds the formats that all cells fit; `mixed` names columns that make one but are not written alike.
     """
 
     formats: dict[str, str] = field(default_factory=dict)
     why: dict[str, str] = field(default_factory=dict)
     doubts: dict[str, tuple[str, ...]] = field(default_factory=dict)
     exceptions: dict[str, list[str]] = field(default_factory=dict)
+    mixed: list[str] = field(default_factory=list)
     timed: bool = False
 
     @property
@@ -38,24 +39,28 @@ def days_in(table: str, mapped: Mapped, columns: Mapping[str, Column]) -> Days:
     made = Days()
     sure = {_day(c.formats[0]): c for c in columns.values() if c.kind == "day" and len(c.formats) == 1}
     for match in mapped.matches.values():
-        one = columns.get(match.source)
-        if not TABLES[table][match.column].dated or one is None or one.kind != "day":
+        ones = [columns[n] for n in match.reads.names if n in columns and columns[n].kind == "day"]
+        if not TABLES[table][match.column].dated or not ones:
             continue
-        if one.exceptions:
-            made.exceptions[match.source] = one.exceptions
-        if len(one.formats) == 1:
-            made.formats[match.column] = one.formats[0]
-            fit = one.filled - sum(one.nothing.values())
-            made.why[match.column] = f"{fit:,} cells of {match.source} fit no other order"
+        made.exceptions |= {one.name: one.exceptions for one in ones if one.exceptions}
+        shared = [form for form in ones[0].formats if all(form in one.formats for one in ones)]
+        forms = tuple(shared) or ones[0].formats
+        if not shared:
+            made.mixed.append(" and ".join(one.name for one in ones))
+        name = " and ".join(one.name for one in ones)
+        if len(forms) == 1:
+            made.formats[match.column] = forms[0]
+            fit = sum(one.filled - sum(one.nothing.values()) for one in ones)
+            made.why[match.column] = f"{fit:,} cells of {name} fit no other order"
             continue
-        deciding = [(form, sure[_day(form)]) for form in one.formats if _day(form) in sure]
+        deciding = [(form, sure[_day(form)]) for form in forms if _day(form) in sure]
         if len({_day(form) for form, _ in deciding}) == 1:
             form, other = deciding[0]
             made.formats[match.column] = form
             made.why[match.column] = f"both orders fit; {other.name} in the same file decides ({other.filled:,} cells)"
         else:
-            made.doubts[match.column] = one.formats
-    used = [columns[m.source] for m in mapped.matches.values() if m.source in columns]
+            made.doubts[match.column] = forms
+    used = [columns[n] for n in mapped.used if n in columns]
     made.timed = any(c.kind == "day" and any(":" in v for v in c.values[:20]) for c in used)
     return made
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from partnerkpi.book.meaning import NO, YES
 from partnerkpi.survey.words import CODES, CURRENCY_NAMES, NOTHING, SHARED_SIGNS
 
 ISO = ""
@@ -78,9 +79,7 @@ def column(name: str, text: pd.Series, lines: np.ndarray) -> Column:
         made.kind = "empty"
         return made
     values = made.values
-    if {v.strip().casefold() for v in values} <= {"true", "false", "1", "0", "yes", "no", "vrai", "faux"} and len(
-        values
-    ) <= 3:
+    if len(values) <= 4 and set(values) <= YES | NO:
         made.kind = "flag"
         return made
     nothing = {v: int(counts[v]) for v in values if v.strip() in NOTHING}

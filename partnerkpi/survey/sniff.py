@@ -55,7 +55,13 @@ class Sheet:
     doubts: list[str] = field(default_factory=list)
     kept_out: dict[str, list[str]] = field(default_factory=dict)
     typed: bool = False
+    kinds: dict[str, str] = field(default_factory=dict)
     totals: int = 0
+
+    @property
+    def file(self) -> str:
+        """The file's name, without that of a sheet."""
+        return self.path.name
 
     @property
     def rows(self) -> int:
@@ -220,6 +226,21 @@ def _cut(sheet: Sheet, records: list[list[str]], starts: list[int], ends: list[i
     sheet.text = text.mask(text == "")
     sheet.line = np.array([starts[i] for i in rows], dtype=np.int64)
     without_totals(sheet)
+
+
+def header_of(records: list[list[str]]) -> tuple[int, int]:
+    """How many rows of a sheet stand above its header, and how many filled ones below its rows."""
+    filled = [sum(bool(c.strip()) for c in r) for r in records]
+    if not records:
+        return 0, 0
+    width = max(filled)
+    many = [n for n in filled if n >= 0.5 * width]
+    usual = max(set(many), key=lambda n: (many.count(n), n)) if many else width
+    head = next((i for i, n in enumerate(filled[:_LONGEST_PREAMBLE]) if n >= 0.7 * usual and not _looks_like_data(records[i])), 0)
+    end = len(records)
+    while end > head + 1 and _is_footer(records[end - 1], filled[end - 1], filled[head]):
+        end -= 1
+    return head, sum(bool(n) for n in filled[end:])
 
 
 def _header_at(records: list[list[str]], filled: list[int], width: int) -> int:

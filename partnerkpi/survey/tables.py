@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import pandas as pd
 
 from partnerkpi.book.schema import TABLES
 from partnerkpi.survey.columns import Mapped, map_columns
 from partnerkpi.survey.crm import Recognised
 from partnerkpi.survey.marks import Column, column
+from partnerkpi.survey.profiles import Profile
 from partnerkpi.survey.sniff import Sheet
 from partnerkpi.survey.words import folded
 
@@ -60,40 +58,29 @@ class Part:
     @property
     def stem(self) -> str:
         """The file's name without its ending, as a query calls it."""
-        return Path(self.sheet.name).stem
-
-
-@dataclass(frozen=True)
-class Join:
-    """A file that adds columns to the deals: by which column of each, and which it adds."""
-
-    part: Part
-    on: str
-    other: str
-    adds: tuple[str, ...]
-    why: str
+        return Path(self.sheet.file).stem
 
 
 def part_of(sheet: Sheet) -> Part:
     """The file with what each of its columns holds."""
-    return Part(sheet, {name: column(name, sheet.text[name], sheet.line) for name in sheet.text})
+    return Part(sheet, {str(name): column(str(name), sheet.text[name], sheet.line) for name in sheet.text})
 
 
-def assign_tables(parts: list[Part], labels: Mapping[str, Mapping[str, tuple[str, ...]]]) -> list[Part]:
+def assign_tables(parts: list[Part], profile: Profile) -> list[Part]:
     """Say of each part which table it is; the deals first, of several alike all with the same columns.
 
     Args:
         parts: the files.
-        labels: by table, the spellings the recognised CRM has for its columns.
+        profile: what the recognised CRM's preset makes the columns of.
 
     Returns:
         The parts that make the deals, in the order of their names.
     """
-    scores = {p.name: _deals_score(p, labels.get("deals", {})) for p in parts if p.sheet.rows or p.columns}
+    scores = {p.name: _deals_score(p, profile) for p in parts if p.sheet.rows or p.columns}
     for part in parts:
         if named := _canonical(part):
             part.table, part.why = named, f"named and made like the table {named}"
-            part.mapped = map_columns(named, part.columns, labels.get(named, {}), part.crm.title)
+            part.mapped = map_columns(named, part.columns, profile.of(named), part.crm.title)
     deals = [p for p in parts if p.table == "deals"]
     if not deals:
         rest = [p for p in parts if not p.table and scores.get(p.name, 0) >= 3]
@@ -103,7 +90,7 @@ def assign_tables(parts: list[Part], labels: Mapping[str, Mapping[str, tuple[str
             deals = sorted(same, key=lambda p: p.name)
             for part in deals:
                 part.table = "deals"
-                part.mapped = map_columns("deals", part.columns, labels.get("deals", {}), part.crm.title)
+                part.mapped = map_columns("deals", part.columns, profile.of("deals"), part.crm.title)
                 has = ", ".join(n for n in _WEIGHTS if n in part.mapped.matches)
                 part.why = f"has {has}"
     taken = {p.table for p in parts if p.table}
@@ -113,7 +100,7 @@ def assign_tables(parts: list[Part], labels: Mapping[str, Mapping[str, tuple[str
         for table in _NEEDED:
             if table in taken:
                 continue
-            mapped = map_columns(table, part.columns, labels.get(table, {}), part.crm.title)
+            mapped = map_columns(table, part.columns, profile.of(table), part.crm.title)
             if _is_table(part, table, mapped, deals):
                 part.table, part.mapped = table, mapped
                 part.why = f"its name, and has {', '.join(_NEEDED[table])}"
@@ -130,10 +117,10 @@ def _canonical(part: Part) -> str:
     return table.name
 
 
-def _deals_score(part: Part, labels: Mapping[str, tuple[str, ...]]) -> float:
+def _deals_score(part: Part, profile: Profile) -> float:
     if not part.sheet.rows:
         return 0.0
-    mapped = map_columns("deals", part.columns, labels, part.crm.title)
+    mapped = map_columns("deals", part.columns, profile.of("deals"), part.crm.title)
     score = sum(w for name, w in _WEIGHTS.items() if name in mapped.matches)
     stem = folded(part.stem)
     if re.search(_STEMS["deals"], stem):
@@ -141,7 +128,7 @@ def _deals_score(part: Part, labels: Mapping[str, tuple[str, ...]]) -> float:
     for table in ("history", "targets", "spend", "rates"):
         if re.search(_STEMS[table], stem):
             score -= 3
-    if any(n in mapped.matches and mapped.matches[n].how != "found" for n in ("status",)):
+    if any(n in mapped.matches and mapped.matches[n].how == "guessed" for n in ("status",)):
         score -= 0.5
     dated = any(n in mapped.matches for n in ("created_on", "closed_on"))
     return score if dated or "status" in mapped.matches or "stage" in mapped.matches else min(score, 2.0)
@@ -164,42 +151,3 @@ def _is_table(part: Part, table: str, mapped: Mapped, deals: list[Part]) -> bool
     if table == "leads":
         return named and part.columns[mapped.source("lead_id")].unique
     return named
-
-
-def joins_of(deals: Part, parts: list[Part]) -> list[Join]:
-    """The other files that have one row for each value of a column of the deals, under the same name."""
-    found = []
-    for part in parts:
-        if part is deals or not part.sheet.rows:
-            continue
-        for name in deals.columns:
-            other = part.columns.get(name)
-            if other is None or not other.unique or other.kind == "day":
-                continue
-            mine = set(deals.columns[name].values)
-            known = len(mine & set(other.values))
-            if known >= 0.8 * max(1, len(mine)):
-                adds = tuple(n for n in part.columns if n not in deals.columns)
-                why = f"{known:,} of {len(mine):,} values of {name} stand once in {part.name}"
-                found.append(Join(part, name, name, adds, why))
-                break
-    return found
-
-
-def lines_of(deals: Part) -> tuple[str, list[str]]:
-    """The column that names an order where a row is only a line of one, and the columns that are alike in each order.
-
-    Empty where the rows are deals themselves.
-    """
-    text = deals.sheet.text
-    key = deals.mapped.source("deal_id")
-    if not key or len(text) < 10 or deals.columns[key].distinct > 0.7 * len(text) or deals.columns[key].filled < len(text):
-        return "", []
-    groups = text.groupby(key, sort=False)
-    same = [str(n) for n in text if n != key and _one_each(groups, str(n))]
-    dated = deals.mapped.source("created_on") or deals.mapped.source("closed_on")
-    return (key, same) if dated in same else ("", [])
-
-
-def _one_each(groups: pd.api.typing.DataFrameGroupBy, name: str) -> bool:  # type: ignore[type-arg]
-    return bool((groups[name].nunique(dropna=False) <= 1).all())

@@ -8,17 +8,24 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from partnerkpi.book.choosing import read_flags, status_by_flags
+from partnerkpi.book.meaning import Flags
 from partnerkpi.survey.columns import outcome_of
 from partnerkpi.survey.words import squeezed
 
-YES = frozenset({"true", "1", "yes", "vrai", "ja", "oui", "si"})
+_FLAGS = {
+    "closed": ("isclosed", "closed", "isdealclosed", "hsisclosed"),
+    "won": ("iswon", "won", "isclosedwon", "hsisclosedwon"),
+    "lost": ("isclosedlost", "hsisclosedlost", "islost", "lost"),
+    "active": ("active", "isactive"),
+}
 
 
 @dataclass(frozen=True)
 class Value:
     """One value of the status column: how many rows and how much money has it, when they were created, what it means.
 
-    `status` is empty where nothing tells: then it is for the analyst to decide. `likely` is what it could be.
+    `status` is empty where nothing tells: then it is for the analyst to decide. `known` where the CRM's preset says it.
     """
 
     text: str
@@ -28,119 +35,87 @@ class Value:
     last: str
     status: str
     why: str
-    likely: str = ""
+    known: bool = False
+
+
+def flags_among(kinds: Mapping[str, str]) -> Flags:
+    """The flags among the columns, of which the kinds are given."""
+    own = {squeezed(name): name for name, kind in kinds.items() if kind == "flag"}
+    found = {flag: next((own[s] for s in listed if s in own), "") for flag, listed in _FLAGS.items()}
+    return Flags({flag: (source,) for flag, source in found.items() if source})
+
+
+def said_by(flags: Flags, text: pd.DataFrame) -> pd.Series:
+    """What the flags by themselves say of each row, missing where they do not tell."""
+    nothing = pd.Series(np.nan, index=text.index, dtype="str")
+    told = read_flags(text, flags)
+    return status_by_flags(told, nothing)[0] if {"won", "lost"} & told.keys() else nothing
 
 
 @dataclass(frozen=True)
-class Flags:
-    """The columns of a file that say closed, won, lost or active, by name."""
+class Evidence:
+    """What each row says beside its status: amount, day of creation, flags, probability (0 to 1); missing without."""
 
-    closed: str = ""
-    won: str = ""
-    lost: str = ""
-    active: str = ""
-
-    def named(self) -> dict[str, str]:
-        """The flags that are there."""
-        pairs = {"closed": self.closed, "won": self.won, "lost": self.lost, "active": self.active}
-        return {name: source for name, source in pairs.items() if source}
+    money: pd.Series
+    created: pd.Series
+    dated: np.ndarray
+    flagged: pd.Series
+    probability: pd.Series
 
 
-_FLAGS = {
-    "closed": ("isclosed", "closed", "isdealclosed", "hsisclosed", "abgeschlossen"),
-    "won": ("iswon", "won", "isclosedwon", "hsisclosedwon", "gewonnen"),
-    "lost": ("isclosedlost", "hsisclosedlost", "islost"),
-    "active": ("active", "isactive", "aktiv", "actif"),
-}
-
-
-def flags_of(columns: Mapping[str, str]) -> Flags:
-    """The flags among the columns, of which the kinds are given."""
-    own = {squeezed(name): name for name, kind in columns.items() if kind == "flag"}
-    found = {flag: next((own[s] for s in listed if s in own), "") for flag, listed in _FLAGS.items()}
-    return Flags(**found)
-
-
-def flag_status(text: pd.DataFrame, flags: Flags) -> pd.Series:
-    """What the flags say of each row: won, lost, open, or nothing where there is none."""
-    said = pd.Series("", index=text.index, dtype="object")
-    if not (flags.won or flags.lost):
-        return said
-
-    def yes(name: str) -> np.ndarray:
-        if not name:
-            return np.zeros(len(text), dtype=bool)
-        return text[name].str.strip().str.casefold().isin(YES).to_numpy(dtype=bool)
-
-    won, lost, closed = yes(flags.won), yes(flags.lost), yes(flags.closed)
-    if flags.closed or flags.lost:
-        said[:] = "open"
-    said[lost | (closed & ~won)] = "lost"
-    said[won] = "won"
-    return said
-
-
-def classify(
-    column: pd.Series,
-    money: pd.Series,
-    days: pd.Series,
-    flagged: pd.Series,
-    probability: pd.Series,
-    defaults: Mapping[str, str],
-    system: str,
-    needed: pd.Series,
-) -> tuple[list[Value], int]:
-    """Every distinct value with what it means and why, the most frequent first; and in how many rows flags disagree.
+def classify(cells: pd.Series, seen: Evidence, defaults: Mapping[str, str], system: str) -> list[Value]:
+    """Every distinct value with what it means and why, the most frequent first.
 
     Args:
-        column: the status or stage of each row.
-        money: its amount, missing where there is none.
-        days: the day it was created, missing where it cannot be read.
-        flagged: what the flags say of it, empty without.
-        probability: its probability as 0 to 1, missing without.
-        defaults: what the CRM's own values mean, by squeezed spelling.
+        cells: the status or stage of each row.
+        seen: what else each row says.
+        defaults: what the CRM's own values mean.
         system: what the CRM is called.
-        needed: the cell of the column without which a row cannot be used (its day of creation).
     """
-    made, disagree = [], 0
-    for text, rows in column.value_counts().items():
-        value = str(text)
-        mine = (column == text).to_numpy(dtype=bool)
-        status, why, likely = _meaning(value, mine, flagged, probability, defaults, system)
-        if status and status != "ignore" and needed[mine].isna().all() and len(needed[mine]):
-            status, why = "ignore", f"no row of it has a day of creation, so none can be used ({why or 'no word'})"
-        said = flagged[mine]
-        expected = {"abandoned": "lost", "rejected": "lost"}.get(status, status)
-        if status and status != "ignore":
-            disagree += int(((said != "") & (said != expected)).sum())
-        own = days[mine].dropna()
+    made = []
+    for text, rows in cells.value_counts().items():
+        value, mine = str(text), (cells == text).to_numpy(dtype=bool)
+        status, why = _meaning(value, mine, seen, defaults, system)
+        known = value in defaults
+        if status != "ignore" and not seen.dated[mine].any():
+            status, known = "ignore", False
+            why = "no row of it has a day of creation, so none can be used"
+        own = seen.created[mine].dropna()
         first, last = (f"{own.min():%Y-%m-%d}", f"{own.max():%Y-%m-%d}") if len(own) else ("", "")
-        made.append(Value(value, int(rows), float(money[mine].sum()), first, last, status, why, likely))
-    return made, disagree
+        made.append(Value(value, int(rows), float(seen.money[mine].sum()), first, last, status, why, known))
+    return made
+
+
+def disagreeing(cells: pd.Series, values: list[Value], flagged: pd.Series) -> int:
+    """In how many rows the flags say something else than the value."""
+    plain = {"abandoned": "lost", "rejected": "lost"}
+    meant = cells.map({v.text: plain.get(v.status, v.status) for v in values if v.status not in ("", "ignore")})
+    both = meant.notna() & flagged.notna()
+    return int((both & (meant != flagged)).sum())
 
 
 def _meaning(
-    value: str,
-    mine: np.ndarray,
-    flagged: pd.Series,
-    probability: pd.Series,
-    defaults: Mapping[str, str],
-    system: str,
-) -> tuple[str, str, str]:
-    if status := defaults.get(squeezed(value), ""):
-        return status, f"{system}'s own", ""
+    value: str, mine: np.ndarray, seen: Evidence, defaults: Mapping[str, str], system: str
+) -> tuple[str, str]:
+    if value in defaults:
+        return defaults[value], f"{system}'s own"
+    spelt = {squeezed(text): status for text, status in defaults.items()}
+    if squeezed(value) in spelt:
+        return spelt[squeezed(value)], f"{system}'s own but for its spelling"
     word = outcome_of(value)
-    said = set(flagged[mine]) - {""}
     if word in ("won", "lost", "abandoned", "rejected"):
-        return word, "its word", ""
+        return word, "its word"
+    said = set(seen.flagged[mine].dropna())
     if len(said) == 1:
-        only = said.pop()
-        return only, f"its flags say {only} in every row", ""
-    chance = set(probability[mine].dropna())
-    if chance in ({0.0}, {1.0}):
-        return ("lost", "probability 0 in every row", "") if chance == {0.0} else ("won", "probability 100 %", "")
+        only = str(said.pop())
+        return only, f"its flags say {only} in every row"
+    chance = set(seen.probability[mine].dropna())
+    if chance == {0.0}:
+        return "lost", "probability 0 in every row"
+    if chance == {1.0}:
+        return "won", "probability 100 % in every row"
     if word:
-        return word, "its word", ""
+        return word, "its word"
     if chance and 0 < min(chance) and max(chance) < 1:
-        return "open", f"probability {min(chance):.0%} to {max(chance):.0%}", ""
-    return "", "no word, flag or probability tells", "open"
+        return "open", f"probability {min(chance):.0%} to {max(chance):.0%}"
+    return "", "no word, flag or probability tells"
