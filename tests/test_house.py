@@ -31,8 +31,8 @@ PLAN = """
     startup errors shipped wording periods experience
     sample.time_and_chance sample.world sample.lives sample.history sample.truth sample.tables sample
     book.schema book.labels book.thresholds book.keys book.declarations book.config book.sources
-    book.delimited book.queries book.parse book.intake book.reading book.money
-    book.rules book.past book.events book.prospects book.levels book.loading book.book book
+    book.heads book.delimited book.queries book.currencies book.parse book.values book.intake book.reading book.money
+    book.rules book.suspicious book.past book.events book.prospects book.levels book.loading book.book book
     deals estimate intervals statistics indices survival network forecast expectation others slices opening
     recorded groups plot kpi
     KPIS kpis
