@@ -50,7 +50,7 @@ def refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> str:
         ('[deals.values.status]\nwon = { a = "b" }\n', "a list of values in the export is expected"),
         ("[deals.values]\nstatus = 3\n", "a table of names and values is expected, not 3"),
         ('[deals]\nvalues = "x"\n', "a table of names and values is expected"),
-        ('[deals.values.amount]\n"" = ["NA"]\n', "nullif(amount"),
+        ('[deals.values.amount]\n"" = ["NA"]\n', "say missing = ["),
         ('[deals.values.created_on]\n"2025-01-01" = ["x"]\n', "of kind day"),
         ('[deals]\nfiles = [""]\n', "'' is no file this package reads"),
         ('[deals]\nfiles = ""\n', "'' is no file this package reads"),

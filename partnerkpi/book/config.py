@@ -10,14 +10,13 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pandas as pd
 
 from partnerkpi.book import thresholds
 from partnerkpi.book.connections import Source, source_of
 from partnerkpi.book.declarations import TableConfig, check_inside, csv_files, table_config
-from partnerkpi.book.keys import NAME, check_name, mapping_of, shown, text_of
+from partnerkpi.book.keys import NAME, check_name, mapping_of, shown, text_of, zone_of
 from partnerkpi.book.schema import TABLES
 from partnerkpi.errors import SystemProblem, UsageError
 
@@ -94,7 +93,7 @@ def read_config(folder: Path) -> BookConfig:
         folder=folder,
         name=_name(book.get("name", folder.resolve().name)),
         currency=_currency(book),
-        time_zone=_zone(book.get("time_zone", "UTC")),
+        time_zone=zone_of(book.get("time_zone", "UTC"), "[book] time_zone", "Europe/Paris"),
         fiscal_year_starts=_month(book.get("fiscal_year_starts", 1)),
         extracted_on=_day(book),
         tables=tables,
@@ -161,13 +160,6 @@ def _currency(book: dict[str, Any]) -> str:
     if not isinstance(code, str) or not re.fullmatch(r"[A-Z]{3}", code):
         raise UsageError(f'{NAME}, [book] currency: three capital letters are expected, like "EUR", not {shown(code)}.')
     return code
-
-
-def _zone(name: Any) -> str:
-    try:
-        return str(ZoneInfo(text_of(name, "[book] time_zone")).key)
-    except (KeyError, ValueError, OSError) as error:
-        raise UsageError(f"{NAME}, [book] time_zone: {shown(name)} is unknown. Write it like Europe/Paris.") from error
 
 
 def _month(number: Any) -> int:

@@ -6,11 +6,12 @@ import codecs
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from partnerkpi.book import meaning
-from partnerkpi.book.keys import NAME, check_name, mapping_of, one_of, shown, text_of
+from partnerkpi.book.keys import NAME, check_name, mapping_of, one_of, shown, text_of, zone_of
 from partnerkpi.book.meaning import Flags, Source
 from partnerkpi.book.schema import ENUMERATED, STATUSES, Table
 from partnerkpi.errors import UsageError, nearest
@@ -35,6 +36,7 @@ _TABLE_KEYS = (
     "files", "encoding", "delimiter", "decimal", "thousands", "dates", "sql", "columns", "values", "constants",
     "key", "flags", "leave_out", "only", "probabilities", "remarks", "expects",
     "sheet", "query", "relation",
+    "missing", "skip_rows", "footer", "rows", "amount_total", "times",
 )  # fmt: skip
 _THOUSANDS = (".", ",", " ", "'", "’", "\u00a0", "\u202f")
 _DIRECTIVES = "YymdHIMSfzbBp"
@@ -50,7 +52,9 @@ class TableConfig:
 
     `dates` holds the declared format by column, `""` for all others; `values` the canonical value by column and value
     in the export, where `ignore` puts the row out of scope; `unread` the columns that are not to be read though the
-    file may have them; `declared` which keys the file really has.
+    file may have them; `declared` which keys the file really has. `missing` are the cells that mean nothing,
+    `skip_rows` and `footer` how many lines stand above the header and below the rows, `rows` and `amount_total` what
+    the file is said to hold, `times` the zone of times without offset (empty: the business zone).
 
     `flags`, `key`, `leave_out` and `only` are of the columns of the export; `probabilities` the chance of each stage;
     `remarks` what is to be said of a column that is there, `expects` what where no row has a status; `offered` the keys
@@ -69,6 +73,12 @@ class TableConfig:
     unread: frozenset[str] = frozenset()
     values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     constants: Mapping[str, str] = field(default_factory=dict)
+    missing: frozenset[str] = frozenset()
+    skip_rows: int = 0
+    footer: int = 0
+    rows: int | None = None
+    amount_total: Decimal | None = None
+    times: str = ""
     declared: frozenset[str] = frozenset()
     flags: Flags = field(default_factory=Flags)
     key: tuple[str, ...] = ()
@@ -146,6 +156,12 @@ def table_config(table: Table, section: Any, folder: Path, preset: Mapping[str, 
         unread=unread,
         values=_values(table, section.get("values", {})),
         constants=constants,
+        missing=_missing(section.get("missing", []), f"{where} missing"),
+        skip_rows=_lines(section.get("skip_rows", 0), f"{where} skip_rows"),
+        footer=_lines(section.get("footer", 0), f"{where} footer"),
+        rows=_lines(section["rows"], f"{where} rows") if "rows" in section else None,
+        amount_total=_amount_total(table, section["amount_total"]) if "amount_total" in section else None,
+        times=zone_of(section["times"], f"{where} times", "UTC") if "times" in section else "",
         declared=frozenset(section),
         flags=meaning.flags_of(table, section.get("flags", {})),
         key=_key(table, section, columns),
@@ -311,7 +327,7 @@ def _values(table: Table, value: Any) -> dict[str, dict[str, str]]:
             elif table[column].kind not in ("text", "label", "quarter") and canonical != IGNORE:
                 raise UsageError(
                     f"{NAME}, {where}: a column of kind {table[column].kind} has no values to map, only rows to "
-                    f"{IGNORE}. Where a text stands for an empty cell, empty it with sql: nullif({column}, '…')."
+                    f'{IGNORE}. Where a text stands for an empty cell, say missing = ["…"] under [{table.name}].'
                 )
             if not isinstance(listed, str | list):
                 raise UsageError(
@@ -324,6 +340,33 @@ def _values(table: Table, value: Any) -> dict[str, dict[str, str]]:
                     raise UsageError(f"{where}: '{text}' stands under '{canonicals[column][text]}' and '{canonical}'.")
                 canonicals[column][text] = canonical
     return canonicals
+
+
+def _missing(value: Any, where: str) -> frozenset[str]:
+    """The texts that stand for an empty cell, without spaces around them."""
+    if not isinstance(value, str | list):
+        raise UsageError(f'{NAME}, {where}: a list of texts is expected, like ["NA", "-"], not {shown(value)}.')
+    return frozenset(text_of(text, where).strip() for text in ([value] if isinstance(value, str) else value))
+
+
+def _lines(value: Any, where: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 10**9:
+        raise UsageError(f"{NAME}, {where}: a whole number is expected, like 3, not {shown(value)}.")
+    return value
+
+
+def _amount_total(table: Table, value: Any) -> Decimal:
+    """The sum all amounts of the table are said to have, exactly."""
+    where = f"[{table.name}] amount_total"
+    if "amount" not in table:
+        raise UsageError(f"{NAME}, {where}: the table {table.name} has no amounts. Leave the line out.")
+    text = value.strip() if isinstance(value, str) else repr(value) if isinstance(value, int | float) else ""
+    if not re.fullmatch(r"-?[0-9]{1,15}([.][0-9]{1,6})?", text):
+        raise UsageError(
+            f'{NAME}, {where}: a number in quotes is expected, with a point before the decimals, like "106217317.46", '
+            f"not {shown(value)}."
+        )
+    return Decimal(text)
 
 
 def _encoding(value: Any, where: str) -> str:

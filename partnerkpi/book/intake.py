@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from partnerkpi.book import parse
 from partnerkpi.book.choosing import (
     beside_columns,
     by_status,
@@ -23,6 +22,7 @@ from partnerkpi.book.labels import as_label
 from partnerkpi.book.naming import header_look
 from partnerkpi.book.schema import ENUMERATED, Table
 from partnerkpi.book.sources import Problem, RawTable
+from partnerkpi.book.values import read_column, unreadable
 
 FATES = ("used", "out of scope", "set aside")
 USED, OUT, ASIDE = range(len(FATES))
@@ -34,7 +34,9 @@ class Examined:
     """Rows of one table: `text` by canonical column, where each was read, its `fate`, and the parsed `values`.
 
     `unread` lists for each file the columns that nothing is made of, `queried` the files that a query was given;
-    `beside` holds the cells of flags, keys, scope and sources by status, named as in the export.
+    `beside` holds the cells of flags, keys, scope and sources by status, named as in the export. `below` counts the
+    lines of footers, `late` holds faults that follow from others, `signs` the currency's sign or code beside each
+    amount, where there are any.
     """
 
     table: Table
@@ -51,6 +53,9 @@ class Examined:
     queried: frozenset[str] = frozenset()
     values: dict[str, pd.Series] = field(default_factory=dict)
     decimals: int = 0
+    below: int = 0
+    late: list[pd.DataFrame] = field(default_factory=list)
+    signs: pd.Series | None = None
 
     def __post_init__(self) -> None:
         self.fate = np.zeros(len(self.text), dtype=np.int8)
@@ -78,14 +83,20 @@ class Examined:
         """Say something about rows that are kept; one fault stands for them all."""
         self._note(column, rule, rows & self.used, "W", once=True)
 
+    def lose_cells(self, column: str, rule: str, rows: np.ndarray) -> None:
+        """Keep the rows without what stands in the column, each with its own fault."""
+        self._note(column, f"{rule}: counts as empty", rows & self.used, "W", once=False)
+
     def leave_out(self, rows: np.ndarray) -> None:
         """Put rows out of scope."""
         self.fate[rows & self.used] = OUT
 
-    def blame(self, rule: str, kind: str, column: str = "", value: str = "", file: str = "", partner: str = "") -> None:
-        """A fault of the table or a file as a whole."""
+    def blame(self, rule: str, kind: str, column: str = "", value: str = "", file: str = "", partner: str = "",
+              *, late: bool = False) -> None:  # fmt: skip
+        """A fault of the table or a file as a whole; `late` where it follows from others."""
         row = (self.table.name, file, 0, 0, column, value, rule, kind, 1)
-        self.faults.append(pd.DataFrame([row], columns=list(FAULT_COLUMNS)).assign(partner_id=partner))
+        fault = pd.DataFrame([row], columns=list(FAULT_COLUMNS)).assign(partner_id=partner)
+        (self.late if late else self.faults).append(fault)
 
     def partner_of(self) -> pd.Series:
         """The partner of each row as text, empty where there is none."""
@@ -141,9 +152,9 @@ class Examined:
         )
 
 
-def examine(table: Table, config: TableConfig, raws: list[RawTable], zone: str) -> Examined:
+def examine(table: Table, config: TableConfig, raws: list[RawTable], zone: str, home: str) -> Examined:
     """The table's rows with values, and every fault a row shows by itself."""
-    examined = _assembled(table, config, raws)
+    examined = _assembled(table, config, [raw.without(config.missing) for raw in raws])
     _leave_out(examined, config)
     if config.key:
         examined.text[table.key[0]] = key_of_rows(examined.beside, config.key, examined.file, examined.record)
@@ -164,7 +175,7 @@ def examine(table: Table, config: TableConfig, raws: list[RawTable], zone: str) 
             _check_enumerated(examined, name)
     for column in table.columns:
         if examined.has(column.name):
-            _parse(examined, config, column.name, zone)
+            _parse(examined, config, column.name, zone, home)
     for column in table.columns:
         if column.required and examined.has(column.name):
             examined.aside(column.name, "is empty and must not be", examined.text[column.name].isna().to_numpy())
@@ -217,6 +228,7 @@ def _assembled(table: Table, config: TableConfig, raws: list[RawTable]) -> Exami
     extra = pd.concat(beside, ignore_index=True) if beside else pd.DataFrame()
     examined = Examined(table, text, whole, record, line, typed, extra, given=bool(raws), ragged=ragged)
     examined.faults, examined.unread = faulty.faults, faulty.unread
+    examined.below = sum(raw.below for raw in raws)
     return examined
 
 
@@ -285,7 +297,9 @@ def _map_values(examined: Examined, column: str, mapping: Mapping[str, str]) -> 
     if column in ENUMERATED:
         for i, name in enumerate(names):
             if name not in mapping and name not in ENUMERATED[column]:
-                examined.refuse(column, f"stands under no value in [{examined.table.name}.values.{column}]", codes == i)
+                where = f"[{examined.table.name}.values.{column}]"
+                names_there = f"{', '.join(ENUMERATED[column])} or {IGNORE}"
+                examined.refuse(column, f"stands nowhere in {where}: write it there under {names_there}", codes == i)
     if examined.table[column].kind == "amount":
         return
     new[out | (new == "")] = None
@@ -302,34 +316,22 @@ def _check_enumerated(examined: Examined, column: str) -> None:
             examined.refuse(column, f"is none of {', '.join(allowed)}: map it under {where}", codes == i)
 
 
-def _parse(examined: Examined, config: TableConfig, name: str, zone: str) -> None:
-    """Read the values of an amount, number or date column."""
-    column, text, typed = examined.table[name], examined.text[name], examined.typed.get(name)
-    constant = name in config.constants
-    if column.kind == "amount":
-        plain = constant or typed == "number"
-        declared = plain or bool({"decimal", "thousands"} & config.declared)
-        decimal, thousands = (".", "") if plain else (config.decimal, config.thousands)
-        result = parse.amounts(text, decimal, thousands, declared=declared)
-        examined.decimals = max(examined.decimals, result.decimals)
-    elif column.kind == "number":
-        result = parse.numbers(text, "." if constant or typed == "number" else config.decimal)
-    elif column.dated:
-        form = "" if constant or typed in ("day", "stamp") else config.date_format(name)
-        result = parse.days(text, "stamp" if typed == "stamp" else column.kind, form, zone)
-        if typed == "stamp" and column.kind != "stamp":
-            unit = "datetime64[M]" if column.kind == "month" else "datetime64[D]"
-            whole = result.values.to_numpy(dtype="datetime64[s]").astype(unit).astype("datetime64[s]")
-            result.values = pd.Series(whole, index=text.index)
-    else:
+def _parse(examined: Examined, config: TableConfig, name: str, zone: str, home: str) -> None:
+    """Read the values of an amount, number or date column, and say of each cell that has none what becomes of it."""
+    column = read_column(examined.table, config, name, examined.text, examined.typed.get(name, ""), zone, home)
+    if column is None:
         return
-    examined.values[name] = result.values
-    for rule, rows in result.wrong.items():
-        examined.refuse(name, rule, rows)
-    for rule, rows in result.bad.items():
-        examined.aside(name, rule, rows)
-    for rule, rows in result.odd.items():
-        examined.warn(name, rule, rows)
+    examined.values[name] = column.values
+    examined.decimals = max(examined.decimals, column.decimals)
+    if column.signs is not None:
+        examined.signs = column.signs
+    say = {"E": examined.refuse, "Q": examined.aside, "W": examined.warn, "cell": examined.lose_cells}
+    for kind, rule, rows in column.faults:
+        say[kind](name, rule, rows)
+    if column.currency is not None:
+        examined.text["currency"] = column.currency
+    if rule := unreadable(examined.table, name, examined.text[name], column.values, examined.fate != OUT):
+        examined.blame(rule, "E", name)
 
 
 def _drop_duplicates(examined: Examined) -> None:

@@ -30,6 +30,7 @@ from partnerkpi.book.rules import check_direct, check_rows, check_stages, check_
 from partnerkpi.book.schema import PLACE, TABLES, Table, tables_with
 from partnerkpi.book.sheets import read_sheet
 from partnerkpi.book.sources import RawTable
+from partnerkpi.book.suspicious import check_control_totals, check_suspicious
 from partnerkpi.errors import DataRefused, SystemProblem, UsageError
 from partnerkpi.periods import quarter_of
 
@@ -140,7 +141,7 @@ def _read(config: BookConfig, *, allow_set_aside: bool) -> tuple[dict[str, Exami
     live = _live_tables(config, inputs)
     for name, table in TABLES.items():
         raws, queried = ([live[name]], []) if name in live else _raw_tables(config.tables[name], config.folder, inputs)
-        seen[name] = examine(table, config.tables[name], raws, config.time_zone)
+        seen[name] = examine(table, config.tables[name], raws, config.time_zone, config.currency)
         seen[name].queried = frozenset(raw.file for raw in queried)
         for raw in queried:
             note_file(seen[name], raw)
@@ -148,6 +149,9 @@ def _read(config: BookConfig, *, allow_set_aside: bool) -> tuple[dict[str, Exami
     check_tables(seen, config.currency)
     check_direct(seen["deals"], config.direct)
     check_stages(seen["deals"], config.tables["deals"].probabilities)
+    check_suspicious(seen, config.currency, config.extracted_on)
+    for name, examined in seen.items():
+        check_control_totals(examined, config.tables[name])
     return seen, account(seen, config.currency, inputs, allow_set_aside=allow_set_aside)
 
 
@@ -176,16 +180,18 @@ def _raw_tables(config: TableConfig, folder: Path, inputs: dict[str, str]) -> tu
             return set(header) if everything else needed_columns(TABLES[config.name], config, header)
 
         try:
+            outside = (config.skip_rows, config.footer)
             if name.lower().endswith(SHEETS):
-                raw = read_sheet(folder / name, name, config.sheet, wanted, decimal=config.decimal)
+                raw = read_sheet(folder / name, name, config.sheet, wanted, decimal=config.decimal,
+                                 missing=config.missing, outside=outside)  # fmt: skip
             elif name.lower().endswith(COLUMNS):
                 raw = read_columns(folder / name, name, wanted)
             else:
-                raw = read_file(folder / name, name, config.encoding, config.delimiter_of(name), wanted)
+                raw = read_file(folder / name, name, config.encoding, config.delimiter_of(name), wanted, outside)
         except OSError as error:
             raise SystemProblem(f"The file '{folder / name}' cannot be read: {error.strerror}.") from error
         inputs[name] = raw.sha256
-        return raw
+        return raw.without(config.missing) if everything else raw
 
     if config.sql:
         made, files = run_query(config, folder, read)
@@ -304,7 +310,9 @@ def _recorded(examined: dict[str, Examined], tables: Tables) -> frozenset[str]:
 
 def _refusal(config: BookConfig, reading: Reading) -> str:
     faults: tuple[Fault, ...] = reading.faults
-    listed = "\n".join(f"  {f}" for f in faults[:_SHOWN])
+    errors = [f for f in faults if f.kind == "E"][:_SHOWN]
+    others = [f for f in faults if f.kind != "E"][: _SHOWN - len(errors)]
+    listed = "\n".join(f"  {f}" for f in faults if any(f is one for one in (*errors, *others)))
     more = len(faults) - _SHOWN
     rest = f"\n  … and {more:,} more; 'partnerkpi check {config.folder}' lists them all." if more > 0 else ""
     many = f"{len(faults):,} faults" if len(faults) > 1 else "1 fault"

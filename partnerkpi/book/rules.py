@@ -16,6 +16,8 @@ from partnerkpi.errors import UsageError, nearest
 from partnerkpi.periods import checked
 
 _IDS = ("deal_id", "lead_id", "partner_id")
+_UNSEEN = "[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]"
+_TWO_ALPHABETS = "[A-Za-z].*[\u0370-\u03ff\u0400-\u04ff]|[\u0370-\u03ff\u0400-\u04ff].*[A-Za-z]"
 
 
 def check_rows(examined: Examined, export_day: pd.Timestamp) -> None:
@@ -99,12 +101,14 @@ def _check_ids(examined: Examined) -> None:
         text = examined.text[name]
         if examined.table.key != (name,):
             text = pd.Series(text.unique(), dtype="str").dropna()
-        numeric = text.str.fullmatch(r"[0-9]+[.]0|[0-9](?:[.][0-9]+)?[eE][+]?[0-9]+").fillna(False)
+        numeric = text.str.fullmatch(r"[0-9]+[.]0|[0-9](?:[.][0-9]+)?[eE][+]?[0-9]+|[1-9][0-9]{14}0+").fillna(False)
         spaced = text.str.fullmatch(r"\s.*|.*\s").fillna(False)
         for rule, rows in (
             ("looks like a number that a spreadsheet rewrote", numeric),
             ("begins or ends with a space", spaced),
             ("differs from another only in capitals", _only_case(text)),
+            ("holds a character that is not seen", text.str.contains(_UNSEEN).fillna(False)),
+            ("mixes letters of two alphabets that look alike", text.str.contains(_TWO_ALPHABETS).fillna(False)),
         ):
             values = text[rows.to_numpy(dtype=bool)]
             if len(values):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -35,6 +35,7 @@ class RawTable:
 
     `ragged` holds the rows with too few or too many cells; they are not in `text`. `typed` says for the columns of a
     query which are not text but "number", "day" or "stamp", written in one known way.
+    `below` counts the lines of the footer that are not empty.
     """
 
     file: str
@@ -47,11 +48,19 @@ class RawTable:
     problems: list[Problem] = field(default_factory=list)
     typed: dict[str, str] = field(default_factory=dict)
     sha256: str = ""
+    below: int = 0
 
     @property
     def refused(self) -> bool:
         """True when the file could not be read at all."""
         return any(p.kind == "E" for p in self.problems)
+
+    def without(self, meaningless: Collection[str]) -> RawTable:
+        """The same, but with every cell missing that is, without spaces around it, one of these texts."""
+        if meaningless:
+            columns = {n: c.mask(c.str.strip().isin(meaningless)) for n, c in self.text.items()}
+            self.text = pd.DataFrame(columns, index=self.text.index)
+        return self
 
 
 def doubled(header: Iterable[str]) -> str:
