@@ -70,7 +70,13 @@ def deals(many: int = 240, seed: str = "sorbet") -> list[Deal]:
 
 
 def written(
-    rows: list[list[str]], delimiter: str = ",", encoding: str = "utf-8", *, quoted: bool = False, above: str = "", below: str = ""
+    rows: list[list[str]],
+    delimiter: str = ",",
+    encoding: str = "utf-8",
+    *,
+    quoted: bool = False,
+    above: str = "",
+    below: str = "",
 ) -> bytes:
     """Rows as a delimited file, with lines above its header and below its rows."""
     text = io.StringIO(newline="")
@@ -113,7 +119,9 @@ def salesforce(folder: Path) -> None:
     rows = [["Opportunity ID", "Opportunity Name", "Account Name", "Partner Account", "Opportunity Owner", "Stage",
              "Created Date", "Close Date", "Amount", "Lead Source", "Probability (%)"]]  # fmt: skip
     for d in deals():
-        stage = stages.get(d.status, {"Proposal": "Proposal/Price Quote", "Negotiation": "Negotiation/Review"}.get(d.stage, d.stage))
+        stage = stages.get(
+            d.status, {"Proposal": "Proposal/Price Quote", "Negotiation": "Negotiation/Review"}.get(d.stage, d.stage)
+        )
         sign = "USD" if d.number % 9 == 0 else "EUR"
         chance = {"won": "100", "lost": "0"}.get(d.status, "50")
         rows.append([f"0065g00000A{d.number:04d}AAC", d.name, d.customer, d.partner, d.owner, stage, _us(d.created),
@@ -145,7 +153,9 @@ def dynamics(folder: Path) -> None:
              "Reselling Partner", "Owner", "Status", "Status Reason", "Created On", "Est. close date",
              "Actual Close Date", "Est. revenue", "Actual Revenue", "Currency"]]  # fmt: skip
     for d in deals():
-        reason = {"won": "Won", "lost": ("Canceled", "Out-Sold")[d.number % 2]}.get(d.status, ("In Progress", "On Hold")[d.number % 2])
+        reason = {"won": "Won", "lost": ("Canceled", "Out-Sold")[d.number % 2]}.get(
+            d.status, ("In Progress", "On Hold")[d.number % 2]
+        )
         actual = f"${_english(d.amount)}" if d.status == "won" else ""
         rows.append([f"{d.number:08x}-1111-4222-8333-444455556666", f"c{d.number}", d.name, d.customer, d.partner, d.owner,
                      d.status.capitalize(), reason, f"{_us(d.created)} 9:05 AM", _us(d.closed), _text(_end(d), _us),
@@ -174,7 +184,9 @@ def zoho(folder: Path) -> None:
     rows = [["Record Id", "Deal Name", "Account Name", "Partner", "Deal Owner", "Stage", "Created Time", "Closing Date",
              "Amount", "Lead Source", "Reason For Loss"]]  # fmt: skip
     for d in deals():
-        stage = "Closed-Lost to Competition" if d.status == "lost" and d.number % 2 else stages.get(d.status, own[d.stage])
+        stage = (
+            "Closed-Lost to Competition" if d.status == "lost" and d.number % 2 else stages.get(d.status, own[d.stage])
+        )
         rows.append([f"zcrm_{d.number}", d.name, d.customer, d.partner, d.owner, stage, f"{_eu(d.created)} 10:15",
                      _eu(d.closed), f"€ {_german(d.amount)}", d.source, ""])  # fmt: skip
     (folder / "Deals_001.csv").write_bytes(written(rows))
@@ -185,7 +197,11 @@ def odoo(folder: Path) -> None:
     rows = [["External ID", "Opportunity", "Customer", "Assigned Partner", "Salesperson", "Stage", "Active",
              "Created on", "Closed Date", "Expected Closing", "Expected Revenue", "Probability", "Lost Reason"]]  # fmt: skip
     for d in deals():
-        stage = "Won" if d.status == "won" else {"Qualification": "Qualified", "Proposal": "Proposition"}.get(d.stage, "New")
+        stage = (
+            "Won"
+            if d.status == "won"
+            else {"Qualification": "Qualified", "Proposal": "Proposition"}.get(d.stage, "New")
+        )
         chance = {"won": "100.0", "lost": "0.0"}.get(d.status, "35.5")
         rows.append([f"__export__.crm_lead_{d.number}", d.name, d.customer, d.partner, d.owner, stage,
                      "False" if d.status == "lost" else "True", f"{d.created} 07:00:00",
@@ -194,7 +210,19 @@ def odoo(folder: Path) -> None:
     (folder / "crm.lead.csv").write_bytes(written(rows, quoted=True))
 
 
-HEADER = ["Deal ID", "Deal name", "Customer", "Partner", "Owner", "Status", "Created", "Closed", "Expected close", "Amount", "Currency"]
+HEADER = [
+    "Deal ID",
+    "Deal name",
+    "Customer",
+    "Partner",
+    "Owner",
+    "Status",
+    "Created",
+    "Closed",
+    "Expected close",
+    "Amount",
+    "Currency",
+]
 
 
 def plain(form: Callable[[date], str] = str, amount: Callable[[float], str] = "{:.2f}".format) -> list[list[str]]:
@@ -289,12 +317,12 @@ class Shape:
 
 
 SHAPES = (
-    Shape("salesforce", salesforce, (("# [rates]", ""), ("# sql = ", "")), crm="salesforce"),
+    Shape("salesforce", salesforce, (("# [rates]", ""), ("# sql = ", "1.0) -> 0.9)")), crm="salesforce"),
     Shape("hubspot", hubspot, crm="hubspot"),
     Shape("dynamics", dynamics, crm="dynamics365"),
     Shape("pipedrive", pipedrive, crm="pipedrive"),
     Shape("zoho", zoho, crm="zoho"),
-    Shape("odoo", odoo, crm="odoo"),
+    Shape("odoo", odoo, (("# currency", ""),), crm="odoo"),
     Shape("workbook", workbook),
     Shape("french", french),
     Shape("wide", wide),

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from partnerkpi.survey.crm import LOST_DEALS, PARTNER_COLUMN, TRAPS
+from partnerkpi.survey.days import Days
 from partnerkpi.survey.survey import Survey
 
 #: Row counts at which systems are likely to cut an export.
@@ -43,7 +44,7 @@ def _outcomes(found: Survey, counts: pd.Series) -> Iterator[str]:
     if not ended and not found.status.constant:
         advice = LOST_DEALS.get(crm, "take the filter on the status off the list or report, and export again")
         what = "no lost deal"
-        if crm == "odoo" and not found.status.flags.active:
+        if crm == "odoo" and "active" not in found.status.flags.columns:
             what = "no lost deal, and no column Active: Odoo's lists leave archived deals out"
         yield f"There is {what}: {won:,} won, {is_open:,} open. A close rate cannot be told. {_sentence(advice)}"
     if found.status.constant:
@@ -69,8 +70,8 @@ def _cut(found: Survey) -> Iterator[str]:
                 f"{part.name} has exactly {rows:,} rows: many systems cut an export there. Compare with the number of "
                 "records the CRM shows, or export year by year; several files of one shape are read as one."
             )
-    created = found.created().dropna()
-    closed = found.closed().dropna()
+    created = found.day("created_on").dropna()
+    closed = found.day("closed_on")[found.ended()].dropna()
     if len(created) > 20 and len(closed) > 20:
         first, early = created.min(), closed.min()
         if (early - first).days > 400:
@@ -88,13 +89,13 @@ def _closing(found: Survey, said: pd.Series) -> Iterator[str]:
         if ended.any():
             yield f"No column holds the day of closing: none of {int(ended.sum()):,} closed deals can be placed in a quarter."
         return
-    none = found.closed().isna().to_numpy() & ended
+    none = found.day("closed_on").isna().to_numpy() & ended
     if none.sum():
         share = none.sum() / max(1, ended.sum())
         what = f"{int(none.sum()):,} of {int(ended.sum()):,} closed deals have no day of closing and would be set aside"
         yield f"{what}{'' if share <= _GAP else ': more than 1 % refuses the book'}. Look at them in the CRM."
     if found.extracted_on:
-        late = (found.closed() > pd.Timestamp(found.extracted_on)).to_numpy() & ended
+        late = (found.day("closed_on") > pd.Timestamp(found.extracted_on)).to_numpy() & ended
         if late.any():
             yield f"{int(late.sum()):,} closed deals have a day of closing after {found.extracted_on}: is the year right?"
 
@@ -102,7 +103,9 @@ def _closing(found: Survey, said: pd.Series) -> Iterator[str]:
 def _columns(found: Survey, said: pd.Series) -> Iterator[str]:
     mapped, crm = found.mapped, found.found.crm
     if "partner_id" not in mapped.matches:
-        advice = PARTNER_COLUMN.get(crm, "export the field that names the partner, reseller or channel partner of the deal")
+        advice = PARTNER_COLUMN.get(
+            crm, "export the field that names the partner, reseller or channel partner of the deal"
+        )
         hint = " Or decide below which column stands for it." if found.partners else ""
         yield f"No column names the partner, so every deal is unassigned. {_sentence(advice)}{hint}"
     elif mapped.source("partner_id") in found.text:
@@ -121,8 +124,8 @@ def _columns(found: Survey, said: pd.Series) -> Iterator[str]:
             "Choose all deals, or let an administrator export."
         )
     created = mapped.source("created_on")
-    if created and created in found.text and not found.status.constant:
-        none = found.text[created].isna().to_numpy() & ~(said == "ignore").to_numpy()
+    if created in found.text and not found.status.constant:
+        none = found.cells("created_on").isna().to_numpy() & ~(said == "ignore").to_numpy()
         if none.any():
             yield f"{int(none.sum()):,} rows have no day of creation and would be set aside."
 
@@ -132,13 +135,16 @@ def _files(found: Survey) -> Iterator[str]:
         for doubt in part.sheet.doubts if part.table or not part.columns else ():
             yield f"{part.name}: {doubt}."
         if part.table:
-            used = {m.source for m in part.mapped.matches.values()}
-            days = found.days[part.table]
+            days = found.days.get(part.table, Days())
+            for names in days.mixed:
+                yield f"{part.name}: the days of {names} are not written alike, and one format is declared for them."
             for name, one in part.columns.items():
-                if name in used and one.kind == "number" and one.exceptions:
+                if name in part.mapped.used and one.kind == "number" and one.exceptions:
                     yield f"{part.name}, {name}: no amounts: {', '.join(one.exceptions)}."
             for name, cells in days.exceptions.items():
                 yield f"{part.name}, {name}: days not written like the rest: {', '.join(cells)}."
-    several = [p for p in found.parts if not p.table and p.crm.crm and p.sheet.rows > 0 and p.crm.crm == found.found.crm]
+    several = [
+        p for p in found.parts if not p.table and p.crm.crm and p.sheet.rows > 0 and p.crm.crm == found.found.crm
+    ]
     for part in several:
         yield f"{part.name} comes from {found.found.title} too, but nothing is made of it."

@@ -10,10 +10,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from partnerkpi.book.currencies import CODES
 from partnerkpi.book.meaning import Source
 from partnerkpi.book.schema import TABLES
 from partnerkpi.survey.marks import Column
-from partnerkpi.survey.words import ALIASES, CODES, HINTS, OUTCOMES, folded, squeezed
+from partnerkpi.survey.words import ALIASES, HINTS, OUTCOMES, folded, squeezed
 
 PRESET, FOUND, GUESSED, DOUBT = "preset", "found", "guessed", "decide"
 _FEW = 12  # values that a status may have
@@ -62,9 +63,7 @@ class Mapped:
         self.matches[column] = Match(column, source, how, why)
 
 
-def map_columns(
-    table: str, columns: Mapping[str, Column], labels: Mapping[str, Source], system: str = ""
-) -> Mapped:
+def map_columns(table: str, columns: Mapping[str, Column], labels: Mapping[str, Source], system: str = "") -> Mapped:
     """The columns of one file as columns of a table.
 
     Args:
@@ -144,7 +143,9 @@ def _by_content(table: str, columns: Mapping[str, Column], mapped: Mapped) -> No
     if "currency" in schema and "currency" not in mapped.matches:
         coded = [n for n, c in free.items() if c.values and all(v in CODES for v in c.values) and c.kind == "text"]
         if len(coded) == 1:
-            mapped.add("currency", coded[0], GUESSED, f"holds nothing but currencies: {', '.join(free[coded[0]].values[:4])}")
+            mapped.add(
+                "currency", coded[0], GUESSED, f"holds nothing but currencies: {', '.join(free[coded[0]].values[:4])}"
+            )
         elif coded:
             mapped.doubts += [Match("currency", n, DOUBT, "holds nothing but currencies") for n in coded[:3]]
     if "amount" in schema and "amount" not in mapped.matches:

@@ -123,6 +123,7 @@ LOST_DEALS: dict[str, str] = {
 }
 
 _ENOUGH = 4
+_TELLING = 2.0  # labels that no other system has, those of several counted in part
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,7 @@ def recognise(header: list[str], spellings: Mapping[str, set[str]]) -> Recognise
         many[crm] = sum(weights) if len(labels) >= _ENOUGH else 0.0
     order = sorted(many, key=lambda crm: (-many[crm], -len(hits[crm]), crm))
     best = order[0]
-    if many[best] < 1:
+    if many[best] < _TELLING:
         return Recognised()
     second = order[1]
     also = second if many[second] > 0.8 * many[best] else ""

@@ -70,6 +70,6 @@ def _day(form: str) -> str:
     return next((form.removesuffix(t) for t in _TIMES if form.endswith(t)), form)
 
 
-def early(text: pd.DataFrame, created: str, closed: str, form: str, closed_form: str) -> int:
+def early(text: pd.DataFrame, created: str, closed: str, form: str) -> int:
     """In how many rows a deal would close before it was created, were the days written so."""
-    return int((days_of(text[closed], closed_form) < days_of(text[created], form)).sum())
+    return int((days_of(text[closed], form) < days_of(text[created], form)).sum())

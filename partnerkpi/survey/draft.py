@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import json
 import re
+import textwrap
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+import pandas as pd
+
+from partnerkpi.book.currencies import CODES
+from partnerkpi.book.meaning import Flags, Source
 from partnerkpi.book.schema import TABLES
 from partnerkpi.survey import queries
-from partnerkpi.survey.columns import FOUND, Mapped
+from partnerkpi.survey.columns import GUESSED, PRESET, Mapped
 from partnerkpi.survey.days import early
 from partnerkpi.survey.marks import ISO, amounts_of, currency_of
 from partnerkpi.survey.sniff import Sheet
 from partnerkpi.survey.survey import Survey
 from partnerkpi.survey.tables import Part
-from partnerkpi.survey.words import CODES, MEDIA, folded
+from partnerkpi.survey.values import Value
+from partnerkpi.survey.words import MEDIA, folded
 
 DECIDE = "decide: "
 #: What stands in for a currency nobody knows yet, in a preview (ISO 4217: no currency).
 NO_CURRENCY = "XXX"
 _ORDER = ("history", "leads", "partners", "spend", "targets", "rates", "channels", "touches")
 _STATUSES = ("open", "won", "lost", "abandoned", "rejected", "ignore")
-_WIDTH = 34
+_WIDTH, _LONGEST = 34, 118
 
 
 @dataclass
@@ -33,8 +39,12 @@ class Draft:
     needed: list[str] = field(default_factory=list)
 
     def say(self, line: str = "", why: str = "") -> None:
-        """A line, with its comment in line with others."""
-        self.lines.append(f"{line:<{_WIDTH}}  # {why}" if why else line)
+        """A line with its comment beside it, or above it where both are long."""
+        whole = f"{line:<{_WIDTH}}  # {why}" if why else line
+        if why and len(whole) > _LONGEST:
+            self.lines += [f"# {part}" for part in textwrap.wrap(why, _LONGEST - 2, break_on_hyphens=False)]
+            whole = line
+        self.lines.append(whole)
 
     def ask(self, line: str, why: str, *, needed: bool = False) -> None:
         """A line that is left commented out, for the analyst to decide."""
@@ -80,15 +90,13 @@ def _listed(values: list[str]) -> str:
 
 
 def _head(made: Draft, found: Survey, trial: bool) -> None:
-    made.say("# A first book.toml, made by partnerkpi init. What waits for a decision is a line that begins with '# '")
-    made.say("# and says 'decide' at its end: take the '# ' away, or leave it.")
+    made.say("# A first book.toml, drafted by partnerkpi init from what the files hold; why stands behind each line.")
+    made.say("# What nobody but you can know is a line after the word decide: take its '# ' away, or leave it.")
     made.say("[book]")
     name = found.folder.resolve().name
     made.say(f"name = {quoted(name or 'Book')}")
-    if found.found.crm and found.profile.given:
+    if found.found.crm:
         made.say(f"preset = {quoted(found.found.crm)}", f"{found.found.title}: {found.found.evidence}")
-    elif found.found.crm:
-        made.say(f"# {found.found.title}: {found.found.evidence}")
     if found.currency:
         made.say(f"currency = {quoted(found.currency)}", found.currency_why)
     elif trial:
@@ -108,14 +116,14 @@ def _head(made: Draft, found: Survey, trial: bool) -> None:
 def _source(made: Draft, sheets: list[Sheet], *, described: str) -> None:
     """How the files of a table are reached."""
     first = sheets[0]
-    made.say(f"files = {_listed([s.name for s in sheets])}", described)
+    made.say(f"files = {_listed(list(dict.fromkeys(s.file for s in sheets)))}", described)
     if first.sheet:
         others = f"the other sheets: {', '.join(n for n in first.sheets if n != first.sheet)}"
         made.say(f"sheet = {quoted(first.sheet)}", others if len(first.sheets) > 1 else "")
     if first.encoding != "utf-8":
         why = next((e for e in first.evidence if e.startswith(first.encoding)), "").partition(": ")[2]
         made.say(f"encoding = {quoted(first.encoding)}", why)
-    usual = "\t" if first.name.lower().endswith(".tsv") else ","
+    usual = "\t" if first.file.lower().endswith(".tsv") else ","
     if not first.typed and first.delimiter != usual:
         why = next((e for e in first.evidence if e.startswith("delimiter")), "").partition(": ")[2]
         made.say(f"delimiter = {quoted(first.delimiter)}", why)
@@ -143,10 +151,10 @@ def _deals(made: Draft, found: Survey, trial: bool) -> None:
             made.say(line)
         made.say('"""')
     else:
-        _totals(made, found)
         if found.key:
             key = _listed(found.key) if isinstance(found.key, list) else quoted(found.key)
             made.say(f"key = {key}", "no column names a deal alone: two rows that are equal cannot be told apart")
+    _totals(made, found)
     made.say("[deals.columns]")
     _columns(made, "deals", found.mapped, found)
     for match in found.partners:
@@ -165,7 +173,7 @@ def _deals(made: Draft, found: Survey, trial: bool) -> None:
 def _written(made: Draft, found: Survey, part: Part, trial: bool) -> None:
     """How days and amounts of a table are written, and the texts that mean nothing."""
     table = part.table
-    marks, days = found.marks[table], found.days[table]
+    marks = found.marks[table]
     if marks.needed and marks.sure:
         made.say(f"decimal = {quoted(marks.decimal)}", f"{marks.evidence}")
         if marks.thousands:
@@ -175,9 +183,9 @@ def _written(made: Draft, found: Survey, part: Part, trial: bool) -> None:
             made.say(f"decimal = {quoted(marks.decimal)}")
         else:
             made.ask('decimal = "."', marks.evidence, needed=True)
-            made.ask('decimal = ","', "the other way of reading (then thousands = \".\", or the other way round)")
+            made.ask('decimal = ","', 'the other way of reading (then thousands = ".", or the other way round)')
     nothing = {text: n for c in part.columns.values() if c.kind in ("day", "number") for text, n in c.nothing.items()}
-    used = {m.source for m in part.mapped.matches.values()}
+    used = part.mapped.used
     mine = {t: n for name, c in part.columns.items() if name in used for t, n in c.nothing.items() if t in nothing}
     if mine:
         where = ", ".join(n for n, c in part.columns.items() if n in used and set(c.nothing) & set(mine))
@@ -205,8 +213,8 @@ def _days(made: Draft, found: Survey, part: Part, trial: bool) -> None:
         for form in forms:
             note = ""
             created, closed = part.mapped.source("created_on"), part.mapped.source("closed_on")
-            if part.table == "deals" and created and closed and created in part.columns and closed in part.columns:
-                backwards = early(part.sheet.text, created, closed, form, form)
+            if part.table == "deals" and created in part.columns and closed in part.columns:
+                backwards = early(part.sheet.text, created, closed, form)
                 note = f"; {backwards:,} rows would close before they were created"
             why = f"{', '.join(days.doubts)}: all {rows:,} cells fit both orders, 0 decide{note}"
             made.ask(f"dates = {quoted(form)}", why, needed=form == forms[0])
@@ -214,39 +222,51 @@ def _days(made: Draft, found: Survey, part: Part, trial: bool) -> None:
 
 def _totals(made: Draft, found: Survey) -> None:
     """The control totals: how many rows the files hold, and the sum of their amounts."""
-    rows = sum(p.sheet.rows + p.sheet.totals for p in found.deals)
-    made.say(f"rows = {rows}", "control totals: a line or a digit that is lost later is noticed")
-    if found.mapped.source("amount") and found.marks["deals"].sure and (total := _total(found)) is not None:
-        made.say(f"amount_total = {quoted(total)}")
+    if found.lines[0]:
+        made.say(f"rows = {found.main.columns[found.lines[0]].distinct}", "control totals: orders, and their amounts")
+    else:
+        rows = sum(p.sheet.rows + p.sheet.totals for p in found.deals)
+        made.say(f"rows = {rows}", "control totals: a line or a digit that is lost later is noticed")
+    if "amount" in found.mapped.matches and found.marks["deals"].sure:
+        made.say(f"amount_total = {quoted(_total(found))}")
 
 
-def _total(found: Survey) -> str | None:
-    """The exact sum of the amounts as they are written, or None where it cannot be told."""
-    marks, total = found.marks["deals"], Decimal(0)
-    source = found.mapped.source("amount")
+def _total(found: Survey) -> str:
+    """The exact sum of the amounts as they are written, those of rows of totals too."""
+    marks = found.marks["deals"]
+    parts = [found.cells("amount")]
     for part in found.deals:
-        if part.sheet.kept_out:
-            return None  # rows of totals are in the file too
-        text = part.sheet.text[source].dropna()
-        values = amounts_of(text, marks)
-        digits = text.str.extract(rf"{re.escape(marks.decimal)}([0-9]+)\D*$")[0].str.len().max() if len(text) else 0
-        places = 0 if digits != digits else int(digits)
-        total += sum((Decimal(f"{v:.{places}f}") for v in values.dropna()), Decimal(0))
-    return str(total)
+        named = found.mapped.source("amount")
+        if named in part.sheet.removed:
+            parts.append(part.sheet.removed[named])
+    text = pd.concat(parts).dropna()
+    values = amounts_of(text, marks)
+    after = text.str.extract(rf"{re.escape(marks.decimal)}([0-9]+)[^0-9]*$")[0].str.len().max() if len(text) else 0
+    places = 0 if pd.isna(after) else min(6, int(after))
+    return str(sum((Decimal(f"{v:.{places}f}") for v in values.dropna()), Decimal(0)))
 
 
 def _columns(made: Draft, table: str, mapped: Mapped, found: Survey) -> None:
-    """One line for every column that is known, in the order of the schema."""
+    """One line for every column that is known and no preset reads, in the order of the schema."""
+    preset = [m for m in mapped.matches.values() if m.how == PRESET]
+    if preset:
+        made.say("# The preset reads:")
+        texts = [f"{m.column} of {_sources(m.reads)}" for m in preset]
+        for line in textwrap.wrap("; ".join(texts), 110, break_on_hyphens=False):
+            made.say(f"#   {line}")
     for name in TABLES[table].names:
         match = mapped.matches.get(name)
-        if match is None or match.source == name:
+        if match is None or match.source == name or match.how == PRESET:
             continue
-        if name == "status" and found.status.constant and table == "deals":
-            continue
-        how = match.how if match.how != FOUND else "found"
-        made.say(f"{name} = {quoted(match.source)}", f"{how}: {match.why}")
+        made.say(f"{name} = {quoted(match.source)}", f"{match.how}: {match.why}")
     for match in mapped.doubts:
         made.ask(f"{match.column} = {quoted(match.source)}", match.why, needed=TABLES[table][match.column].required)
+
+
+def _sources(source: Source) -> str:
+    if source.by_status:
+        return ", ".join(f"{' or '.join(names)} ({status})" for status, names in source.by_status.items() if names)
+    return " or ".join(source.names)
 
 
 def _statuses(made: Draft, found: Survey, trial: bool) -> None:
@@ -254,53 +274,87 @@ def _statuses(made: Draft, found: Survey, trial: bool) -> None:
     status = found.status
     if status.values:
         _values(made, found, "deals", trial)
-    flags = status.flags.named()
-    if not flags:
-        return
-    if not status.source or "active" in flags:
-        named = flags if not status.source else {"active": flags["active"]}
+    rows = len(found.text)
+    if status.flags.columns and status.flags.columns == found_flags(found):
+        if status.disagree:
+            made.say(
+                f"# {_flags(status.flags)} decide: in {status.disagree:,} of {rows:,} rows {status.source} says else."
+            )
+            made.ask("[deals.flags]", f"or let {status.source} decide: take both lines in")
+            made.say('# decides = "values"')
+    elif status.flags.columns:
         made.say("[deals.flags]")
-        for flag, source in named.items():
-            made.say(f"{flag} = {quoted(source)}", status.why or "an archived deal that is not won is lost")
-    elif status.disagree:
-        rows = len(found.text)
+        for flag, sources in status.flags.columns.items():
+            made.say(f"{flag} = {quoted(sources[0])}", status.why or "what is not active and not won is lost")
+    elif status.beside.columns and status.disagree:
         made.say(
-            f"# {', '.join(flags.values())} say something else than {status.source} in {status.disagree:,} of {rows:,} "
-            f"rows: {status.source} holds here."
+            f"# {status.source} decides: in {status.disagree:,} of {rows:,} rows {_flags(status.beside)} say else."
         )
 
 
+def found_flags(found: Survey) -> dict[str, tuple[str, ...]]:
+    """The flags of the CRM's preset that the file has."""
+    there = set(found.text.columns)
+    flags = {f: tuple(n for n in names if n in there) for f, names in found.profile.flags.columns.items()}
+    return {flag: names for flag, names in flags.items() if names}
+
+
+def _flags(flags: Flags) -> str:
+    return ", ".join(n for names in flags.columns.values() for n in names)
+
+
 def _values(made: Draft, found: Survey, table: str, trial: bool) -> None:
-    values = found.status.values
-    own = {v.text for v in values if v.text in _STATUSES[:-1] and v.text == v.status}
-    if len(own) == len(values):
-        return
-    made.say(f"[{table}.values.status]")
+    """What each value of a status means, but for those the preset knows, or that say so in the book's own words."""
+    values, rows = found.status.values, len(found.text)
+    known = found.profile.meaning(table, "status")
+    flagged = bool({"won", "lost"} & found.status.flags.columns.keys()) or "active" in found.status.flags.columns
+    lines = []
     for name in _STATUSES:
-        mine = [v for v in values if v.status == name or (trial and not v.status and name == "ignore")]
-        if mine:
-            rows = sum(v.rows for v in mine)
-            whys = list(dict.fromkeys(v.why for v in mine if v.why))
-            made.say(f"{name} = {_listed([v.text for v in mine])}", f"{rows:,} rows; {'; '.join(whys)}")
-    for value in values:
-        if value.status or trial:
+        mine = [v for v in values if v.status == name or (trial and not v.status and name == "ignore" and not flagged)]
+        if name in known.values() or name == "ignore":
+            mine = [v for v in mine if known.get(v.text) != v.status]
+        if not mine or (all(v.text == name for v in mine) and len(mine) == 1 and not known):
             continue
-        money = f", {value.money:,.0f} of amount" if value.money else ""
-        span = f", created {value.first} to {value.last}" if value.first else ""
-        line = f"{quoted(value.text)} ({value.rows:,} rows{money}{span})"
-        made.say(f"# decide: {line}: {value.why}. Put it into one of the lists; perhaps {value.likely}.")
-        made.needed.append(f"status {line}: {value.why}")
+        whys = list(dict.fromkeys(v.why for v in mine if v.why))
+        lines.append(
+            (f"{name} = {_listed([v.text for v in mine])}", f"{sum(v.rows for v in mine):,} rows; {'; '.join(whys)}")
+        )
+    if all(v.text == v.status for v in values) and not known:
+        return
+    unknown = [v for v in values if not v.status and not trial]
+    if lines or unknown:
+        made.say(f"[{table}.values.status]")
+    if known and (preset := [v for v in values if known.get(v.text) == v.status]):
+        texts = [f"{v.text} {v.status} ({v.rows:,})" for v in preset]
+        for line in textwrap.wrap(f"{found.found.title}'s own: {'; '.join(texts)}", 112, break_on_hyphens=False):
+            made.say(f"# {line}")
+    for line, why in lines:
+        made.say(line, why)
+    for value in unknown:
+        _decide(made, value, rows, flagged)
+
+
+def _decide(made: Draft, value: Value, rows: int, flagged: bool) -> None:
+    """A value that nobody knows: what it has, and what could be said of it."""
+    money = f", {value.money:,.0f} of amount" if value.money else ""
+    span = f", created {value.first} to {value.last}" if value.first else ""
+    line = f"{quoted(value.text)} ({value.rows:,} of {rows:,} rows{money}{span})"
+    if flagged:
+        made.say(f"# {line}: {value.why}; its flags decide.")
+        return
+    made.say(f"# decide: {line}: {value.why}. Put it into one of the lists, or else:")
+    made.say(f"# open = {_listed([value.text])}")
+    made.needed.append(f"status {line}: {value.why}")
 
 
 def _currencies(made: Draft, found: Survey) -> None:
     """Names of currencies as their codes."""
-    source = found.mapped.source("currency")
-    if not source:
-        return
     by_code: dict[str, list[str]] = {}
-    for value in found.main.columns[source].values:
-        if value not in CODES:
-            by_code.setdefault(currency_of(value), []).append(value)
+    if "currency" in found.mapped.matches:
+        known = found.profile.meaning("deals", "currency")
+        for value in map(str, found.cells("currency").dropna().unique()):
+            if value not in CODES and value not in known:
+                by_code.setdefault(currency_of(value), []).append(value)
     if any(code for code in by_code):
         made.say("[deals.values.currency]")
         for code, names in by_code.items():
@@ -314,16 +368,16 @@ def _table(made: Draft, found: Survey, part: Part) -> None:
     made.say(f"[{part.table}]")
     _source(made, [part.sheet], described=f"{part.sheet.rows:,} rows; {part.why}")
     _written(made, found, part, trial=False)
+    source = part.mapped.source("status") or part.mapped.source("stage")
+    values = {v.text for v in found.status.values if v.status}
+    told = part.table == "history" and source and set(part.columns[source].values) <= values
+    if told and "status" not in part.mapped.matches:
+        part.mapped.add("status", source, GUESSED, "its values are those of the deals' status")
     if any(m.source != m.column for m in part.mapped.matches.values()) or part.mapped.doubts:
         made.say(f"[{part.table}.columns]")
         _columns(made, part.table, part.mapped, found)
-    source = part.mapped.source("status") or part.mapped.source("stage")
-    if part.table == "history" and source and found.status.values:
-        known = {v.text: v.status for v in found.status.values}
-        if set(part.columns[source].values) <= set(known):
-            if "status" not in part.mapped.matches:
-                made.say(f"status = {quoted(source)}", "as in the deals")
-            _values(made, found, "history", trial=False)
+    if told:
+        _values(made, found, "history", trial=False)
 
 
 def _channels(made: Draft, found: Survey) -> None:
@@ -368,13 +422,17 @@ def _rates(made: Draft, found: Survey, trial: bool) -> None:
         return
     made.say()
     rows = ", ".join(f"({_sql(code)}, '1900-01-01', 1.0)" for code in foreign)
-    sql = f"sql = \"SELECT * FROM (VALUES {rows}) AS r(currency, date, rate)\""
+    sql = f'sql = "SELECT * FROM (VALUES {rows}) AS r(currency, date, rate)"'
     many = ", ".join(f"{n:,} rows in {code}" for code, n in foreign.items())
     if trial:
         made.say("[rates]")
         made.say(sql)
         return
-    made.ask("[rates]", f"{many}, and no file has rates: one unit of each in {found.currency or 'the book’s currency'}", needed=True)
+    made.ask(
+        "[rates]",
+        f"{many}, and no file has rates: one unit of each in {found.currency or 'the book’s currency'}",
+        needed=True,
+    )
     made.ask(sql, "write the rate in the place of 1.0; several days are several rows")
 
 

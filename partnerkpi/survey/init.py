@@ -40,7 +40,7 @@ def init(files: list[str], *, profile: str = "", write: bool = False, diff: bool
     if diff:
         return _diff(found)
     made = draft(found)
-    shown = preview([p.sheet.path for p in found.parts], made.text, draft(found, trial=True).text)
+    shown = preview(list(dict.fromkeys(p.sheet.path for p in found.parts)), made.text, draft(found, trial=True).text)
     place = found.folder / NAME
     if not write:
         step = f"Next: partnerkpi init {' '.join(files)} --write"
@@ -52,7 +52,9 @@ def init(files: list[str], *, profile: str = "", write: bool = False, diff: bool
     except OSError as error:
         raise SystemProblem(f"The file '{place}' cannot be written: {error.strerror}.") from error
     remember(found)
-    edits = f"decide {len(made.needed)} line{'s' if len(made.needed) > 1 else ''} in {place}, then: " if made.needed else ""
+    edits = (
+        f"decide {len(made.needed)} line{'s' if len(made.needed) > 1 else ''} in {place}, then: " if made.needed else ""
+    )
     step = f"Written to {place}. Next: {edits}partnerkpi check {found.folder}"
     return Outcome(report(found, made, shown, next_step=step, written=True))
 
@@ -64,9 +66,7 @@ def _refused(place: Path, text: str) -> str:
     listed = list(lines)
     if not listed:
         return f"{place} is there already, and the draft says the same. Nothing is written."
-    return "\n".join(
-        [f"{place} is there already and is not overwritten. The draft differs from it so:", "", *listed]
-    )
+    return "\n".join([f"{place} is there already and is not overwritten. The draft differs from it so:", "", *listed])
 
 
 def _diff(found: Survey) -> Outcome:

@@ -13,13 +13,15 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from partnerkpi.book.currencies import SIGN, meant_by
 from partnerkpi.book.meaning import NO, YES
-from partnerkpi.survey.words import CODES, CURRENCY_NAMES, NOTHING, SHARED_SIGNS
+from partnerkpi.survey.words import CURRENCY_NAMES, NOTHING, folded
 
 ISO = ""
 _SPACES = "\u00a0\u202f\u2009\u2007 "
 _AMOUNT = re.compile(r"[0-9][0-9.,'’\s]*(?:[eE][-+]?[0-9]{1,3})?")
-_SIGN = re.compile(r"[-+\u2212()\s]|[€$£¥₹₩%]|zł|kr\.?|R\$|[A-Z]{2}\$|\b[A-Z]{3}\b")
+_BESIDE = re.compile(rf"%|{SIGN}(?![A-Za-z])")
+_SIGN = re.compile(rf"[-+\u2212()\s]|%|{SIGN}(?![A-Za-z])")
 _TIME = {"": "", " %H:%M": r" [0-9]{1,2}:[0-9]{2}", " %H:%M:%S": r" [0-9]{1,2}:[0-9]{2}:[0-9]{2}",
          " %I:%M %p": r" [0-9]{1,2}:[0-9]{2} [AaPp][Mm]", " %I:%M:%S %p": r" [0-9]{1,2}:[0-9]{2}:[0-9]{2} [AaPp][Mm]",
          ", %H:%M": r", [0-9]{1,2}:[0-9]{2}", ", %I:%M %p": r", [0-9]{1,2}:[0-9]{2} [AaPp][Mm]"}  # fmt: skip
@@ -176,22 +178,20 @@ def is_amount(value: str) -> bool:
 
 def sign_of(value: str) -> str:
     """The currency's sign or code in the cell, or `%`."""
-    if found := re.search(r"\b[A-Z]{3}\b", value):
-        return found.group() if found.group() in CODES else ""
-    found = re.search(r"R\$|[A-Z]{2}\$|[€$£¥₹₩%]|zł|\bkr\b", value)
-    return found.group() if found else ""
+    found = _BESIDE.search(value)
+    sign = found.group() if found else ""
+    return sign if sign == "%" or meant_by(sign) else ""
 
 
-def currency_of(sign: str) -> str:
+def currency_of(text: str) -> str:
     """The currency a sign, code or name stands for; empty where nobody knows, or several have it."""
-    if sign in CODES:
-        return sign
-    return CURRENCY_NAMES.get(sign.casefold(), "")
+    meant = meant_by(text)
+    return meant[0] if len(meant) == 1 else CURRENCY_NAMES.get(folded(text), "")
 
 
 def likely_currency(sign: str) -> str:
     """The likeliest currency of a sign that several have."""
-    return SHARED_SIGNS.get(sign, "")
+    return next(iter(meant_by(sign)), "")
 
 
 @dataclass
@@ -224,7 +224,9 @@ def marks_of(columns: Iterable[Column]) -> Marks:
             fits.append((decimal, thousands, bad))
     fewest = min(bad for *_, bad in fits)
     best = [(d, t) for d, t, bad in fits if bad == fewest]
-    best = [(d, t) for d, t in best if not t or any(_amount_shape(d, t).fullmatch(v) and t in _spaced(v) for v in marked)]
+    best = [
+        (d, t) for d, t in best if not t or any(_amount_shape(d, t).fullmatch(v) and t in _spaced(v) for v in marked)
+    ]
     total = sum(marked.values())
     note = f"{total - fewest:,} of {total:,} amounts with a mark"
     decimals = {d for d, _ in best if any(d in v for v in marked)} or {d for d, _ in best}
@@ -242,7 +244,7 @@ def _same_mark(best: list[tuple[str, str]]) -> bool:
     return bool({d for d, _ in best} & {t for _, t in best if t})
 
 
-_SIGN_ONLY = re.compile(r"[-+\u2212()]|[€$£¥₹₩%]|zł|kr\.?|R\$|[A-Z]{2}\$|\b[A-Z]{3}\b")
+_SIGN_ONLY = re.compile(rf"[-+\u2212()]|%|{SIGN}(?![A-Za-z])")
 
 
 def _spaced(value: str) -> str:

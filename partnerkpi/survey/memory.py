@@ -39,10 +39,13 @@ def _part(part: Part) -> dict[str, Any]:
     header = list(part.columns)
     values = {}
     for name in _KEPT:
-        source = part.mapped.source(name)
-        if source in part.columns and part.columns[source].distinct <= _MOST:
-            values[source] = sorted(part.columns[source].values)
-    kinds = {n: "/".join(c.formats) if c.kind == "day" else c.kind for n, c in part.columns.items() if c.kind != "empty"}
+        match = part.mapped.matches.get(name)
+        for source in match.reads.names if match else ():
+            if source in part.columns and part.columns[source].distinct <= _MOST:
+                values[source] = sorted(part.columns[source].values)
+    kinds = {
+        n: "/".join(c.formats) if c.kind == "day" else c.kind for n, c in part.columns.items() if c.kind != "empty"
+    }
     return {
         "table": part.table,
         "fingerprint": fingerprint(header),

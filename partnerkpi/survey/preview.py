@@ -127,10 +127,13 @@ def _quarters(book: Book) -> list[tuple[str, ...]]:
     while first is not None and len(quarters) < _QUARTERS and now.end >= first:
         quarters.append(now)
         now = now - 1
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for quarter in reversed(quarters):
         inside = deals["closed_on"].between(quarter.start, quarter.end)
-        won, lost = inside & (deals["status"] == "won"), inside & deals["status"].isin(["lost", "abandoned", "rejected"])
+        won, lost = (
+            inside & (deals["status"] == "won"),
+            inside & deals["status"].isin(["lost", "abandoned", "rejected"]),
+        )
         opened = (deals["created_on"] <= quarter.end) & ~(deals["closed_on"] <= quarter.end)
         money = deals.loc[won, "amount"].sum()
         rows.append((quarter.label, f"{won.sum():,}", f"{lost.sum():,}", f"{opened.sum():,}", f"{money:,.0f}"))

@@ -25,7 +25,7 @@ def deals_query(found: Survey) -> list[str]:
 
 
 def _columns(place: int, adds: tuple[str, ...], found: Survey) -> str:
-    wanted = {m.source for m in found.mapped.matches.values()} | {m.source for m in found.partners}
+    wanted = found.mapped.used | {m.source for m in found.partners}
     return ", ".join(f"other{place + 1}.{name(n)}" for n in adds if n in wanted)
 
 
@@ -33,7 +33,7 @@ def _summed(found: Survey) -> list[str]:
     """One row per order: what is alike in all its lines, and the sum of their amounts."""
     key, same = found.lines
     amount = found.mapped.source("amount")
-    wanted = {m.source for m in found.mapped.matches.values()}
+    wanted = found.mapped.used
     kept = [name(n) for n in (key, *same) if n in wanted]
     summed = f", SUM(CAST({name(amount)} AS DECIMAL(18, 2))) AS {name(amount)}" if amount else ""
     return [

@@ -48,7 +48,7 @@ def _summary(found: Survey, made: Draft, shown: Preview, next_step: str) -> str:
             lines.append(f"{part.name}: {part.table}, {part.sheet.rows:,} rows")
     how = [m.how for m in found.mapped.matches.values()]
     lines.append(
-        f"{how.count('found')} columns found, {how.count('guessed')} guessed, {len(found.mapped.ignored)} ignored; "
+        f"{how.count('found') + how.count('preset')} columns found, {how.count('guessed')} guessed, {len(found.mapped.ignored)} ignored; "
         f"{len(found.status.values)} values of the status; {len(made.needed)} to decide; {len(alarms(found))} to look out for"
     )
     if shown.accepted:
@@ -71,21 +71,27 @@ def _columns(found: Survey) -> list[str]:
         mapped, table = part.mapped, TABLES[part.table]
         for name in table.names:
             if match := mapped.matches.get(name):
-                column = part.columns.get(match.source)
+                column = part.columns.get(match.source) if len(match.reads.names) == 1 else None
                 filled = f"; {column.filled:,} filled, {column.distinct:,} different" if column else ""
-                rows.append((match.how, prefix + name, match.source, match.why + filled))
+                how = "found" if match.how == "preset" else match.how
+                shown = " / ".join(match.reads.names)
+                rows.append((how, prefix + name, shown, match.why + filled))
         rows += [("decide", prefix + m.column, m.source, m.why) for m in mapped.doubts]
         if part.table == "deals":
             rows += [("decide", m.column, m.source, m.why) for m in found.partners]
             missing = [n for n in table.names if n not in mapped.matches]
             if found.status.constant:
                 rows.append(("guessed", "status", "", f"always {found.status.constant}: {found.status.why}"))
-            missing = [n for n in missing if not (n == "status" and (found.status.constant or found.status.flags.named()))]
+            missing = [
+                n for n in missing if not (n == "status" and (found.status.constant or found.status.flags.columns))
+            ]
             if missing:
                 rows.append(("missing", ", ".join(missing), "", ""))
         if mapped.ignored:
             more = f" … and {len(mapped.ignored) - _IGNORED} more" if len(mapped.ignored) > _IGNORED else ""
-            rows.append(("ignored", "", f"{prefix and part.name + ': '}{', '.join(mapped.ignored[:_IGNORED])}{more}", ""))
+            rows.append(
+                ("ignored", "", f"{prefix and part.name + ': '}{', '.join(mapped.ignored[:_IGNORED])}{more}", "")
+            )
     return _table(rows)
 
 
@@ -98,13 +104,13 @@ def _values(found: Survey) -> list[str]:
         span = f"{v.first} to {v.last}" if v.first else ""
         rows.append((v.text, v.status or "decide", f"{v.rows:,}", f"{v.money:,.0f}", span, v.why))
     lines = _table(rows, right=(2, 3)) if status.values else []
-    flags = status.flags.named()
-    if flags and status.source:
-        lines.append(
-            f"{', '.join(flags.values())} disagree with {status.source} in {status.disagree:,} of {len(found.text):,} rows"
-        )
-    elif flags:
-        lines.append(", ".join(f"{flag}: {source}" for flag, source in flags.items()))
+    for flags, rule in ((status.flags, "decide"), (status.beside, "do not decide")):
+        named = ", ".join(n for names in flags.columns.values() for n in names)
+        if named and status.source:
+            many = f"{status.disagree:,} of {len(found.text):,} rows disagree with {status.source}"
+            lines.append(f"{named} {rule}; {many}")
+        elif named:
+            lines.append(f"{named}: {status.why}")
     return lines
 
 
@@ -113,7 +119,10 @@ def _preview(shown: Preview) -> list[str]:
     if shown.untold:
         lines.append(f"No figures can be shown: {shown.untold}")
     if shown.quarters:
-        lines += ["", *_table([("quarter", "won", "lost", "open at its end", "won amount"), *shown.quarters], right=(1, 2, 3, 4))]
+        lines += [
+            "",
+            *_table([("quarter", "won", "lost", "open at its end", "won amount"), *shown.quarters], right=(1, 2, 3, 4)),
+        ]
     if shown.available:
         lines += ["", f"KPIs there will be: {', '.join(shown.available)}"]
     lines += [f"KPI there will not be: {title}: lacks {lack}" for title, lack in shown.missing]

@@ -35,7 +35,8 @@ class Sheet:
     """Rows of text as they stand in one file, and how they are to be reached.
 
     `line` is the physical line each row begins on; `doubts` what cannot be told; `kept_out` the rows of totals that
-    stand among the others, as the column and the texts that tell them from the rest, `totals` how many they are.
+    stand among the others, as the column and the texts that tell them from the rest, `totals` how many they are,
+    `removed` those rows. `kinds` tells the typed columns of a workbook.
     """
 
     path: Path
@@ -57,6 +58,7 @@ class Sheet:
     typed: bool = False
     kinds: dict[str, str] = field(default_factory=dict)
     totals: int = 0
+    removed: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def file(self) -> str:
@@ -236,7 +238,10 @@ def header_of(records: list[list[str]]) -> tuple[int, int]:
     width = max(filled)
     many = [n for n in filled if n >= 0.5 * width]
     usual = max(set(many), key=lambda n: (many.count(n), n)) if many else width
-    head = next((i for i, n in enumerate(filled[:_LONGEST_PREAMBLE]) if n >= 0.7 * usual and not _looks_like_data(records[i])), 0)
+    head = next(
+        (i for i, n in enumerate(filled[:_LONGEST_PREAMBLE]) if n >= 0.7 * usual and not _looks_like_data(records[i])),
+        0,
+    )
     end = len(records)
     while end > head + 1 and _is_footer(records[end - 1], filled[end - 1], filled[head]):
         end -= 1
@@ -294,7 +299,7 @@ def without_totals(sheet: Sheet) -> None:
     if found.any():
         where = sheet.line[found]
         sheet.evidence.append(f"{int(found.sum()):,} rows of totals among the others, the first on line {where[0]}")
-        sheet.totals = int(found.sum())
+        sheet.totals, sheet.removed = int(found.sum()), text[found]
         sheet.text = text[~found].reset_index(drop=True)
         sheet.line = sheet.line[~found]
 

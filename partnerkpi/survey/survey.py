@@ -26,7 +26,9 @@ from partnerkpi.survey.values import Evidence, Value, classify, disagreeing, fla
 from partnerkpi.survey.words import squeezed
 
 _CHANCE = ("probability", "conversionprobability", "wahrscheinlichkeit", "probabilite", "probabilidad")
-_NAMES_PEOPLE = re.compile(r"manager|partner|owner|agent|vendor|account|company|office|team|rep\b|sr|sdr|reseller", re.I)
+_NAMES_PEOPLE = re.compile(
+    r"manager|partner|owner|agent|vendor|account|company|office|team|rep\b|sr|sdr|reseller", re.I
+)
 _NAMES_PARTNERS = re.compile(r"partner|reseller|manager|vendor", re.IGNORECASE)
 
 
@@ -145,7 +147,9 @@ def survey(paths: list[Path], profile: str = "") -> Survey:
     chosen = known.get(found.crm, Profile())
     deals = assign_tables(parts, chosen)
     if not deals:
-        listed = "; ".join(f"{p.name}: {', '.join(list(p.columns)[:8]) or '; '.join(p.sheet.doubts)}" for p in parts[:6])
+        listed = "; ".join(
+            f"{p.name}: {', '.join(list(p.columns)[:8]) or '; '.join(p.sheet.doubts)}" for p in parts[:6]
+        )
         raise UsageError(
             f"None of the files holds deals: a status or stage, a day and an amount are looked for. {listed}."
         )
@@ -245,7 +249,9 @@ def _status(made: Survey) -> None:
     if mapped.source("status") != source:
         mapped.add("status", source, GUESSED, "the stage says how a deal ended")
     active = Flags({f: n for f, n in there.columns.items() if f == "active"})
-    made.status = Status(source, flags=preset if preset.columns else active, beside=Flags() if preset.columns else there)
+    made.status = Status(
+        source, flags=preset if preset.columns else active, beside=Flags() if preset.columns else there
+    )
     cells, created = made.cells("status"), mapped.matches.get("created_on")
     dated = np.ones(len(text), dtype=bool)
     if created is not None and set(created.reads.names) & set(text.columns):

@@ -94,9 +94,7 @@ def disagreeing(cells: pd.Series, values: list[Value], flagged: pd.Series) -> in
     return int((both & (meant != flagged)).sum())
 
 
-def _meaning(
-    value: str, mine: np.ndarray, seen: Evidence, defaults: Mapping[str, str], system: str
-) -> tuple[str, str]:
+def _meaning(value: str, mine: np.ndarray, seen: Evidence, defaults: Mapping[str, str], system: str) -> tuple[str, str]:
     if value in defaults:
         return defaults[value], f"{system}'s own"
     spelt = {squeezed(text): status for text, status in defaults.items()}

@@ -187,24 +187,33 @@ MEDIA: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 #: Texts that systems write where they know nothing.
-NOTHING = ("NA", "N/A", "n/a", "#N/A", "NULL", "null", "None", "nan", "NaN", "-", "--", "—", "–", "?", "(blank)", "n.a.", "k.A.")
-
-#: Currencies by name and sign; a sign that several currencies have is not here.
-CURRENCY_NAMES = {
-    "euro": "EUR", "eur": "EUR", "€": "EUR", "us dollar": "USD", "u s dollar": "USD", "dollar us": "USD",
-    "pound sterling": "GBP", "british pound": "GBP", "£": "GBP", "swiss franc": "CHF", "schweizer franken": "CHF",
-    "canadian dollar": "CAD", "australian dollar": "AUD", "indian rupee": "INR", "₹": "INR", "zł": "PLN", "₩": "KRW",
-    "japanese yen": "JPY", "brazilian real": "BRL", "r$": "BRL", "swedish krona": "SEK", "norwegian krone": "NOK",
-    "danish krone": "DKK", "us$": "USD", "a$": "AUD", "c$": "CAD",
-}  # fmt: skip
-#: Signs that several currencies have, and the likeliest.
-SHARED_SIGNS = {"$": "USD", "kr": "SEK", "¥": "JPY"}
-#: Codes of currencies in use (ISO 4217).
-CODES = frozenset(
-    "AED ARS AUD BGN BHD BRL CAD CHF CLP CNY COP CRC CZK DKK DZD EGP EUR GBP HKD HUF IDR ILS INR ISK JOD JPY KES KRW KWD "
-    "KZT LBP LKR MAD MXN MYR NGN NOK NZD OMR PEN PHP PKR PLN QAR RON RSD RUB SAR SEK SGD THB TND TRY TWD UAH USD UYU VND "
-    "XAF XOF ZAR".split()
+NOTHING = (
+    "NA",
+    "N/A",
+    "n/a",
+    "#N/A",
+    "NULL",
+    "null",
+    "None",
+    "nan",
+    "NaN",
+    "-",
+    "--",
+    "—",
+    "–",
+    "?",
+    "(blank)",
+    "n.a.",
+    "k.A.",
 )
+
+#: Currencies by name.
+CURRENCY_NAMES = {
+    "euro": "EUR", "us dollar": "USD", "u s dollar": "USD", "dollar us": "USD", "us dollars": "USD",
+    "pound sterling": "GBP", "british pound": "GBP", "swiss franc": "CHF", "schweizer franken": "CHF",
+    "canadian dollar": "CAD", "australian dollar": "AUD", "indian rupee": "INR", "japanese yen": "JPY",
+    "brazilian real": "BRL", "swedish krona": "SEK", "norwegian krone": "NOK", "danish krone": "DKK", "zloty": "PLN",
+}  # fmt: skip
 
 
 def folded(text: str) -> str:
