@@ -46,8 +46,8 @@ PLAN = """
     batch.plan batch.page batch.markup batch.pictures batch.disclosure batch.gate batch.files batch.engine
     batch.kernels batch.publish batch.run batch
     survey.words survey.sniff survey.files survey.marks survey.crm survey.profiles survey.columns survey.days
-    survey.values survey.tables survey.joins survey.survey survey.queries survey.draft survey.preview survey.alarms
-    survey.memory survey.report survey.init survey
+    survey.values survey.tables survey.joins survey.survey survey.queries survey.lines survey.mappings survey.draft
+    survey.preview survey.alarms survey.memory survey.report survey.init survey
     partnerkpi options cli __main__
 """
 # One module per KPI, in any order: they do not know each other.

@@ -87,7 +87,8 @@ def _closing(found: Survey, said: pd.Series) -> Iterator[str]:
     ended = said.isin(["won", "lost", "abandoned", "rejected"]).to_numpy()
     if "closed_on" not in found.mapped.matches:
         if ended.any():
-            yield f"No column holds the day of closing: none of {int(ended.sum()):,} closed deals can be placed in a quarter."
+            many = int(ended.sum())
+            yield f"No column holds the day of closing: none of {many:,} closed deals can be placed in a quarter."
         return
     none = found.day("closed_on").isna().to_numpy() & ended
     if none.sum():
@@ -97,7 +98,8 @@ def _closing(found: Survey, said: pd.Series) -> Iterator[str]:
     if found.extracted_on:
         late = (found.day("closed_on") > pd.Timestamp(found.extracted_on)).to_numpy() & ended
         if late.any():
-            yield f"{int(late.sum()):,} closed deals have a day of closing after {found.extracted_on}: is the year right?"
+            many = int(late.sum())
+            yield f"{many:,} closed deals have a day of closing after {found.extracted_on}: is the year right?"
 
 
 def _columns(found: Survey, said: pd.Series) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Which column of an export is which of the book: by exact name, by a known label, then by what it holds.
 
-Never by a name that merely looks alike: a word inside a name makes a guess only together with what the column holds, and
-where two columns fit, none is taken.
+Never by a name that merely looks alike: a word inside a name makes a guess only together with what the column holds,
+and where two columns fit, none is taken.
 """
 
 from __future__ import annotations
@@ -81,9 +81,9 @@ def map_columns(table: str, columns: Mapping[str, Column], labels: Mapping[str, 
             first = next((n for n in there.names if columns[n].kind != "empty"), there.names[0])
             mapped.matches[name] = Match(name, first, PRESET, f"{system}'s own", there)
     for name in schema.names:
-        if name not in mapped.matches and name in columns and not _taken(mapped, name, name):
-            if _fits(table, name, columns[name]):
-                mapped.add(name, name, FOUND, "the same name")
+        free = name not in mapped.matches and name in columns and not _taken(mapped, name, name)
+        if free and _fits(table, name, columns[name]):
+            mapped.add(name, name, FOUND, "the same name")
     for name in schema.names:
         for spelling in ALIASES.get(table, {}).get(name, ()) if name not in mapped.matches else ():
             alias = own.get(squeezed(spelling))
@@ -175,7 +175,7 @@ def _status_by_content(free: Mapping[str, Column], mapped: Mapped) -> None:
 
 
 def _amount_by_content(free: Mapping[str, Column], mapped: Mapped) -> None:
-    numbers = {n: c for n, c in free.items() if c.kind == "number" and not c.unique or c.signs}
+    numbers = {n: c for n, c in free.items() if (c.kind == "number" and not c.unique) or c.signs}
     hinted = [n for n in numbers if _hinted(n, "amount")]
     signed = [n for n, c in numbers.items() if set(c.signs) - {"%"}]
     if len(signed) == 1:

@@ -78,12 +78,13 @@ TRAPS: dict[str, tuple[str, ...]] = {
         "one day off.",
     ),
     "hubspot": (
-        "HubSpot fills Close Date with the last day of the month of creation: of open deals the expected close is often "
-        "nobody's opinion.",
+        "HubSpot fills Close Date with the last day of the month of creation: the expected close of open deals is "
+        "often nobody's opinion.",
         "Labels follow the language of the export: export again in the same one, or init --diff tells of new columns.",
     ),
     "dynamics365": (
-        "Created On is in the exporting user's time zone; migrated records keep their true beginning in Record Created On.",
+        "Created On is in the exporting user's time zone; migrated records keep their true beginning in "
+        "Record Created On.",
     ),
     "pipedrive": (
         "Pipedrive exports the columns and deals its user sees: let an administrator export, with all columns shown.",
@@ -105,15 +106,19 @@ PARTNER_COLUMN: dict[str, str] = {
     "columns, or export the report 'Opportunities with Partners' (its Partner, Role and Primary)",
     "hubspot": "HubSpot has no partner field: add the custom property that names the partner, or the company with your "
     "partner's association label, to the columns of the export ('Include all properties')",
-    "dynamics365": "add the column of your partner lookup to the view (Edit columns), then export it to a static worksheet",
-    "pipedrive": "show the custom field that names the partner as a column of the list, then export the filter's results",
-    "zoho": "add the lookup that names the partner (or Vendor) to the module's export: Setup, Data Administration, Export",
+    "dynamics365": "add the column of your partner lookup to the view (Edit columns), then export it to a "
+    "static worksheet",
+    "pipedrive": "show the custom field that names the partner as a column of the list, then export the "
+    "filter's results",
+    "zoho": "add the lookup that names the partner (or Vendor) to the module's export: Setup, "
+    "Data Administration, Export",
     "odoo": "export 'Assigned Partner' (partner_assigned_id, of the app Resellers), not 'Customer'",
     "tryton": "export the party of the agent (commission) or your own field beside 'Party'",
 }
 #: How lost deals are brought into the export.
 LOST_DEALS: dict[str, str] = {
-    "odoo": "in the list, open Filters and choose Archived (or 'Lost') as well, then export again with the field Active",
+    "odoo": "in the list, open Filters and choose Archived (or 'Lost') as well, then export again "
+    "with the field Active",
     "pipedrive": "choose the filter 'All deals', or 'All lost deals' for a second file, and export again",
     "salesforce": "in the report set Opportunity Status to Any, and Show to All opportunities",
     "hubspot": "remove the view's filter on the stage, or use 'All deals', and export again",

@@ -24,7 +24,7 @@ class Join:
     why: str
 
 
-def settle(deals: Part, parts: list[Part], profile: Profile) -> tuple[tuple[str, list[str]], list[Join]]:
+def settle(deals: Part, parts: list[Part], profile: Profile, system: str) -> tuple[tuple[str, list[str]], list[Join]]:
     """The order whose lines the rows are, if they are lines; and the files whose columns the deals need.
 
     What they add is taken into the columns of the deals.
@@ -39,7 +39,7 @@ def settle(deals: Part, parts: list[Part], profile: Profile) -> tuple[tuple[str,
         if join.part.table not in ("", "leads"):
             continue
         extra = {name: join.part.columns[name] for name in join.adds}
-        mapped = map_columns("deals", extra, profile.of("deals"), deals.crm.title)
+        mapped = map_columns("deals", extra, profile.of("deals"), system)
         useful = {c: m for c, m in mapped.matches.items() if c not in deals.mapped.matches and c not in _NEVER}
         if join.part.table == "leads":
             useful = {c: m for c, m in useful.items() if c == "created_on"}

@@ -26,7 +26,8 @@ _TIME = {"": "", " %H:%M": r" [0-9]{1,2}:[0-9]{2}", " %H:%M:%S": r" [0-9]{1,2}:[
          " %I:%M %p": r" [0-9]{1,2}:[0-9]{2} [AaPp][Mm]", " %I:%M:%S %p": r" [0-9]{1,2}:[0-9]{2}:[0-9]{2} [AaPp][Mm]",
          ", %H:%M": r", [0-9]{1,2}:[0-9]{2}", ", %I:%M %p": r", [0-9]{1,2}:[0-9]{2} [AaPp][Mm]"}  # fmt: skip
 _ISO_SHAPE = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.][0-9]{1,9})?)?(?:Z| ?[+-][0-9]{2}:?[0-9]{2})?)?"
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.][0-9]{1,9})?)?(?:Z| ?[+-][0-9]{2}:?[0-9]{2})?)?"
 )
 _DAYS = ("%d{s}%m{s}%Y", "%m{s}%d{s}%Y", "%d{s}%m{s}%y", "%m{s}%d{s}%y", "%Y{s}%m{s}%d")
 _NAMED = ("%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y", "%d. %B %Y")
@@ -126,7 +127,7 @@ def _day_readings(values: list[str]) -> list[tuple[str, set[str]]]:
     """The formats that some of the values fit, each with those values."""
     found: list[tuple[str, set[str]]] = []
     iso = {v for v in values if _ISO_SHAPE.fullmatch(v)}
-    if len(iso) > len(values) // 2:
+    if iso:
         found.append((ISO, iso))
     first = next((v for v in values if v not in iso), "")
     separators = [s for s in "/.-" if s in first]
@@ -260,7 +261,7 @@ def _amount_shape(decimal: str, thousands: str) -> re.Pattern[str]:
 
 
 def amounts_of(text: pd.Series, marks: Marks) -> pd.Series:
-    """The amounts of a column under the marks, missing where a cell does not fit; negatives in brackets or with a sign."""
+    """The amounts of a column under the marks, missing where a cell does not fit; brackets are a minus."""
     shape = _amount_shape(marks.decimal, marks.thousands)
     codes, distinct = pd.factorize(text)
     values = []

@@ -19,6 +19,7 @@ from partnerkpi.kpi import Kpi
 from partnerkpi.kpis import KPIS
 from partnerkpi.opening import check_book, open_book
 from partnerkpi.periods import Quarter
+from partnerkpi.survey.draft import NO_CURRENCY
 from partnerkpi.wording import Code
 
 #: Which column a figure lacks that is missing for this reason.
@@ -51,11 +52,12 @@ _QUARTERS = 6
 class Preview:
     """What the draft gives: whether `check` accepts it, its account, its quarters, its KPIs.
 
-    `faults` are those of the draft as it stands; `problem` why it is refused before any file is read, `untold` why
-    nothing can be shown even with its doubts filled in.
+    `once_decided`: it does when its doubts are filled in. `faults` are those of the draft; `problem` why it is refused
+    before any file is read, `untold` why nothing can be shown even with its doubts filled in.
     """
 
     accepted: bool = False
+    once_decided: bool = False
     problem: str = ""
     untold: str = ""
     faults: list[str] = field(default_factory=list)
@@ -78,13 +80,14 @@ def preview(files: list[Path], draft: str, trial: str) -> Preview:
         else:
             made.accepted = not reading.refused
             made.faults = _faults(reading)
-        if made.problem:
+        if not made.accepted:
             _write(folder, trial)
         try:
             if made.problem or not made.accepted:
                 reading = check_book(folder)
                 made.faults = made.faults or _faults(reading)
-            made.account = reading.lines()
+            made.once_decided = not reading.refused
+            made.account = [line.replace(f"{NO_CURRENCY} ", "") for line in reading.lines()]
             book = open_book(folder, allow_set_aside=True)
         except PartnerKpiError as problem:
             made.untold = str(problem).partition("\n")[0]

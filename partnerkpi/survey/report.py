@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from partnerkpi.book.schema import TABLES
 from partnerkpi.survey.alarms import alarms, traps
-from partnerkpi.survey.draft import Draft
+from partnerkpi.survey.lines import Draft
 from partnerkpi.survey.preview import Preview
 from partnerkpi.survey.survey import Survey
 
@@ -16,13 +16,14 @@ _IGNORED = 12
 
 def report(found: Survey, made: Draft, shown: Preview, *, next_step: str, written: bool = False) -> str:
     """Everything about a survey, the shortest first."""
+    title = f"Status, from {found.status.source}" if found.status.source else "Status"
     blocks = [
         _summary(found, made, shown, next_step),
         _section("Look out", [f"! {line}" for line in alarms(found)] + [f"  {line}" for line in traps(found)]),
         _section("To decide", [f"- {line}" for line in made.needed]),
-        _section("Columns", _columns(found)),
-        _section(f"Status, from {found.status.source}" if found.status.source else "Status", _values(found)),
         _section("Preview", _preview(shown)),
+        _section(title, _values(found)),
+        _section("Columns", _columns(found)),
         _section("How the files are written", _files(found)),
     ]
     if not written:
@@ -48,22 +49,24 @@ def _summary(found: Survey, made: Draft, shown: Preview, next_step: str) -> str:
             lines.append(f"{part.name}: {part.table}, {part.sheet.rows:,} rows")
     how = [m.how for m in found.mapped.matches.values()]
     lines.append(
-        f"{how.count('found') + how.count('preset')} columns found, {how.count('guessed')} guessed, {len(found.mapped.ignored)} ignored; "
-        f"{len(found.status.values)} values of the status; {len(made.needed)} to decide; {len(alarms(found))} to look out for"
+        f"{how.count('found') + how.count('preset')} columns found, {how.count('guessed')} guessed, "
+        f"{len(found.mapped.ignored)} ignored; {len(found.status.values)} values of the status; "
+        f"{len(made.needed)} to decide; {len(alarms(found))} to look out for"
     )
+    errors = [f for f in shown.faults if f.startswith("E ")]
     if shown.accepted:
         lines.append("The draft is accepted by check as it stands.")
-    elif shown.problem:
-        lines.append(f"The draft is not accepted yet: {shown.problem}")
+    elif made.needed and shown.once_decided:
+        lines.append(f"The draft is accepted by check once this is decided: {made.needed[0]}")
     else:
-        errors = [f for f in shown.faults if f.startswith("E ")]
-        lines.append(f"The draft is not accepted yet: {errors[0] if errors else 'see below'}")
+        lines.append(f"The draft is not accepted yet: {shown.problem or (errors or ['see the preview'])[0]}")
     lines.append(next_step)
     return "\n".join(lines)
 
 
 def _columns(found: Survey) -> list[str]:
     rows: list[tuple[str, str, str, str]] = []
+    below: list[str] = []
     for part in found.parts:
         if not part.table or (part.table == "deals" and part is not found.main):
             continue
@@ -79,20 +82,15 @@ def _columns(found: Survey) -> list[str]:
         rows += [("decide", prefix + m.column, m.source, m.why) for m in mapped.doubts]
         if part.table == "deals":
             rows += [("decide", m.column, m.source, m.why) for m in found.partners]
-            missing = [n for n in table.names if n not in mapped.matches]
             if found.status.constant:
                 rows.append(("guessed", "status", "", f"always {found.status.constant}: {found.status.why}"))
-            missing = [
-                n for n in missing if not (n == "status" and (found.status.constant or found.status.flags.columns))
-            ]
-            if missing:
-                rows.append(("missing", ", ".join(missing), "", ""))
+            told = {*mapped.matches, *(("status",) if found.status.constant or found.status.flags.columns else ())}
+            missing = [n for n in table.names if n not in told]
+            below += [f"missing  {', '.join(missing)}"] if missing else []
         if mapped.ignored:
             more = f" … and {len(mapped.ignored) - _IGNORED} more" if len(mapped.ignored) > _IGNORED else ""
-            rows.append(
-                ("ignored", "", f"{prefix and part.name + ': '}{', '.join(mapped.ignored[:_IGNORED])}{more}", "")
-            )
-    return _table(rows)
+            below.append(f"ignored  {part.name}: {', '.join(mapped.ignored[:_IGNORED])}{more}")
+    return [*_table(rows), *below]
 
 
 def _values(found: Survey) -> list[str]:

@@ -145,7 +145,7 @@ def survey(paths: list[Path], profile: str = "") -> Survey:
         for part in parts:
             part.crm = found
     chosen = known.get(found.crm, Profile())
-    deals = assign_tables(parts, chosen)
+    deals = assign_tables(parts, chosen, found.title)
     if not deals:
         listed = "; ".join(
             f"{p.name}: {', '.join(list(p.columns)[:8]) or '; '.join(p.sheet.doubts)}" for p in parts[:6]
@@ -154,7 +154,7 @@ def survey(paths: list[Path], profile: str = "") -> Survey:
             f"None of the files holds deals: a status or stage, a day and an amount are looked for. {listed}."
         )
     made = Survey(folder, parts, deals, chosen, found)
-    made.lines, made.lookups = joins.settle(made.main, made.parts, chosen)
+    made.lines, made.lookups = joins.settle(made.main, made.parts, chosen, found.title)
     _written(made)
     made.key = _key(made)
     _status(made)
@@ -324,7 +324,11 @@ def _currency(made: Survey) -> None:
 def _extracted(made: Survey) -> None:
     """The last day any row speaks of that has come: creation, closing of what is closed, changes."""
     today = pd.Timestamp.now().normalize()
-    days = [made.day("created_on"), made.day("closed_on")[made.ended()]]
+    ended = made.ended()
+    if made.status.values:  # where flags decide, what the value says has ended was closed on some day, too
+        meant = made.cells("status").map({v.text: v.status for v in made.status.values})
+        ended = ended | meant.isin(CLOSED).to_numpy(dtype=bool)
+    days = [made.day("created_on"), made.day("closed_on")[ended]]
     history = made.part("history")
     if history is not None and (source := history.mapped.source("changed_at")):
         form = made.days["history"].formats.get("changed_at", ISO)

@@ -1,4 +1,4 @@
-"""Which table of a book each file is, and how files belong together: parts of one table, a table beside it, lines of it."""
+"""Which table of a book each file is, and which of them are parts of one."""
 
 from __future__ import annotations
 
@@ -66,21 +66,22 @@ def part_of(sheet: Sheet) -> Part:
     return Part(sheet, {str(name): column(str(name), sheet.text[name], sheet.line) for name in sheet.text})
 
 
-def assign_tables(parts: list[Part], profile: Profile) -> list[Part]:
+def assign_tables(parts: list[Part], profile: Profile, system: str) -> list[Part]:
     """Say of each part which table it is; the deals first, of several alike all with the same columns.
 
     Args:
         parts: the files.
         profile: what the recognised CRM's preset makes the columns of.
+        system: what that CRM is called.
 
     Returns:
         The parts that make the deals, in the order of their names.
     """
-    scores = {p.name: _deals_score(p, profile) for p in parts if p.sheet.rows or p.columns}
+    scores = {p.name: _deals_score(p, profile, system) for p in parts if p.sheet.rows or p.columns}
     for part in parts:
         if named := _canonical(part):
             part.table, part.why = named, f"named and made like the table {named}"
-            part.mapped = map_columns(named, part.columns, profile.of(named), part.crm.title)
+            part.mapped = map_columns(named, part.columns, profile.of(named), system)
     deals = [p for p in parts if p.table == "deals"]
     if not deals:
         rest = [p for p in parts if not p.table and scores.get(p.name, 0) >= 3]
@@ -90,7 +91,7 @@ def assign_tables(parts: list[Part], profile: Profile) -> list[Part]:
             deals = sorted(same, key=lambda p: p.name)
             for part in deals:
                 part.table = "deals"
-                part.mapped = map_columns("deals", part.columns, profile.of("deals"), part.crm.title)
+                part.mapped = map_columns("deals", part.columns, profile.of("deals"), system)
                 has = ", ".join(n for n in _WEIGHTS if n in part.mapped.matches)
                 part.why = f"has {has}"
     taken = {p.table for p in parts if p.table}
@@ -100,7 +101,7 @@ def assign_tables(parts: list[Part], profile: Profile) -> list[Part]:
         for table in _NEEDED:
             if table in taken:
                 continue
-            mapped = map_columns(table, part.columns, profile.of(table), part.crm.title)
+            mapped = map_columns(table, part.columns, profile.of(table), system)
             if _is_table(part, table, mapped, deals):
                 part.table, part.mapped = table, mapped
                 part.why = f"its name, and has {', '.join(_NEEDED[table])}"
@@ -117,10 +118,10 @@ def _canonical(part: Part) -> str:
     return table.name
 
 
-def _deals_score(part: Part, profile: Profile) -> float:
+def _deals_score(part: Part, profile: Profile, system: str) -> float:
     if not part.sheet.rows:
         return 0.0
-    mapped = map_columns("deals", part.columns, profile.of("deals"), part.crm.title)
+    mapped = map_columns("deals", part.columns, profile.of("deals"), system)
     score = sum(w for name, w in _WEIGHTS.items() if name in mapped.matches)
     stem = folded(part.stem)
     if re.search(_STEMS["deals"], stem):

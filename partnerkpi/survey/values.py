@@ -114,6 +114,6 @@ def _meaning(value: str, mine: np.ndarray, seen: Evidence, defaults: Mapping[str
         return "won", "probability 100 % in every row"
     if word:
         return word, "its word"
-    if chance and 0 < min(chance) and max(chance) < 1:
+    if chance and min(chance) > 0 and max(chance) < 1:
         return "open", f"probability {min(chance):.0%} to {max(chance):.0%}"
     return "", "no word, flag or probability tells"

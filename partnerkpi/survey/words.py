@@ -7,7 +7,7 @@ import unicodedata
 
 #: Words of a row that sums up others.
 TOTAL = re.compile(
-    r"\b(sub ?total|grand total|total|totals|sum|summe|gesamt|gesamtsumme|zwischensumme|sous total|total general|suma)\b"
+    r"\b(sub ?total|grand total|totals?|sum|summe|gesamt|gesamtsumme|zwischensumme|sous total|total general|suma)\b"
 )
 
 #: Spellings of each column of a table, the most certain first; compared without capitals, accents, spaces and marks.
@@ -145,7 +145,8 @@ ALIASES: dict[str, dict[str, tuple[str, ...]]] = {
     "spend": {"channel": ("channel", "source", "campaign source"), "month": ("month", "date", "period"),
               "amount": ("amount", "spend", "cost", "budget"), "partner_id": ("partner id", "partner"),
               "currency": ("currency",)},
-    "targets": {"quarter": ("quarter",), "amount": ("amount", "target", "quota"), "partner_id": ("partner id", "partner"),
+    "targets": {"quarter": ("quarter",), "amount": ("amount", "target", "quota"),
+                "partner_id": ("partner id", "partner"),
                 "rep": ("rep", "owner"), "unit": ("unit", "team"), "measure": ("measure",)},
     "rates": {"currency": ("currency", "from currency", "iso code", "code"), "date": ("date", "day", "valid from"),
               "rate": ("rate", "exchange rate", "conversion rate")},
@@ -180,7 +181,8 @@ OUTCOMES: tuple[tuple[str, re.Pattern[str]], ...] = (
 
 #: What kind of media the usual channels are; what is not here is for the analyst to say.
 MEDIA: dict[str, tuple[str, ...]] = {
-    "paid": ("paid search", "display", "paid social", "ads", "google ads", "linkedin ads", "advertisement", "sponsored"),
+    "paid": ("paid search", "display", "paid social", "ads", "google ads", "linkedin ads", "advertisement",
+             "sponsored"),
     "earned": ("organic search", "organic social", "referral", "referrals", "social", "social media", "press",
                "word of mouth", "external referral", "employee referral"),
     "owned": ("email", "email marketing", "newsletter", "website", "web", "direct traffic", "blog", "webinar", "event"),
