@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from partnerkpi.book.meaning import Source
+from partnerkpi.book.schema import TABLES
 from partnerkpi.survey.words import squeezed
 
 #: Labels and technical names by which a system is told; those of custom fields are the user's own and not here.
@@ -154,11 +155,13 @@ class Recognised:
 def recognise(header: list[str], spellings: Mapping[str, set[str]]) -> Recognised:
     """The CRM whose labels the header has, at least four of them and more than any other's.
 
+    A column named as in the book itself tells of no CRM.
+
     Args:
         header: the columns of the file.
         spellings: for each CRM the squeezed labels it is told by.
     """
-    own = {squeezed(h): h for h in header}
+    own = {squeezed(h): h for h in header if h not in TABLES["deals"]}
     hits = {crm: [own[label] for label in own if label in labels] for crm, labels in spellings.items()}
     many: dict[str, float] = {}
     for crm, labels in hits.items():

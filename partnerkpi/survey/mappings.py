@@ -94,7 +94,7 @@ def write_values(made: Draft, found: Survey, table: str, trial: bool) -> None:
     if all(v.text == v.status for v in values) and not known:
         return
     unknown = [v for v in values if not v.status and not trial]
-    if lines or unknown:
+    if lines or (unknown and not flagged):
         made.say(f"[{table}.values.status]")
     if known and (preset := [v for v in values if known.get(v.text) == v.status]):
         texts = [f"{v.text} {v.status} ({v.rows:,})" for v in preset]
@@ -112,7 +112,7 @@ def _decide(made: Draft, value: Value, rows: int, flagged: bool) -> None:
     span = f", created {value.first} to {value.last}" if value.first else ""
     line = f"{quoted(value.text)} ({value.rows:,} of {rows:,} rows{money}{span})"
     if flagged:
-        made.say(f"# {line}: {value.why}; its flags decide.")
+        made.say(f"# {line}: its flags decide.")
         return
     made.say(f"# decide: {line}: {value.why}. Put it into one of the lists, or else:")
     made.say(f"# open = {listed([value.text])}")
