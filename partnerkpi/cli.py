@@ -6,6 +6,8 @@ Exit codes: 0 all good · 1 data refused · 2 usage or configuration · 3 some r
 
 from __future__ import annotations
 
+import codecs
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -352,7 +354,19 @@ def _account(reading: Reading) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and end the process with its exit code."""
+    codecs.register_error("partnerkpi", _as_number)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="partnerkpi")
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def _as_number(error: UnicodeError) -> tuple[str, int]:
+    """What a terminal or pipe of another encoding cannot show, as its number: so it is right in JSON too."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    units = error.object[error.start : error.end].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2)), error.end
 
 
 def run(arguments: Sequence[str]) -> int:

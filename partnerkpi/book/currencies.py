@@ -30,6 +30,9 @@ _SIGNS = {
     "SFr.": "CHF", "Rs": "INR PKR LKR NPR MUR SCR", "Rs.": "INR PKR LKR NPR MUR SCR",
 }  # fmt: skip
 
+#: Signs that mean the first of their currencies wherever nothing says another.
+_USUAL = frozenset({"£", "₩", "₱", "lei"})
+
 #: A sign or code, as a pattern; the longer ones come first.
 SIGN = "(?:" + "|".join([*map(re.escape, sorted(_SIGNS, key=len, reverse=True)), "[A-Z]{3}"]) + ")"
 
@@ -61,7 +64,7 @@ def named_by(signs: pd.Series, currency: pd.Series, home: str) -> tuple[pd.Serie
         rows = (signs == sign).to_numpy()
         other = rows & ~empty & ~currency.isin([*meant, sign]).to_numpy()
         masks[f"'{sign}' stands beside the amount, but the currency column says another"] = other
-        if len(meant) > 1 and home not in meant:
+        if len(meant) > 1 and home not in meant and sign not in _USUAL:
             rule = f"which currency is '{sign}'? Name it in a column currency, or under constants: currency = \"USD\""
             masks[rule] = rows & empty
         else:

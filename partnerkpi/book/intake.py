@@ -85,7 +85,7 @@ class Examined:
 
     def lose_cells(self, column: str, rule: str, rows: np.ndarray) -> None:
         """Keep the rows without what stands in the column, each with its own fault."""
-        self._note(column, f"{rule}: counts as empty", rows & self.used, "W", once=False)
+        self._note(column, rule, rows & self.used, "W", once=False)
 
     def leave_out(self, rows: np.ndarray) -> None:
         """Put rows out of scope."""

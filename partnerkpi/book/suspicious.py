@@ -21,7 +21,7 @@ _TOTALS = """
     totalt razem celkem итого всего overall all_records
 """
 _WORDS = frozenset(word.replace("_", " ") for word in _TOTALS.split())
-_LIKE_TOTAL = re.compile(r"total|sum|gesamt|ergebnis|totaal|razem|celkem|somme|итого|всего|overall|all records", re.I)
+_LIKE_TOTAL = r"(?i)total|sum|gesamt|ergebnis|totaal|razem|celkem|somme|итого|всего|overall|all records"
 _TAIL = re.compile(r"\s*(?:[:=].*|\([^)]*\)|[0-9].*)?$", re.S)
 _LEAST_ROWS = 5  # above a row for their sum to be no chance
 _QUARTER = 92  # days
@@ -76,7 +76,7 @@ def _check_totals_among_rows(examined: Examined) -> None:
     there = examined.fate != OUT
     hint = f"say footer = 1 under [{examined.table.name}] where it stands below all rows, else leave it out"
     said = np.zeros(len(there), dtype=bool)
-    for name in examined.text:
+    for name in map(str, examined.text):
         rows = there & _says_total(examined.text[name])
         examined.refuse(name, f"a row that is a total, and no row of its own: {hint}", rows & bare & ~said)
         examined.warn(name, f"reads like a total of other rows: if it is one, {hint}", rows & ~bare & ~said)
@@ -121,11 +121,12 @@ def _sums_up(examined: Examined, amounts: np.ndarray, bare: np.ndarray) -> np.nd
         rows = np.flatnonzero(codes == code)
         if not bare[rows].any() and len(rows) <= _LEAST_ROWS:
             continue
-        own, start = np.cumsum(np.where(bare[rows], 0.0, units[rows])), 0
+        own = np.cumsum(np.where(bare[rows], 0.0, units[rows]))
+        start = 0
         for at in np.flatnonzero(bare[rows]):
             part = own[at] - (own[start - 1] if start else 0.0)
             found[rows[at]] = (at - start > 1 and units[rows[at]] == part) or (at > 1 and units[rows[at]] == own[at])
-            start = at + 1
+            start = int(at) + 1
         last = rows[-1]
         if not bare[last] and len(rows) > _LEAST_ROWS and np.count_nonzero(units[rows[:-1]]) >= _LEAST_ROWS:
             found[last] = units[last] == own[-2]
@@ -211,10 +212,10 @@ def _check_rates(rates: Examined, home: str) -> None:
     rule = f"one {home} is one {home}, the book's own currency: not used"
     rates.warn("rate", rule, ((currency == home) & (rate != 1) & rate.notna()).to_numpy())
     usual = rate.groupby(currency).transform("median")
-    off, product = np.log(rate / usual).abs(), np.log(rate * usual).abs()
+    off, product = (np.abs(np.log(x.to_numpy())) for x in (rate / usual, rate * usual))
     foreign = (currency != home).to_numpy()
-    turned = foreign & ((off > 0.08) & (product < 0.25 * off)).to_numpy()
-    far = foreign & ~turned & (off > np.log(_FACTOR)).to_numpy()
+    turned = foreign & (off > 0.08) & (product < 0.25 * off)
+    far = foreign & ~turned & (off > np.log(_FACTOR))
     for code in sorted(set(currency[turned | far])):
         own = (currency == code).to_numpy()
         unit = f"the rates are {home} for one {code}"

@@ -67,8 +67,9 @@ def read_column(
     if name == "closed_on" and "status" in text:
         needed |= text["status"].isin(CLOSED).to_numpy()
     for rule, rows in result.bad.items():
-        for advised, part in _advised(table, cells, rule, rows):
-            read.faults += [("Q", advised, part & needed), ("cell", advised, part & ~needed)]
+        for advice, part in _advised(table, cells, rows):
+            lost = f"{rule}, so it counts as empty{advice}"
+            read.faults += [("Q", f"{rule}{advice}", part & needed), ("cell", lost, part & ~needed)]
     read.faults += [("W", rule, rows) for rule, rows in result.odd.items()]
     if result.signs is not None and (result.signs != "").any():
         _name_currencies(read, table, text, result.signs, home)
@@ -79,7 +80,8 @@ def unreadable(table: Table, name: str, cells: pd.Series, values: pd.Series, in_
     """What is wrong with a column that a table could do without, but most of whose cells cannot be read; else empty."""
     filled = cells.notna().to_numpy() & in_scope
     unread = filled & values.isna().to_numpy()
-    if table[name].required or unread.sum() < _FEW or 2 * unread.sum() <= filled.sum():
+    needed = table[name].required or table[name].kind == "amount"  # then each row is set aside
+    if needed or unread.sum() < _FEW or 2 * unread.sum() <= filled.sum():
         return ""
     many = f"{unread.sum():,} of {filled.sum():,} cells cannot be read"
     return f'{many}: declare how they are written, or say {name} = "" under [{table.name}.columns] to leave it unread'
@@ -95,16 +97,16 @@ def _days(config: TableConfig, name: str, kind: str, cells: pd.Series, typed: st
     return result
 
 
-def _advised(table: Table, cells: pd.Series, rule: str, rows: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+def _advised(table: Table, cells: pd.Series, rows: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     """The rows by what to do about them: a word in a column of figures or days may stand for an empty cell."""
     words = rows & ~cells.str.contains("[0-9]").fillna(True).to_numpy(dtype=bool)
     for word in cells[words].value_counts().head(_WORDS).index:
         same = words & (cells == word).to_numpy()
         quoted = json.dumps(str(word).strip(), ensure_ascii=False)
-        yield f"{rule}. If it means nothing, say missing = [{quoted}] under [{table.name}]", same
+        yield f". If it means nothing, say missing = [{quoted}] under [{table.name}]", same
         rows = rows & ~same
     if rows.any():
-        yield rule, rows
+        yield "", rows
 
 
 def _name_currencies(read: Column, table: Table, text: pd.DataFrame, signs: pd.Series, home: str) -> None:
