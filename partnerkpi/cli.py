@@ -19,17 +19,13 @@ import click
 from partnerkpi import __version__
 from partnerkpi.errors import PartnerKpiError
 from partnerkpi.options import Level, Levels, QuarterLabel
+from partnerkpi.printing import STYLES, put, style_for
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from partnerkpi.book import Book, Reading
 
 INTERRUPTED = 130
 SYSTEM = 4
-STYLES = ("table", "csv", "json", "xlsx")
-#: What the format is told by, where none is named.
-ENDINGS = {".csv": "csv", ".json": "json", ".xlsx": "xlsx", ".txt": "table", "": "table"}
 
 
 def _command(example: str) -> Callable[[Callable[..., Any]], click.Command]:
@@ -143,14 +139,14 @@ def score(
     from partnerkpi.export import score_text
     from partnerkpi.figures import refuse_before_records, scorecard
 
-    style = _style_for(style, output)
+    style = style_for(style, output)
     opened = _opened(book, as_of, allow_set_aside)
     quarters = [opened.quarter(label) for label in quarter or ("",)]
     refuse_before_records(opened, quarters)
     table = scorecard(opened, quarters, by=by, partner=partner)
     click.echo(opened.reading.line(), err=True)
     text = score_text(table, {period.label: str(period) for period in quarters}) if style == "table" else ""
-    _put(table, style, output, text)
+    put(table, style, output, text)
 
 
 @_command("partnerkpi signals data --quarter 2025Q4 --partner P-003")
@@ -179,7 +175,7 @@ def signals(
     from partnerkpi.findings import signals as signals_of
     from partnerkpi.findings.sentences import signals_text
 
-    style = _style_for(style, output)
+    style = style_for(style, output)
     opened = _opened(book, as_of, allow_set_aside)
     if partner:
         opened.check_partner(partner)
@@ -189,10 +185,10 @@ def signals(
     lines = [table[table["partner_id"].eq(partner).to_numpy()] if partner else table for table in tables]
     click.echo(opened.reading.line(), err=True)
     if style == "table":
-        _put(lines[0], style, output, "\n\n".join(signals_text(table, opened.currency) for table in lines))
+        put(lines[0], style, output, "\n\n".join(signals_text(table, opened.currency) for table in lines))
         return
     plain = [table.assign(rows=[" ".join(ids) for ids in table["rows"]]) for table in lines]
-    _put(pd.concat(plain, ignore_index=True), style, output, "", sheet="signals")
+    put(pd.concat(plain, ignore_index=True), style, output, "", sheet="signals")
 
 
 @_command("partnerkpi bridge data --partner P-003 --quarter 2025Q4")
@@ -217,11 +213,11 @@ def bridge(
     from partnerkpi.bridges import BRIDGED
     from partnerkpi.bridges import bridge as bridged
 
-    style = _style_for(style, output)
+    style = style_for(style, output)
     opened = _opened(book, as_of, allow_set_aside).for_partner(partner or "")
     table = bridged(opened, quarter)
     text = "\n\n".join(str(show.bridge(kpi, opened, quarter)) for kpi in BRIDGED) if style == "table" else ""
-    _put(table, style, output, text, sheet="bridge")
+    put(table, style, output, text, sheet="bridge")
 
 
 @_command('partnerkpi note my-book --partner P-003 --action "Stop display advertising" --due 2026-01-31')
@@ -259,7 +255,9 @@ def check(book: str, style: str) -> int:
 @_command("partnerkpi init opportunities.csv partners.csv --write")
 @click.argument("files", nargs=-1, required=True, metavar="FILE…|FOLDER")
 @click.option("--profile", default="", metavar="NAME", help="The CRM they come from. [default: recognised]")
-@click.option("--write", is_flag=True, help="Keep the draft as book.toml beside the files; never over one that is there.")
+@click.option(
+    "--write", is_flag=True, help="Keep the draft as book.toml beside the files; never over one that is there."
+)
 @click.option("--diff", is_flag=True, help="Only what is otherwise than when book.toml was written.")
 def init(files: tuple[str, ...], profile: str, write: bool, diff: bool) -> int:
     """Look at exports: the CRM, columns, values, days, what is missing; and draft the book.toml that reads them."""
@@ -301,49 +299,6 @@ def _opened(book: str, as_of: str | None, allow_set_aside: bool) -> Book:
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
-
-
-def _style_for(style: str | None, output: str | None) -> str:
-    """The format that was asked for, by its name or the file's.
-
-    Raises:
-        UsageError: a workbook is to be printed.
-    """
-    style = style or _style_of(output)
-    if style == "xlsx" and output is None:
-        raise click.UsageError("A workbook cannot be printed: name a file with -o, like -o scorecard.xlsx.")
-    return style
-
-
-def _put(table: pd.DataFrame, style: str, output: str | None, text: str, sheet: str = "scorecard") -> None:
-    """Print the table in a format, `text` where it is to be read; or write it to a file."""
-    from partnerkpi.export import to_csv, to_json, write_text, write_xlsx
-
-    if style == "xlsx":
-        write_xlsx(table, str(output), sheet)
-        return
-    if style != "table":
-        text = to_json(table) if style == "json" else to_csv(table)
-    text = text.rstrip("\n") + "\n"
-    if output is None:
-        click.echo(text, nl=False)
-    else:
-        write_text(text, output)
-
-
-def _style_of(output: str | None) -> str:
-    """The format a file's name asks for; a table where there is no file.
-
-    Raises:
-        UsageError: the name ends on something else.
-    """
-    ending = Path(output).suffix.lower() if output else ""
-    if ending not in ENDINGS:
-        known = ", ".join(filter(None, ENDINGS))
-        raise click.UsageError(
-            f"What to write into '{output}' is not told by '{ending}': end it on {known}, or say --format."
-        )
-    return ENDINGS[ending]
 
 
 def _account(reading: Reading) -> str:
