@@ -16,6 +16,7 @@ from partnerkpi.errors import UsageError, nearest
 from partnerkpi.periods import checked
 
 _IDS = ("deal_id", "lead_id", "partner_id")
+_REWRITTEN = r"[0-9]+[.]0|[0-9](?:[.][0-9]+)?[eE][+]?[0-9]+|[1-9][0-9]{14}0+"
 _UNSEEN = "[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]"
 _TWO_ALPHABETS = "[A-Za-z].*[\u0370-\u03ff\u0400-\u04ff]|[\u0370-\u03ff\u0400-\u04ff].*[A-Za-z]"
 
@@ -101,16 +102,15 @@ def _check_ids(examined: Examined) -> None:
         text = examined.text[name]
         if examined.table.key != (name,):
             text = pd.Series(text.unique(), dtype="str").dropna()
-        numeric = text.str.fullmatch(r"[0-9]+[.]0|[0-9](?:[.][0-9]+)?[eE][+]?[0-9]+|[1-9][0-9]{14}0+").fillna(False)
-        spaced = text.str.fullmatch(r"\s.*|.*\s").fillna(False)
-        for rule, rows in (
-            ("looks like a number that a spreadsheet rewrote", numeric),
-            ("begins or ends with a space", spaced),
-            ("differs from another only in capitals", _only_case(text)),
-            ("holds a character that is not seen", text.str.contains(_UNSEEN).fillna(False)),
-            ("mixes letters of two alphabets that look alike", text.str.contains(_TWO_ALPHABETS).fillna(False)),
+        plain = r"[^!-~]|^[0-9][0-9.eE+]*$"  # most ids are plain, and looked at once
+        odd = text[text.str.contains(plain).fillna(False).to_numpy(dtype=bool)]
+        for rule, values in (
+            ("looks like a number that a spreadsheet rewrote", odd[odd.str.fullmatch(_REWRITTEN)]),
+            ("begins or ends with a space", odd[odd.str.fullmatch(r"\s.*|.*\s")]),
+            ("holds a character that is not seen", odd[odd.str.contains(_UNSEEN)]),
+            ("mixes letters of two alphabets that look alike", odd[odd.str.contains(_TWO_ALPHABETS)]),
+            ("differs from another only in capitals", text[_only_case(text)]),
         ):
-            values = text[rows.to_numpy(dtype=bool)]
             if len(values):
                 examined.warn(name, rule, examined.text[name].isin(values).to_numpy())
 

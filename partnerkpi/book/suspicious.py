@@ -76,7 +76,8 @@ def _check_totals_among_rows(examined: Examined) -> None:
     there = examined.fate != OUT
     hint = f"say footer = 1 under [{examined.table.name}] where it stands below all rows, else leave it out"
     said = np.zeros(len(there), dtype=bool)
-    for name in map(str, examined.text):
+    wordy = [c.name for c in examined.table.columns if c.kind in ("text", "label", "quarter") and examined.has(c.name)]
+    for name in wordy if not examined.table.about else []:
         rows = there & _says_total(examined.text[name])
         examined.refuse(name, f"a row that is a total, and no row of its own: {hint}", rows & bare & ~said)
         examined.warn(name, f"reads like a total of other rows: if it is one, {hint}", rows & ~bare & ~said)
@@ -92,13 +93,11 @@ def _check_totals_among_rows(examined: Examined) -> None:
 def _says_total(text: pd.Series) -> np.ndarray:
     """True where the cell is a word for a total, or that word beside another value of the column."""
     found = np.zeros(len(text), dtype=bool)
-    values = text.dropna()
-    if not pd.api.types.is_string_dtype(text) or values.empty:
-        return found
-    like = [str(v) for v in values[values.str.contains(_LIKE_TOTAL)].unique()]
+    values = pd.Series(text.dropna().unique(), dtype="str")
+    like = [str(v) for v in values[values.str.contains(_LIKE_TOTAL)]]
     if not like:
         return found
-    others = {str(v).strip().casefold() for v in values.unique()}
+    others = {str(v).strip().casefold() for v in values}
     total = [v for v in like if _is_total(v.strip().casefold(), others)]
     return text.isin(total).to_numpy()
 
@@ -167,7 +166,7 @@ def _check_spelling_of_ids(tables: Mapping[str, Examined]) -> None:
     folded = {" ".join(str(k).casefold().split()): str(k) for k in sorted(known)}
     for name in (n for n in tables_with("partner_id") if n != "partners" and tables[n].has("partner_id")):
         text = tables[name].text["partner_id"]
-        for value in sorted(set(text.dropna()) - known):
+        for value in sorted(set(text.dropna().unique()) - known):
             if own := folded.get(" ".join(str(value).casefold().split())):
                 rule = f"the partners table spells it '{own}': two partners, unless they are mapped to one"
                 tables[name].warn("partner_id", rule, (text == value).to_numpy())
@@ -249,7 +248,7 @@ def _foreign(examined: Examined, home: str, export_day: pd.Timestamp) -> Iterato
     day = examined.values.get(column, pd.Series(pd.NaT, index=examined.text.index))
     days = day.fillna(export_day).to_numpy(dtype="datetime64[D]")
     some = examined.used & examined.values["amount"].notna().to_numpy()
-    for code in sorted(set(examined.text["currency"].dropna()) - {home}):
+    for code in sorted(set(examined.text["currency"].dropna().unique()) - {home}):
         rows = np.flatnonzero(some & (examined.text["currency"] == code).to_numpy())
         if len(rows):
             yield code, rows, days[rows]
