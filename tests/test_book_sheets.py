@@ -122,8 +122,8 @@ def test_errors_and_formulas_never_computed_refuse_the_book_and_name_the_cell(wr
     rows = [["D-1", DAY, "open", "=1+1", "x"], ["D-2", DAY, "open", "#N/A", "x"], ["D-3", DAY, "open", "#N/A", "x"]]
     folder = book_of(write_book, one(rows))
     assert said(folder, "E")[:2] == [
-        "E deals.xlsx, line 3, amount '#N/A': an error instead of a value, in D3, D4: mend it there, or say missing ="
-        ' ["#N/A"] (2 rows)',
+        "E deals.xlsx, amount '#N/A': an error instead of a value, in D3, D4: mend it there, or say missing ="
+        ' ["#N/A"] (2 rows, first: line 3)',
         "E deals.xlsx, line 2, amount: a formula without a stored value, in D2: open the file in a spreadsheet and "
         "save it",
     ]

@@ -53,6 +53,7 @@ class Examined:
     queried: frozenset[str] = frozenset()
     values: dict[str, pd.Series] = field(default_factory=dict)
     decimals: int = 0
+    made_key: bool = False
     below: int = 0
     late: list[pd.DataFrame] = field(default_factory=list)
     signs: pd.Series | None = None
@@ -181,6 +182,7 @@ def examine(table: Table, config: TableConfig, raws: list[RawTable], zone: str, 
             examined.aside(column.name, "is empty and must not be", examined.text[column.name].isna().to_numpy())
     _drop_duplicates(examined)
     if config.key:
+        examined.made_key = True
         rule = "the same as a row above in all but its key: perhaps one deal twice, and both are used"
         examined.warn(table.key[0], rule, twins(examined.text, table.key[0], examined.used))
     _note_remarks(examined, config)

@@ -142,6 +142,8 @@ def _check_twins(examined: Examined) -> None:
     elif not table.key:
         first = next(iter(text))
         examined.warn(str(first), "the same as a row above, word for word: both are used", _again(text, examined.used))
+    elif examined.made_key:
+        return  # `examine` compares rows whose key was made
     elif table.name == "deals" and examined.has("amount") and (who := [c for c in ("customer", "name") if c in text]):
         known = examined.used & text[who].notna().any(axis=1).to_numpy() & text["amount"].notna().to_numpy()
         near = _again(text[[*who, "created_on", "amount"]], known, keep=False)
