@@ -17,12 +17,10 @@ import click
 from partnerkpi import __version__
 from partnerkpi.errors import PartnerKpiError
 from partnerkpi.options import Level, Levels, QuarterLabel
-from partnerkpi.printing import STYLES, account, put, style_for
+from partnerkpi.printing import STYLES, account, put, show_everything, style_for
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from partnerkpi.book import Book, Reading
+    from partnerkpi.book import Book
 
 INTERRUPTED = 130
 SYSTEM = 4
@@ -297,6 +295,22 @@ def check(book: str, style: str) -> int:
     return 1 if reading.refused else 0
 
 
+@_command("partnerkpi init opportunities.csv partners.csv --write")
+@click.argument("files", nargs=-1, required=True, metavar="FILE…|FOLDER")
+@click.option("--profile", default="", metavar="NAME", help="The CRM they come from. [default: recognised]")
+@click.option(
+    "--write", is_flag=True, help="Keep the draft as book.toml beside the files; never over one that is there."
+)
+@click.option("--diff", is_flag=True, help="Only what is otherwise than when book.toml was written.")
+def init(files: tuple[str, ...], profile: str, write: bool, diff: bool) -> int:
+    """Look at exports: the CRM, columns, values, days, what is missing; and draft the book.toml that reads them."""
+    from partnerkpi.survey import init as look
+
+    outcome = look(list(files), profile=profile, write=write, diff=diff)
+    click.echo(outcome.text)
+    return outcome.exit_code
+
+
 @_command("partnerkpi kpis close_rate")
 @click.argument("name", required=False)
 def kpis(name: str | None) -> None:
@@ -337,6 +351,7 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and end the process with its exit code."""
+    show_everything()
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 

@@ -286,6 +286,8 @@ def peers(kpi: Kpi, book: Book, quarter: str | Quarter) -> Peers:
     unit = kpi.currency_unit(book)
     if not book.partner:
         return Peers(0, None, None, None, unit, Code.NOT_A_PARTNER())
+    if book.partner in book.direct:
+        return Peers(0, None, None, None, unit, Code.OWN_SALES())
     spread: Spread = book.others.peers(kpi, book.quarter(quarter), book.partner)
     reason = Code.TOO_FEW_PARTNERS() if spread.median is None else None
     return Peers(spread.n, spread.median, spread.lower, spread.upper, unit, reason)

@@ -39,7 +39,8 @@ def expectation(book: Book, quarter: Quarter) -> pd.DataFrame:
     that the errors of a partner's prospects add up. `part` is its part in the variance of what is expected of all
     prospects of its partner together, where errors of unlike prospects cancel: the parts add up to it. `alike` is of
     how many prospects of others the chance is made, as if all of them were equal to this one; no outcome enters in it.
-    Empty where the book records nothing to adjust for, decided too few, or all alike.
+    Empty where the book records nothing to adjust for, decided too few, all alike, or all of one partner: then nobody
+    else is there to be expected from.
     """
     prospects = book.prospects
     rows = prospects[prospects["status"].isin(DECIDED) & prospects["closed_on"].between(*quarter.year)]
@@ -71,6 +72,8 @@ def _covariates(book: Book, quarter: Quarter, rows: pd.DataFrame, names: tuple[s
 def _expected(rows: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
     won = (rows["status"] == "won").to_numpy(dtype=np.float64)
     if len(cells.columns) == 0 or len(cells) < FEWEST_DECIDED or won.all() or not won.any():
+        return NOTHING
+    if rows["partner_id"].cat.codes.nunique() < 2:
         return NOTHING
     cell = cells.groupby(list(cells.columns), sort=True, observed=True).ngroup().to_numpy()
     of_cell = np.unique(cell, return_index=True)[1]

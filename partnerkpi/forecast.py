@@ -9,6 +9,7 @@ times the season of the two quarters ahead.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -114,6 +115,15 @@ def chances_of(book: Book, quarter: Quarter) -> Chances:
 def with_chances(rows: pd.DataFrame, known: Known, day: pd.Timestamp) -> pd.DataFrame:
     """Deals open on the day, each with its `chance`, and how far what comes of them may stray."""
     return rows.assign(chance=known.of(rows, day), excess=known.excess, common=known.common)
+
+
+def with_declared(rows: pd.DataFrame, declared: Mapping[str, float]) -> pd.DataFrame:
+    """Open deals, each with the `chance` that is declared for its `stage`; missing where none is.
+
+    It is the chance of ever being won and nobody's experience, so no interval is drawn from it (`declared`).
+    """
+    chance = rows["stage"].astype("str").map(dict(declared)).to_numpy(dtype=np.float64)
+    return rows.assign(chance=chance, excess=0.0, common=0.0, declared=True)
 
 
 def told_on(book: Book, past: Quarter, whole: Book) -> pd.DataFrame:

@@ -193,6 +193,14 @@ def _worth(rows: pd.DataFrame, codes: Ints, groups: int, otherwise: Code | None)
     low, high = (value * gamma.ppf(at, shape) / shape for at in (0.025, 0.975))
     low = np.where((n > 0) & (nothing >= 0.025), 0.0, low)
     cases = [(np.isnan(value), Code.NONE_WITH_AMOUNT())]
+    if "declared" in rows:  # chances that nobody's experience stands behind have no interval
+        blank, every = counted(codes[~counts], groups), counted(codes, groups)
+        value = np.where((blank == every) & (blank > 0), np.nan, value)
+        low = high = np.full(groups, np.nan)
+        remarks = np.full(groups, None, dtype=object)
+        for at in np.flatnonzero(blank):
+            remarks[at] = Code.SOME_WITHOUT_CHANCE(blank=int(blank[at]), n=int(every[at]))
+        return value, every, low, high, reasons_of([(every == 0, IN_FULL), (blank > 0, remarks), *cases])
     if otherwise is not None:
         bottom = exact_total(np.nan_to_num(values_of(rows, "of")), codes, groups)
         value, low, high = (divide(top, np.where(bottom > 0, bottom, np.nan)) for top in (value, low, high))

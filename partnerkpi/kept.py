@@ -1,8 +1,9 @@
 """The figures of a scorecard kept from an earlier review beside those the book tells now: which differ, and why.
 
-A review writes `scorecard.csv`; an export made later may tell the same quarter otherwise. The kept figures are set beside
-those of the book in hand as both are written to files, so that not a digit differs unseen. Where the book has a history
-the deals are named that had an outcome in the quarter and were changed, or entered, after the day of the kept one.
+A review writes `scorecard.csv`; an export made later may tell the same quarter otherwise. The kept figures are set
+beside those of the book in hand as both are written to files, so that not a digit differs unseen. Where the book has a
+history the deals are named that had an outcome in the quarter and were changed, or entered, after the day of the kept
+one.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ def restated_figures(book: Book, kept: str | Path, quarter: str = "", *, partner
         partner: the partner that the kept one was made for, where it was made for one.
 
     Returns:
-        `by, group, quarter, kpi, figure, unit`; `value`, `n`, `reason` and `as_of`, each `_then` and `_now`; `deals`: the
-        ids of the group's deals of the quarter that changed since, as far as a history tells. A group of today that
+        `by, group, quarter, kpi, figure, unit`; `value`, `n`, `reason` and `as_of`, each `_then` and `_now`; `deals`:
+        the ids of the group's deals of the quarter that changed since, as far as a history tells. A group of today that
         the kept one has not is listed where the kept one was of all groups.
 
     Raises:
@@ -45,7 +46,8 @@ def restated_figures(book: Book, kept: str | Path, quarter: str = "", *, partner
             book has no such partner.
     """
     then = _kept(book, Path(kept), quarter)
-    tables, deals = [], {}
+    tables: list[pd.DataFrame] = []
+    deals: dict[tuple[object, object, object], list[str]] = {}
     for (by, day), part in then.groupby(["by", "as_of"], sort=False):
         periods = [book.quarter(label) for label in part["quarter"].unique()]
         card = scorecard(book, periods, by=str(by), partner=partner)
@@ -59,12 +61,12 @@ def restated_figures(book: Book, kept: str | Path, quarter: str = "", *, partner
         order = {key: place for place, key in enumerate(zip(*(now[name] for name in KEY), strict=True))}
         keys = list(zip(*(both[name] for name in KEY), strict=True))
         both = both.assign(_place=[order.get(key, len(order)) for key in keys]).sort_values("_place", kind="stable")
-        tables.append(both.assign(as_of_now=f"{book.as_of:%Y-%m-%d}", as_of_then=day))
+        tables.append(both.assign(as_of_now=f"{book.as_of:%Y-%m-%d}", as_of_then=str(day)))
     whole = pd.concat(tables, ignore_index=True).fillna("")
     differs = (whole["value_then"] != whole["value_now"]) | (_count(whole["n_then"]) != _count(whole["n_now"]))
     whole = whole[differs.to_numpy()].reset_index(drop=True)
-    keys = zip(whole["by"], whole["group"], whole["quarter"], strict=True)
-    whole["deals"] = [" ".join(deals.get(key, ())) for key in keys]
+    places = zip(whole["by"], whole["group"], whole["quarter"], strict=True)
+    whole["deals"] = [" ".join(deals.get(place, ())) for place in places]
     whole["unit"] = whole["unit_now"].where(whole["unit_now"] != "", whole["unit_then"])
     numbers = {name: pd.to_numeric(whole[name]) for name in ("value_then", "value_now")}
     counts = {name: _count(whole[name]) for name in ("n_then", "n_now")}
@@ -142,9 +144,9 @@ def _changed(book: Book, by: str, quarter: str, day: pd.Timestamp, partner: str 
         own = pd.Series(dtype=object) if values is None else pd.Series(values.array, index=part.deals["deal_id"])
         sides = [changed.map(own.astype("object"))]
     for side in sides:
-        for place, value in side.items():
+        for deal, value in zip(changed[side.index], side, strict=True):
             key: str | Key = UNASSIGNED if pd.isna(value) else str(value)
             ids = groups.setdefault(harmless(shown(group_text(key))), [])
-            if changed[place] not in ids:
-                ids.append(changed[place])
+            if deal not in ids:
+                ids.append(deal)
     return {group: sorted(ids) for group, ids in groups.items()}

@@ -285,8 +285,9 @@ class Kpi:
                 alone = any(c.column in self.only_for and len(c.values) == 1 and not c.opposite for c in book.choices)
                 listed = groups is not None and groups.column in self.only_for
                 others = np.array([not alone and (not listed or isinstance(label, Key)) for label in labels])
-                table.loc[others, ["value", "low", "high"]] = np.nan
-                table["reason"] = table["reason"].mask(others, self.not_for())
+                own = np.array([label in book.direct or (alone and book.partner in book.direct) for label in labels])
+                table.loc[others | own, ["value", "low", "high"]] = np.nan
+                table["reason"] = table["reason"].mask(others, self.not_for()).mask(own, Code.OWN_SALES())
             note = self.note(book, quarter) if self.note else None
             table["note"] = table["note"].where(table["note"].notna() | table["value"].isna(), note)
             if (told := approximation(book)) and {"deal_id", "lead_id"} & {*rows}:

@@ -45,6 +45,8 @@ def open_book(
             name=config.name,
             currency=config.currency,
             thresholds=thresholds_of(config.thresholds),
+            direct=config.direct,
+            probabilities=config.tables["deals"].probabilities,
             time_zone=config.time_zone,
             fiscal_year_starts=config.fiscal_year_starts,
             as_of=loaded.as_of,

@@ -27,6 +27,7 @@ from partnerkpi.experience import STEADY, Experience
 from partnerkpi.forecast import FEWEST_LANDMARKS, TOLD, UNKNOWN, Chances, chances_of, landmarks, told_on
 from partnerkpi.indices import RANKS, ranks
 from partnerkpi.network import experience_of
+from partnerkpi.own_sales import partners_alone
 from partnerkpi.periods import Quarter
 from partnerkpi.statistics import exact_total
 from partnerkpi.wording import FEW
@@ -47,14 +48,19 @@ class Computed:
         self.typical = cache(self._typical)
         self.wins = cache(self._wins)
         self.ranks = cache(self._ranks)
-        self.experience = cache(lambda quarter: experience_of(self.whole, quarter))
-        self.chances = cache(lambda quarter: chances_of(self.whole, quarter))
+        self.experience = cache(lambda quarter: experience_of(self.network, quarter))
+        self.chances = cache(lambda quarter: chances_of(self.network, quarter))
         self.shared_spend = cache(self._shared_spend)
-        self.judged = cache(lambda judge, quarter: judge(self.whole, quarter))
-        self.expected = cache(lambda quarter: expectation(self.whole, quarter))
+        self.judged = cache(lambda judge, quarter: judge(self.network, quarter))
+        self.expected = cache(lambda quarter: expectation(self.network, quarter))
         self._values = cache(self._figures_of_partners)
         self._told = cache(self._forecasts)
         self._then: tuple[Quarter, Book] | None = None
+
+    @cached_property
+    def network(self) -> Book:
+        """The whole book, in which the vendor's own sales are nobody's."""
+        return partners_alone(self.whole)
 
     @cached_property
     def first_day(self) -> pd.Timestamp | None:
@@ -79,7 +85,12 @@ class Computed:
         return frozenset(map(str, deals["status"][deals["amount"] > 0].unique()))
 
     def peers(self, figure: Figure, quarter: Quarter, partner: str) -> Spread:
-        """What the partners other than this one show, as a safe aggregate; all partners for an empty id."""
+        """What the partners other than this one show, as a safe aggregate; all partners for an empty id.
+
+        The vendor's own sales are none of them, and have no peers themselves.
+        """
+        if partner in self.whole.direct:
+            return Spread(0)
         values = self._values(figure, quarter).drop(partner, errors="ignore").dropna()
         if len(values) < FEWEST_PARTNERS:
             return Spread(len(values))
@@ -87,7 +98,7 @@ class Computed:
         return Spread(len(values), *(printed(quantile, figure.unit) for quantile in quantiles))
 
     def _figures_of_partners(self, figure: Figure, quarter: Quarter) -> pd.Series:
-        table = figure.by(self.whole, quarter, "partner")
+        table = figure.by(self.network, quarter, "partner")
         return table[[isinstance(group, str) for group in table["group"]]].set_index("group")["value"]
 
     def told(self, quarter: Quarter, choices: tuple[Choice, ...]) -> Told | None:
@@ -142,7 +153,7 @@ class Computed:
         than five such partners, the amount also for fewer than five whose wins carry one. Deals without a partner
         belong to nobody's typical quarter.
         """
-        won = won_between(self.whole.deals, quarter.year_before.start, quarter.before.end)
+        won = won_between(self.network.deals, quarter.year_before.start, quarter.before.end)
         won = won[won["partner_id"].notna()]
         codes = won["partner_id"].cat.codes.to_numpy(dtype=np.int64)
         size = len(won["partner_id"].cat.categories)
@@ -160,7 +171,7 @@ class Computed:
         return round(now, self.whole.money_digits), float(won["amount"].median())
 
     def _ranks(self, quarter: Quarter) -> pd.DataFrame:
-        won = won_in(self.whole.deals, quarter)
+        won = won_in(self.network.deals, quarter)
         each = won.groupby(won["partner_id"].astype("str"))["amount"].agg(["size", "sum"])
         each = each[each["sum"] > 0]
         return ranks(each["size"], each["sum"]) if len(each) >= FEWEST_PARTNERS else UNRANKED

@@ -31,6 +31,7 @@ from partnerkpi.kpis.opportunity_pipeline import (
     overdue_deals,
     weighted_pipeline,
 )
+from partnerkpi.own_sales import partners_alone
 from partnerkpi.periods import Quarter
 from partnerkpi.recorded import NotRecorded
 from partnerkpi.wording import FEW
@@ -48,7 +49,7 @@ def target_gaps(book: Book, quarter: str | Quarter) -> pd.DataFrame:
     carries the partner's quarter (NaN without one). Empty where no partner has a target.
     """
     this = book.quarter(quarter)
-    table: pd.DataFrame = book.once(("target_gaps", this), lambda: _target_gaps(book, this))
+    table: pd.DataFrame = book.once(("target_gaps", this), lambda: _target_gaps(partners_alone(book), this))
     return table.copy(deep=False)
 
 
@@ -73,7 +74,8 @@ def concentration(book: Book, quarter: str | Quarter) -> pd.DataFrame:
     partner counts in the whole.
     """
     this = book.quarter(quarter)
-    won, year = won_in(book.deals, this), won_between(book.deals, *this.year)
+    deals = partners_alone(book).deals
+    won, year = won_in(deals, this), won_between(deals, *this.year)
     carried = giant(book, this)
     without = won.drop(carried.index) if len(carried) else won.iloc[:0]
     parts = {"quarter": _shares(won), "without": _shares(without), "year": _shares(year)}
@@ -171,7 +173,7 @@ def funnel(book: Book, quarter: str | Quarter) -> Funnel:
     test says that it may be chance. Over-dispersion is added to the variance, on the scale of the odds.
     """
     this = book.quarter(quarter)
-    prospects = book.prospects
+    prospects = partners_alone(book).prospects
     decided = prospects[(within(prospects["closed_on"], *this.year) & with_status(prospects, DECIDED)).to_numpy()]
     decided = decided.assign(won=(decided["status"] == "won").to_numpy(dtype=np.float64))
     rate = float(decided["won"].mean()) if len(decided) else np.nan

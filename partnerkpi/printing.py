@@ -1,7 +1,10 @@
-"""What the command line gives: a table in the format that was asked for, printed or written, and the account of a book."""
+"""What a command gives: a table in the format that was asked for, printed or written, and the account of a book."""
 
 from __future__ import annotations
 
+import codecs
+import io
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,6 +64,23 @@ def _style_of(output: str | None) -> str:
 
 
 def account(reading: Reading) -> str:
+    """The rows and money of every table, the columns not read, every fault, and whether the book is refused."""
     faults = [str(fault) for fault in reading.faults]
     verdict = "The book is refused." if reading.refused else "The book can be used."
     return "\n".join([*reading.lines(), *reading.unread_lines(), *faults, verdict])
+
+
+def show_everything() -> None:
+    """Let a terminal or pipe of any encoding show every text: what it has no letter for, as its number."""
+    codecs.register_error("partnerkpi", _as_number)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="partnerkpi")
+
+
+def _as_number(error: UnicodeError) -> tuple[str, int]:
+    """What a terminal or pipe of another encoding cannot show, as its number: so it is right in JSON too."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    units = error.object[error.start : error.end].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2)), error.end

@@ -36,6 +36,7 @@ _OTHERS = ("references", "ranks", "experience", "chances", "expected", "shared",
 _FACTS = ("name", "currency", "time_zone", "fiscal_year_starts", "money_digits", "approximate")
 _DAYS = ("as_of", "extracted_on")
 _STATUSES = ("statuses", "priced")
+_OF_BOOK = ("thresholds", "direct", "probabilities")
 
 
 def write_slice(book: Book, others: Given, folder: Path) -> None:
@@ -62,6 +63,8 @@ def write_slice(book: Book, others: Given, folder: Path) -> None:
     facts |= {name: sorted(getattr(others, name)) for name in _STATUSES}
     facts["judged"] = sorted(others._judged)
     facts["thresholds"] = asdict(book.thresholds)
+    facts["direct"] = [one for one in book.direct if book.partner in ("", one)]  # of others' ids nobody is told
+    facts["probabilities"] = dict(book.probabilities)
     facts["first_day"] = None if others.first_day is None else f"{others.first_day:%Y-%m-%d}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -98,6 +101,8 @@ def read_slice(folder: Path, as_of: str | None = None) -> Book:
         _frames={name: frames[name] for name in _tables()},
         recorded=frozenset(facts["recorded"]),
         thresholds=thresholds_of(facts["thresholds"]),
+        direct=tuple(facts["direct"]),
+        probabilities=facts["probabilities"],
         reading=Reading(
             ledger=frames["ledger"], found=frames["found"], set_aside=frames["set_aside"], digits=facts["digits"]
         ),
@@ -121,7 +126,7 @@ def _facts(folder: Path) -> dict[str, Any]:
         facts = json.loads((folder / NAME).read_text(encoding="utf-8", errors="surrogatepass"))
     except (OSError, ValueError) as error:
         raise UsageError(f"The slice '{folder}' is damaged: {NAME} cannot be read ({error}).") from error
-    wanted = {*_FACTS, *_DAYS, "partner", "recorded", "digits", "first_day", "judged", "thresholds", *_STATUSES}
+    wanted = {*_FACTS, *_DAYS, "partner", "recorded", "digits", "first_day", "judged", *_OF_BOOK, *_STATUSES}
     if not isinstance(facts, dict) or wanted != facts.keys():
         raise UsageError(f"The slice '{folder}' is damaged: {NAME} is not what a review writes. Open the book instead.")
     return facts

@@ -1,8 +1,7 @@
 """Words: codes become sentences here, and numbers, spans, counts and days become text.
 
-Figures, comparisons and groups carry codes with parameters, never text: a `Remark` is a `Code` and the values it
-speaks of. The English sentence stands beside its code. Another language is one file, `locale/<language>.po`: its
-`msgid` is the English text, whole sentences, with plural forms where a sentence has a count `n`.
+Figures, comparisons and groups carry codes with parameters, never text: a `Remark` is a `Code` and what it speaks of.
+Its English sentence stands beside it; another language is one file of whole sentences, `locale/<language>.po`.
 
 >>> str(Code.SOME_WITHOUT_AMOUNT(blank=3, n=1204))
 '3 of 1,204 have no amount'
@@ -32,7 +31,6 @@ MISSING = "—"
 #: Units that are not an ISO currency code (money is written as its currency).
 PLAIN_UNITS = frozenset({"share", "days", "deals", "leads", "index", "ratio", "rank", "deals/month"})
 COUNTED = frozenset({"days", "deals", "leads"})
-#: In words, which way a figure is good.
 DIRECTION = {"higher": "higher is better", "lower": "lower is better"}
 FOLDER = Path(__file__).resolve().parent / "locale"
 
@@ -57,7 +55,7 @@ class Code(Enum):
     RATIO_OF_SUMS = "a ratio of recorded sums: no interval"
     NO_INTERVAL = "no interval for this figure"
     UPPER_LIMIT_NOT_REACHED = "upper limit not reached"
-    # why there is no value: too little happened
+    # no value: too little happened
     ONE_DEAL_ONLY = "one deal only"
     NONE_WITH_AMOUNT = "none has an amount"
     NO_DEAL_WON_IN_WINDOW = "no deal won in the window"
@@ -108,6 +106,8 @@ class Code(Enum):
     # what else must be known to read a value
     SOME_WITHOUT_AMOUNT = "{blank} of {n} have no amount"
     AMOUNTS_OF_TODAY = "no history: by created and closed days, today's amounts"
+    DECLARED_CHANCES = "by the chances declared for the stages, of ever being won: no past tells better"
+    SOME_WITHOUT_CHANCE = "{blank} of {n} are in a stage without a declared chance, and add nothing"
     AMOUNTS_OF_EXPORT = "the history holds no amounts: amounts are today's"
     ALL_DEALS_COUNT = "who brought a deal is not recorded: all deals count"
     CLOSE_RATE_OF_DEALS = "who brought a deal is not recorded: this is the close rate of deals"
@@ -120,7 +120,6 @@ class Code(Enum):
     APPROXIMATE = "approximate: no history tells how things stood on {day}, what was changed since is that of {export}"
     BOTH = "{first}; {second}"
     NOTHING_RESTATED = "nothing was restated"
-    # how what left the pipeline as won becomes the won amount
     CHANGED_AFTER_WIN = "won more than once, or its amount was changed after it was won"
     WIN_NO_LONGER = "by the deals table no win of these rows and this quarter: reopened, handed on or dated otherwise"
     WIN_NOT_THEN = "by its history no win of these rows in this quarter"
@@ -131,6 +130,7 @@ class Code(Enum):
     TOO_SHORT_A_PAST = "fewer than {n} whole quarters before this one are known"
     TOO_FEW_TO_COMPARE = "too few to compare"
     TOO_FEW_PARTNERS = "too few partners"
+    OWN_SALES = "the vendor's own sales are no partner: they are compared with none"
     NOT_A_PARTNER = "the whole network is not a partner: it is not compared with one"
 
     def __call__(self, **values: object) -> Remark:

@@ -302,16 +302,23 @@ TABLE: dict[tuple[str, str], Edits] = {
     ],
     ("batch/engine.py", "batch_kernels"): [("os.killpg(process.pid, signal.SIGKILL)", "process.kill()")],
     ("batch/run.py", "batch_kernels"): [("        _tidied_when_ended(),\n", "")],
-    ("partnerkpi/findings/chance.py", "signals_chance"): [
+    ("findings/chance.py", "signals_chance"): [
         ("    weight = 1 / error[told] ** 2", "    weight = 1 / error[told]"),
     ],
-    ("partnerkpi/findings/kinds.py", "signals"): [
+    ("findings/kinds.py", "signals"): [
         ("(value < limits.year_act) & much", "(value < limits.year_act) & ~much"),
     ],
-    ("partnerkpi/findings/family.py", "signals"): [
+    ("findings/process.py", "process"): [
+        ("TREND - 1:", "TREND:"),
+        ("sign * away[near] > 2 / 3", "sign * away[near] > 1 / 3"),
+        ("even.mean(axis=0) >= FEWEST_A_MONTH", "even.mean(axis=0) >= 0"),
+        ("tails[side, mine] * (1 + 1e-9)", "2 * tails[side, mine]"),
+        ("    even = counts / usual\n    if", "    even = counts\n    if"),
+    ],
+    ("findings/family.py", "signals"): [
         ("q <= limits.false_discoveries", "q <= 2 * limits.false_discoveries"),
     ],
-    ("partnerkpi/findings/facts.py", "signals"): [
+    ("findings/facts.py", "signals"): [
         ('(spend["amount"] > 0)', '(spend["amount"] > 100)'),
     ],
 }

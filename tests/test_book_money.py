@@ -36,7 +36,7 @@ def test_the_account_is_kept_in_each_currency(write_book: Write) -> None:
 
 
 def test_a_second_currency_without_rates_is_refused_naming_it(write_book: Write) -> None:
-    with pytest.raises(DataRefused, match=r"line 2 .*'USD': no rate for USD in the rates table.*EUR \(3 rows\)"):
+    with pytest.raises(DataRefused, match=r"'USD': no rate for USD in the rates table.*EUR \(3 rows, first: line 2\)"):
         open_book(write_book(DEALS))
 
 

@@ -28,6 +28,20 @@ def texts(*cells: str | None) -> pd.Series:
         ("1,2e3", ",", "", 1200.0),
         ("1.234,5E2", ",", ".", 123_450.0),
         ("-25e-2", ".", ",", -0.25),
+        ("(100)", ".", ",", -100.0),
+        ("−5", ".", ",", -5.0),
+        (" 5\u00a0", ".", ",", 5.0),
+        ("€5", ".", ",", 5.0),
+        ("-$1,234.50", ".", ",", -1234.5),
+        ("$-5", ".", ",", -5.0),
+        ("(1.234,50 €)", ",", ".", -1234.5),
+        ("€ (5)", ",", ".", -5.0),
+        ("1\u202f234,50\u00a0€", ",", " ", 1234.5),
+        ("1\u00a0234\u2009567", ",", "\u202f", 1234567.0),
+        ("1’234'567.5", ".", "'", 1234567.5),
+        ("USD 1.2E+07", ".", ",", 12_000_000.0),
+        ("CHF\u00a05", ".", ",", 5.0),
+        ("5 kr.", ".", ",", 5.0),
     ],
 )
 def test_an_amount_is_read_as_declared(text: str, decimal: str, thousands: str, value: float) -> None:
@@ -52,11 +66,13 @@ def test_an_amount_is_read_as_declared(text: str, decimal: str, thousands: str, 
         "1,23",
         "12,5",
         "1,2345.0",
-        "(100)",
-        "−5",
-        "€5",
-        "5 ",
-        " 5",
+        "(100",
+        "-(100)",
+        "$5 €",
+        "5 ABC",
+        "0,123",
+        "€",
+        "5€-",
         "0x1",
         "1_000",
         "٣",
@@ -127,7 +143,8 @@ def test_a_day_is_read_as_declared(text: str, form: str, day: str) -> None:
         ("0000-00-00", "", "no such day", "bad"),
         ("9999-12-31", "", "a year before 1900 or after 2199", "bad"),
         ("2025-3-1", "", "not written like 2025-12-31", "bad"),
-        ("2025-03-31 10:00", "", "not written like 2025-12-31", "bad"),
+        ("2025-03-31 25:00", "", "no such day", "bad"),
+        ("2025-03-31 10", "", "not written like 2025-12-31", "bad"),
         ("45382", "", "spreadsheets", "bad"),
         ("45382", "%d/%m/%Y", "spreadsheets", "bad"),
         ("2025-03-31", "%d/%m/%Y", "not written like", "bad"),
@@ -151,12 +168,81 @@ def test_stamps_may_have_a_time_with_or_without_offset() -> None:
     parsed = parse.days(texts("2025-01-02T23:30:00Z", "2025-01-02T23:30:00.123+01:00"), "stamp", "", "Europe/Paris")
     assert [str(t) for t in parsed.values] == ["2025-01-03 00:30:00", "2025-01-02 23:30:00"]
     mixed = parse.days(texts("2025-01-02T23:30:00Z", "2025-01-02T23:30:00"), "stamp", "", "Europe/Paris")
-    assert list(mixed.wrong) == ["times with and without an offset in one column"]
+    assert list(mixed.wrong) == [
+        'times with and without an offset in one column: say times = "UTC", or where they are from'
+    ]
+    assert not parse.days(texts("2025-01-02T23:30:00Z", "2025-01-02T23:30:00"), "stamp", "", "UTC", "UTC").wrong
+
+
+@pytest.mark.parametrize(
+    ("text", "form", "times", "day"),
+    [
+        ("2025-03-31", "", "UTC", "2025-03-31"),
+        ("2025-03-31 23:30", "", "", "2025-03-31"),
+        ("2025-03-31T23:30:00", "", "UTC", "2025-04-01"),
+        ("2025-03-31T23:30:00.0000000", "", "UTC", "2025-04-01"),
+        ("2025-03-31T23:30:00Z", "", "", "2025-04-01"),
+        ("2025-03-31 23:30:00 UTC", "", "", "2025-04-01"),
+        ("2025-03-31T23:30:00+02:00", "", "UTC", "2025-03-31"),
+        ("2025-03-31 23:30:00 -05", "", "", "2025-04-01"),
+        ("2025-03-31T23:30:00Z", "%Y-%m-%dT%H:%M:%SZ", "", "2025-04-01"),
+        ("31.03.2025 23:30", "%d.%m.%Y %H:%M", "UTC", "2025-04-01"),
+        ("31.03.2025", "%d.%m.%Y", "UTC", "2025-03-31"),
+        ("2025-03-31 19:30", "", "America/New_York", "2025-04-01"),
+    ],
+)
+def test_a_time_in_a_day_column_is_the_day_of_the_business_zone(text: str, form: str, times: str, day: str) -> None:
+    parsed = parse.days(texts(text, None), "day", form, "Europe/Berlin", times)
+    assert parsed.values.tolist()[0] == pd.Timestamp(day)
+    assert not parsed.bad
+    assert not parsed.wrong
+
+
+def test_an_hour_that_clocks_skip_or_repeat_names_no_moment() -> None:
+    parsed = parse.days(texts("2025-03-30 02:30", "2025-10-26 02:30"), "day", "", "UTC", "Europe/Berlin")
+    assert {rule: mask.tolist() for rule, mask in parsed.bad.items()} == {
+        "a time at which the clocks of Europe/Berlin were changed": [True, True]
+    }
 
 
 def test_months_are_their_first_day() -> None:
     parsed = parse.days(texts("2025-02", "2025-02-28"), "month", "", "UTC")
     assert parsed.values.tolist() == [pd.Timestamp("2025-02-01")] * 2
+
+
+@pytest.mark.parametrize(
+    ("cells", "rules"),
+    [
+        (["1 234,50 €", "12,5", "x"], ['not an amount: say decimal = "," and thousands = " "', "not an amount"]),
+        (["1.234,50", "5"], ['not an amount: say decimal = "," and thousands = "."']),
+        (["12,50", "5"], ['not an amount: say decimal = ","']),
+        (["12,500", "5"], ["not an amount: declare decimal and thousands"]),
+        (["1 234", "5"], ['not an amount: say thousands = " "']),
+    ],
+)
+def test_what_would_read_the_column_is_said(cells: list[str], rules: list[str]) -> None:
+    assert list(parse.amounts(texts(*cells), declared=False).bad) == rules
+
+
+def test_a_declaration_that_does_not_fit_is_named() -> None:
+    parsed = parse.amounts(texts("12,5", "1,2345", "1,234"), ".", ",")
+    assert parsed.values.fillna(0).tolist() == [0, 0, 1234]
+    assert list(parsed.bad) == ['not an amount with decimal = "." and thousands = ","']
+    assert parse.amounts(texts("1.234 €"), declared=False).wrong
+
+
+def test_signs_beside_amounts_are_told() -> None:
+    parsed = parse.amounts(texts("$5", "5", "(5 EUR)", "NA 5", None))
+    assert parsed.signs is not None
+    assert parsed.signs.tolist() == ["$", "", "EUR", "", ""]
+    assert parse.amounts(texts("5")).signs is None
+
+
+def test_percent_are_hundredths() -> None:
+    parsed = parse.numbers(texts("12 %", "12%", "0.07\u00a0%", "12 %%x", "−1"))
+    assert parsed.values.fillna(9).tolist() == [0.12, 0.12, 0.0007, 9, -1.0]
+    assert list(parse.numbers(texts("0,85", "1")).bad) == ['not a number: say decimal = ","']
+    assert parse.numbers(texts("1.234,5"), ",", ".").values.tolist() == [1234.5]
 
 
 def test_numbers() -> None:

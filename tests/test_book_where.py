@@ -18,7 +18,7 @@ def sample() -> Book:
 def test_every_table_has_all_its_columns_and_dtypes(sample: Book) -> None:
     for name, table in TABLES.items():
         frame = sample.table(name)
-        for column in table.columns:
+        for column in (c for c in table.columns if not c.before):  # read, and then in rows of their own
             assert str(frame[column.name].dtype) == column.dtype, (name, column.name)
             if column.dtype == "category":
                 names = frame[column.name].cat.categories

@@ -57,7 +57,18 @@ def test_every_command_has_help_with_an_example(name: str, capsys: pytest.Captur
 
 
 def test_the_commands_are_those_promised() -> None:
-    assert set(COMMANDS) == {"review", "score", "signals", "bridge", "note", "check", "kpis", "sample"}
+    assert set(COMMANDS) == {
+        "review",
+        "score",
+        "signals",
+        "bridge",
+        "restated",
+        "note",
+        "check",
+        "init",
+        "kpis",
+        "sample",
+    }
 
 
 @pytest.mark.parametrize(

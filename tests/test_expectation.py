@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import partnerkpi as pk
 from partnerkpi.expectation import RIDGE, _common_fit, _left_out
 from partnerkpi.indices import FEWEST_ALIKE, standardised
+from partnerkpi.kpis.close_rate import observed_to_expected
 from partnerkpi.wording import Code
 
 REGIONS, DECIDED, HALF = 6, 60, 0.5
@@ -93,3 +95,14 @@ def test_of_too_few_alike_nothing_is_said() -> None:
     assert (enough["value"], enough["reason"]) == (pytest.approx(1.2), None)
     assert np.isnan([few["value"], few["low"], few["high"]]).all()
     assert few["reason"] == Code.NOT_TO_BE_SEPARATED()
+
+
+def test_where_one_partner_decided_all_nobody_else_is_there_to_be_expected_from() -> None:
+    rows = [
+        f"D{i},P,{('won', 'lost')[i % 2]},2025-0{1 + i % 9}-03,2025-0{1 + i % 9}-20,{('North', 'South')[i % 3 // 2]}\n"
+        for i in range(90)
+    ]
+    header = "deal_id,partner_id,status,created_on,closed_on,region\n"
+    for deals in (header + "".join(rows), header + "".join(rows).replace(",P,", ",,")):
+        book = pk.book_of(as_of="2025-12-31", deals=deals)
+        assert observed_to_expected.by(book, "2025Q4", "partner")["value"].isna().all()

@@ -31,10 +31,11 @@ PLAN = """
     startup errors shipped wording periods experience
     book.schema sample.time_and_chance sample.world sample.lives sample.history sample.truth sample.tables
     sample.package sample
-    book.labels book.thresholds book.keys book.declarations book.config book.sources
-    book.delimited book.queries book.parse book.intake book.reading book.money
-    book.rules book.past book.events book.prospects book.levels book.loading book.book book
-    deals estimate intervals statistics indices survival network forecast expectation others slices opening
+    book.labels book.thresholds book.keys book.meaning book.declarations book.connections book.config book.sources
+    book.cells book.workbooks book.heads book.delimited book.sheets book.columnar book.databases
+    book.queries book.currencies book.parse book.values book.choosing book.naming book.intake book.reading book.money
+    book.rules book.suspicious book.past book.events book.prospects book.levels book.loading book.book book
+    deals estimate intervals statistics indices survival network own_sales forecast expectation others slices opening
     recorded groups plot kpi
     KPIS kpis
     figures compare waterfalls drivers restatement bridges export kept notes
@@ -44,6 +45,9 @@ PLAN = """
     show.html show.tables show.months show.changes show.reviews show.cards show.network show.states show.cover show
     batch.plan batch.page batch.markup batch.pictures batch.disclosure batch.gate batch.files batch.engine
     batch.kernels batch.publish batch.run batch
+    survey.words survey.sniff survey.files survey.marks survey.crm survey.profiles survey.columns survey.days
+    survey.values survey.tables survey.joins survey.survey survey.queries survey.lines survey.mappings survey.draft
+    survey.preview survey.alarms survey.memory survey.report survey.init survey
     partnerkpi options printing cli __main__
 """
 # One module per KPI, in any order: they do not know each other.

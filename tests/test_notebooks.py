@@ -74,7 +74,7 @@ def test_one_for_the_cover_and_one_per_kpi_in_reading_order() -> None:
 #: What a notebook has besides.
 MORE = {
     "00_review": ("why", "looked-back"),
-    "02_number_of_deals": ("why",),
+    "02_number_of_deals": ("months", "why"),
     "03_opportunity_pipeline": ("waterfall", "movements", "backtest"),
     "05_close_rate": ("bridge",),
     "06_deal_velocity": ("bridge",),

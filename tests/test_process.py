@@ -59,6 +59,21 @@ def test_months_of_a_book_stand_in_their_limits() -> None:
     assert table["rule"].tolist() == [""] * 23 + [process.BEYOND]
 
 
+def test_months_stand_beside_their_season(sample: pk.Book) -> None:
+    quarter = sample.quarter(QUARTER)
+    table = process.months(sample, quarter)
+    deals = sample.deals
+    won = deals.loc[(deals["status"] == "won").to_numpy(), "closed_on"].dt.to_period("M").value_counts()
+    counts = won.reindex(pd.period_range("2024-01", "2025-12", freq="M")).to_numpy()
+    season = np.tile(sample.others.experience(quarter).months, 2)
+    assert season.max() > 1.3 * season.min()
+    even = counts / season
+    reach = 2.66 * np.abs(np.diff(even)).mean()
+    assert table["count"].tolist() == counts.tolist()
+    assert np.allclose(table[["low", "mean", "high"]].T, [(even.mean() + k * reach) * season for k in (-1, 0, 1)])
+    assert table["rule"].tolist() == process.marks(even)
+
+
 def test_a_running_quarter_shows_its_whole_months() -> None:
     book = book_of_months([4, 5] * 15, as_of="2025-11-29")
     table = process.months(book, book.quarter(QUARTER))
@@ -155,13 +170,14 @@ def test_patterns_are_those_of_plain_loops() -> None:
     assert np.allclose(smallest(series), np.array([tails_by_hand(one) for one in series.T.tolist()]).T)
 
 
-def test_the_chance_of_patterns_is_that_of_a_simulation_of_ones_own() -> None:
-    """Series at the very pace, not at one of the grid, counted by plain loops."""
+@pytest.mark.parametrize("pace", [1.0, 2.6])
+def test_the_chance_of_patterns_is_that_of_a_simulation_of_ones_own(pace: float) -> None:
+    """Series at the very pace, not at one of the grid, counted by plain loops; those of too few wins are not told."""
     book = network(Network("over-dispersed", season=True, pace_cv=0.5), 3)
     quarter = book.quarter(QUARTER)
     known = book.others.experience(quarter)
     assert known.pace > 0.02
-    draw, pace, draws = np.random.default_rng(list(b"own")), 2.6, 6000
+    draw, draws = np.random.default_rng(list(b"own")), 6000
     own = []
     while len(own) < draws:
         moved = draw.gamma(1 / known.pace, known.pace, 8).repeat(3)
@@ -173,7 +189,8 @@ def test_the_chance_of_patterns_is_that_of_a_simulation_of_ones_own() -> None:
         tails = np.quantile(np.array(own), share, axis=0)
         p = process.chance_of_patterns(book, quarter, np.array([pace]), process.MONTHS, tails[:, None])[:, 0]
         right = (np.array(own) <= tails + 1e-12).mean(axis=0)
-        assert p == pytest.approx(right, abs=4 * np.sqrt(share / draws) + 0.04 * share)
+        error = np.sqrt(share * (1 - share) * (1 / draws + 1 / process.DRAWN))
+        assert p == pytest.approx(right, abs=3.2 * error)
 
 
 def test_chance_reaches_far_enough_to_matter_among_many_tests() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -181,3 +182,70 @@ def test_two_keys_with_one_name_stay_two_partners(adventureworks: pk.Book) -> No
     shared = adventureworks.partners[names.duplicated(keep=False)]
     assert len(shared) == 4
     assert set(shared["partner_id"]) <= set(adventureworks.partner_ids)
+
+
+CONFLICT = re.compile("the value says (.*), the flags say (.*): the (values|flags) hold")
+SHAPED = "salesforce-shaped"
+
+
+def shaped(folder: Path, decides: str) -> pk.Book:
+    """The book, with one of the two rules where stage and flags disagree."""
+    toml = folder / "book.toml"
+    text = toml.read_text(encoding="utf-8").replace('decides = "values"', f'decides = "{decides}"')
+    toml.write_text(text, encoding="utf-8")
+    return pk.open_book(folder)
+
+
+@pytest.mark.parametrize("decides", ["values", "flags"])
+def test_stage_and_flags_that_disagree_are_counted_and_one_rule_holds(real_book: RealBook, decides: str) -> None:
+    book = shaped(real_book(SHAPED), decides)
+    said = {}
+    for fault in book.reading.faults:
+        if match := CONFLICT.fullmatch(fault.rule):
+            assert (fault.kind, fault.column, match[3]) == ("W", "status", decides)
+            said[match[1], match[2]] = fault.count
+    lines = expected("preppin_status_conflict")
+    assert said == {(x["st_stage"], x["st_flag"]): int(x["n"]) for x in lines if x["st_stage"] != x["st_flag"]}
+    assert sum(said.values()) == 137
+    assert book.reading.rows() == {"read": 219, "used": 219, "out of scope": 0, "set aside": 0}
+    column = {"values": "st_stage", "flags": "st_flag"}[decides]
+    for status in ("open", "won", "lost"):
+        mine = [x for x in lines if x[column] == status]
+        amounts = book.deals[(book.deals["status"] == status).to_numpy()]["amount"]
+        assert (len(amounts), amounts.sum()) == (sum(int(x["n"]) for x in mine), sum(float(x["amt"]) for x in mine))
+
+
+@pytest.mark.parametrize(("decides", "rule"), [("values", "stage"), ("flags", "flags")])
+def test_every_quarter_by_stage_and_by_flags(real_book: RealBook, decides: str, rule: str) -> None:
+    book = shaped(real_book(SHAPED), decides)
+    lines = [line | {"partner": ALL} for line in expected("preppin_total_quarter") if line["rule"] == rule]
+    figures = {
+        name: figure for name, figure in FIGURES.items() if name in ("won", "won_amount", "avg_deal", "win_rate")
+    }
+    assert compare(book, "partner", lines, "partner", figures | {"med_days": naive_days}) == 4 * 5
+    for line in lines:
+        quarter = book.quarter(line["qtr"])
+        ended = book.deals[book.deals["closed_on"].between(quarter.start, quarter.last_day)]
+        assert (ended["status"] == "lost").sum() == int(line["lost"])
+
+
+def test_the_preset_reads_it_with_two_lines_more(real_book: RealBook) -> None:
+    folder = real_book(SHAPED)
+    book = '[book]\ncurrency = "USD"\nextracted_on = 2022-12-31\npreset = "salesforce"\n'
+    deals = '[deals]\nfiles = ["opportunity.csv"]\ndates = "%d/%m/%Y"\n[deals.columns]\npartner_id = "OwnerId"\n'
+    (folder / "book.toml").write_text(book + deals, encoding="utf-8")
+    opened = pk.open_book(folder)
+    lines = [line | {"partner": ALL} for line in expected("preppin_total_quarter") if line["rule"] == "flags"]
+    assert compare(opened, "partner", lines, "partner", {"won": number_of_deals, "won_amount": won_amount}) == 4 * 2
+    assert sum(f.count for f in opened.reading.faults if CONFLICT.fullmatch(f.rule)) == 137
+
+
+def test_days_in_each_stage(real_book: RealBook) -> None:
+    history = pk.open_book(real_book(SHAPED)).history
+    history = history.sort_values(["deal_id", "changed_at"], kind="stable")
+    days = -history.groupby("deal_id", sort=False)["changed_at"].diff(-1).dt.days
+    for line in expected("preppin_days_in_stage"):
+        mine = days[(history["stage"] == line["stage"]).to_numpy()]
+        assert (len(mine), mine.notna().sum()) == (int(line["n"]), int(line["with_exit"]))
+        assert same(float(mine.median()), line["med_days_in_stage"])
+        assert same(float(mine.mean()), line["avg_days_in_stage"])

@@ -144,12 +144,12 @@ class Book:
 
     - `recorded`: what the source really has, "leads" or "deals.sourced";
     - `money_digits`: decimals of the amounts as read, to which sums are exact;
-    - `extracted_on`: the day of the export;
-    - `reading`: the account of all rows and money read, and the faults;
+    - `extracted_on`: the day of the export; `reading`: the account of all rows and money read, and the faults;
     - `others`: what may be known of the whole network, whatever part of it this book is;
     - `choices`: what `where` and `without` were asked for;
     - `thresholds`: from where on a fact is a signal;
-    - `approximate`: `as_of` is before the export, and no history tells what was changed since.
+    - `approximate`: `as_of` is before the export, and no history tells what was changed since;
+    - `direct`: the ids that are the vendor's own sales, no partners; `probabilities`: the declared chance by stage.
     """
 
     name: str
@@ -166,6 +166,8 @@ class Book:
     choices: tuple[Choice, ...] = ()
     thresholds: Thresholds = DEFAULTS
     approximate: bool = False
+    direct: tuple[str, ...] = ()
+    probabilities: Mapping[str, float] = field(default_factory=dict)
     _asked: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
 
     def table(self, name: str) -> pd.DataFrame:

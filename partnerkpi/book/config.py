@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pandas as pd
 
 from partnerkpi.book import thresholds
+from partnerkpi.book.connections import Source, source_of
 from partnerkpi.book.declarations import TableConfig, check_inside, csv_files, table_config
-from partnerkpi.book.keys import NAME, check_name, mapping_of, shown, text_of
+from partnerkpi.book.keys import NAME, check_name, mapping_of, shown, text_of, zone_of
 from partnerkpi.book.schema import TABLES
 from partnerkpi.errors import SystemProblem, UsageError
 
@@ -30,7 +30,8 @@ extracted_on = 2025-12-31
 files = ["deals.csv"]
 """
 
-_BOOK_KEYS = ("name", "currency", "time_zone", "fiscal_year_starts", "extracted_on")
+_BOOK_KEYS = ("name", "currency", "time_zone", "fiscal_year_starts", "extracted_on", "preset", "direct")
+_PRESETS = Path(__file__).parent / "presets"
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class BookConfig:
     extracted_on: pd.Timestamp
     tables: Mapping[str, TableConfig]
     thresholds: Mapping[str, float] = field(default_factory=dict)
+    direct: tuple[str, ...] = ()
+    source: Source | None = None
 
 
 def read_config(folder: Path) -> BookConfig:
@@ -71,14 +74,17 @@ def read_config(folder: Path) -> BookConfig:
     except OSError as error:
         raise SystemProblem(f"The file '{path}' cannot be read: {error.strerror}.") from error
     for key in content:
-        check_name(key, ("book", "thresholds", *TABLES), f"[{key}]")
+        check_name(key, ("book", "source", "thresholds", *TABLES), f"[{key}]")
     if "book" not in content:
         raise UsageError(f"{path} has no [book]. It begins like this:\n\n{EXAMPLE}")
     book = mapping_of(content["book"], "[book]")
     for key in book:
         check_name(key, _BOOK_KEYS, f"[book] {key}")
-    tables = {name: table_config(TABLES[name], content.get(name), folder) for name in TABLES}
-    if not (tables["deals"].files or tables["deals"].sql):
+    preset = preset_called(text_of(book.get("preset", ""), "[book] preset"))
+    tables = {name: table_config(TABLES[name], content.get(name), folder, preset.get(name)) for name in TABLES}
+    source = source_of(content.get("source"))
+    _check_source(source, tables)
+    if not tables["deals"].given:
         raise UsageError(
             f"The book in '{folder}' has no deals: there is no deals.csv, and {NAME} names no other file. "
             f'Write [deals] files = ["…"]. {csv_files(folder)}'
@@ -87,12 +93,50 @@ def read_config(folder: Path) -> BookConfig:
         folder=folder,
         name=_name(book.get("name", folder.resolve().name)),
         currency=_currency(book),
-        time_zone=_zone(book.get("time_zone", "UTC")),
+        time_zone=zone_of(book.get("time_zone", "UTC"), "[book] time_zone", "Europe/Paris"),
         fiscal_year_starts=_month(book.get("fiscal_year_starts", 1)),
         extracted_on=_day(book),
         tables=tables,
         thresholds=_thresholds(content.get("thresholds", {})),
+        direct=_direct(book.get("direct", [])),
+        source=source,
     )
+
+
+def preset_names() -> tuple[str, ...]:
+    """The names of all presets, each that of a CRM."""
+    return tuple(sorted(path.stem for path in _PRESETS.glob("*.toml")))
+
+
+def preset_called(name: str) -> dict[str, Any]:
+    """The sections of a preset by table: what a CRM's export calls columns and values; none for an empty name.
+
+    Raises:
+        UsageError: there is no such preset.
+    """
+    if not name:
+        return {}
+    if name not in preset_names():
+        raise UsageError(f"{NAME}, [book] preset: {shown(name)} is not one of {', '.join(map(repr, preset_names()))}.")
+    return tomllib.loads((_PRESETS / f"{name}.toml").read_text(encoding="utf-8"))
+
+
+def _direct(value: Any) -> tuple[str, ...]:
+    ids = [value] if isinstance(value, str) else value
+    if not isinstance(ids, list) or not all(isinstance(one, str) and one for one in ids):
+        expected = 'a list of partner ids is expected, like ["Direct"]'
+        raise UsageError(f"{NAME}, [book] direct: {expected}, not {shown(value)}.")
+    return tuple(dict.fromkeys(ids))
+
+
+def _check_source(source: Source | None, tables: Mapping[str, TableConfig]) -> None:
+    """Every table that is read from a database has one, and a database that is named is read."""
+    live = [name for name, table in tables.items() if table.query or table.relation]
+    if live and source is None:
+        key = "query" if tables[live[0]].query else "relation"
+        raise UsageError(f'{NAME}, [{live[0]}] {key}: no database is named. Write [source] url = "${{CRM_DB_URL}}".')
+    if source is not None and not live:
+        raise UsageError(f'{NAME}, [source]: nothing is read from it. Write [deals] query = "SELECT …", or relation.')
 
 
 def _thresholds(section: Any) -> dict[str, float]:
@@ -116,13 +160,6 @@ def _currency(book: dict[str, Any]) -> str:
     if not isinstance(code, str) or not re.fullmatch(r"[A-Z]{3}", code):
         raise UsageError(f'{NAME}, [book] currency: three capital letters are expected, like "EUR", not {shown(code)}.')
     return code
-
-
-def _zone(name: Any) -> str:
-    try:
-        return str(ZoneInfo(text_of(name, "[book] time_zone")).key)
-    except (KeyError, ValueError, OSError) as error:
-        raise UsageError(f"{NAME}, [book] time_zone: {shown(name)} is unknown. Write it like Europe/Paris.") from error
 
 
 def _month(number: Any) -> int:

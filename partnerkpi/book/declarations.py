@@ -6,22 +6,41 @@ import codecs
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from partnerkpi.book.keys import NAME, check_name, mapping_of, one_of, shown, text_of
-from partnerkpi.book.schema import ENUMERATED, Table
+from partnerkpi.book import meaning
+from partnerkpi.book.keys import NAME, check_name, mapping_of, one_of, shown, text_of, zone_of
+from partnerkpi.book.meaning import Flags, Source
+from partnerkpi.book.schema import ENUMERATED, STATUSES, Table
 from partnerkpi.errors import UsageError, nearest
 
 IGNORE = "ignore"
-SUFFIXES = (".csv", ".tsv", ".txt")
-LATER_SUFFIXES = (".xlsx", ".xls", ".parquet")
+SHEETS, COLUMNS = ".xlsx", ".parquet"
+SUFFIXES = (".csv", ".tsv", ".txt", SHEETS, COLUMNS)
+_OTHER_KINDS = {
+    ".xls": "Open it in a spreadsheet and save it as .xlsx.",
+    ".xlsm": "A workbook with macros is not opened. Save it as .xlsx, which has none.",
+    ".xlsb": "Open it in a spreadsheet and save it as .xlsx.",
+    ".ods": "Open it in a spreadsheet and save it as .xlsx or .csv.",
+    ".gz": "Unpack it.",
+    ".zip": "Unpack it.",
+    ".pkl": "A pickle can run code when it is opened, so none is.",
+    ".pickle": "A pickle can run code when it is opened, so none is.",
+    ".db": 'A database is named by [source] url = "sqlite:///…".',
+    ".sqlite": 'A database is named by [source] url = "sqlite:///…".',
+}
 
 _TABLE_KEYS = (
-    "files", "encoding", "delimiter", "decimal", "thousands", "dates", "sql", "columns", "values", "constants"
+    "files", "encoding", "delimiter", "decimal", "thousands", "dates", "sql", "columns", "values", "constants",
+    "key", "flags", "leave_out", "only", "probabilities", "remarks", "expects",
+    "sheet", "query", "relation",
+    "missing", "skip_rows", "footer", "rows", "amount_total", "times",
 )  # fmt: skip
 _THOUSANDS = (".", ",", " ", "'", "’", "\u00a0", "\u202f")
 _DIRECTIVES = "YymdHIMSfzbBp"
+_SELECT = re.compile(r"(?:--[^\n]*\n|/\*.*?\*/|\s)*(?:SELECT|WITH)\b", re.IGNORECASE | re.DOTALL)
 _OF_THIS_MACHINE = ("mbcs", "oem")
 #: What stays the same in every encoding of files: all but those that escape, shift or spell some of it.
 _PROBE = "".join(map(chr, range(32, 127))).replace("\\", "") + "\t\r\n\\u0041.xn--tda"
@@ -33,7 +52,13 @@ class TableConfig:
 
     `dates` holds the declared format by column, `""` for all others; `values` the canonical value by column and value
     in the export, where `ignore` puts the row out of scope; `unread` the columns that are not to be read though the
-    file may have them; `declared` which keys the file really has.
+    file may have them; `declared` which keys the file really has. `missing` are the cells that mean nothing,
+    `skip_rows` and `footer` how many lines stand above the header and below the rows, `rows` and `amount_total` what
+    the file is said to hold, `times` the zone of times without offset (empty: the business zone).
+
+    `flags`, `key`, `leave_out` and `only` are of the columns of the export; `probabilities` the chance of each stage;
+    `remarks` what is to be said of a column that is there, `expects` what where no row has a status; `offered` the keys
+    ("columns.amount", "flags.won", "leave_out.Type") that only a preset has, whose columns a file need not have.
     """
 
     name: str
@@ -44,11 +69,33 @@ class TableConfig:
     thousands: str = ""
     dates: Mapping[str, str] = field(default_factory=dict)
     sql: str = ""
-    columns: Mapping[str, str] = field(default_factory=dict)
+    columns: Mapping[str, Source] = field(default_factory=dict)
     unread: frozenset[str] = frozenset()
     values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     constants: Mapping[str, str] = field(default_factory=dict)
+    missing: frozenset[str] = frozenset()
+    skip_rows: int = 0
+    footer: int = 0
+    rows: int | None = None
+    amount_total: Decimal | None = None
+    times: str = ""
     declared: frozenset[str] = frozenset()
+    flags: Flags = field(default_factory=Flags)
+    key: tuple[str, ...] = ()
+    leave_out: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    only: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    probabilities: Mapping[str, float] = field(default_factory=dict)
+    remarks: Mapping[str, str] = field(default_factory=dict)
+    expects: Mapping[str, str] = field(default_factory=dict)
+    offered: frozenset[str] = frozenset()
+    sheet: str = ""
+    query: str = ""
+    relation: str = ""
+
+    @property
+    def given(self) -> bool:
+        """True when the book has the table."""
+        return bool(self.files or self.sql or self.query or self.relation)
 
     def date_format(self, column: str) -> str:
         """The declared format of a date column, empty where none is."""
@@ -59,25 +106,29 @@ class TableConfig:
         return self.delimiter or ("\t" if file.lower().endswith(".tsv") else ",")
 
 
-def table_config(table: Table, section: Any, folder: Path) -> TableConfig:
-    """How the table is read; without any files or SQL when the book does not have it."""
+def table_config(table: Table, section: Any, folder: Path, preset: Mapping[str, Any] | None = None) -> TableConfig:
+    """How the table is read; without any files or SQL when the book does not have it.
+
+    What its section leaves open is as the section of a preset has it.
+    """
     default = f"{table.name}.csv"
-    if section is None:
+    if section is None and not (preset and (folder / default).is_file()):
         return TableConfig(table.name, files=_default_files(table, folder))
     where = f"[{table.name}]"
-    section = mapping_of(section, where)
+    section, offered = merged(mapping_of({} if section is None else section, where), preset or {}, table)
     for key in section:
         check_name(key, _TABLE_KEYS, f"{where} {key}")
     sql = text_of(section.get("sql", ""), f"{where} sql").strip()
     if "sql" in section and not sql:
         raise UsageError(f"{NAME}, {where} sql: the query is empty. Write one SELECT, or leave the line out.")
     files = _files(section["files"], folder, f"{where} files") if "files" in section else ()
-    if not files and not sql:
+    live = _live(section, where)
+    if not files and not sql and not live:
         files = _default_files(table, folder)
         if not files:
             raise UsageError(f"{where} names no file, and there is no {default}. {csv_files(folder)}")
-    columns = _named(table, section.get("columns", {}), f"[{table.name}.columns]")
-    unread = frozenset(name for name, source in columns.items() if not source)
+    columns = meaning.sources_of(table, section.get("columns", {}))
+    unread = frozenset(name for name, source in columns.items() if not source.names)
     for name in sorted(unread):
         if table[name].required:
             raise UsageError(f"[{table.name}.columns] {name}: the column must be read, so it cannot be empty here.")
@@ -101,12 +152,101 @@ def table_config(table: Table, section: Any, folder: Path) -> TableConfig:
         thousands=thousands,
         dates=_dates(table, section.get("dates", {})),
         sql=sql,
-        columns={name: source for name, source in columns.items() if source},
+        columns=meaning.shared_by_status({name: source for name, source in columns.items() if source.names}),
         unread=unread,
         values=_values(table, section.get("values", {})),
         constants=constants,
+        missing=_missing(section.get("missing", []), f"{where} missing"),
+        skip_rows=_lines(section.get("skip_rows", 0), f"{where} skip_rows"),
+        footer=_lines(section.get("footer", 0), f"{where} footer"),
+        rows=_lines(section["rows"], f"{where} rows") if "rows" in section else None,
+        amount_total=_amount_total(table, section["amount_total"]) if "amount_total" in section else None,
+        times=zone_of(section["times"], f"{where} times", "UTC") if "times" in section else "",
         declared=frozenset(section),
+        flags=meaning.flags_of(table, section.get("flags", {})),
+        key=_key(table, section, columns),
+        leave_out=meaning.rows_of(section.get("leave_out", {}), f"[{table.name}.leave_out]"),
+        only=meaning.rows_of(section.get("only", {}), f"[{table.name}.only]"),
+        probabilities=meaning.probabilities_of(table, section.get("probabilities", {})),
+        remarks=meaning.sentences_of(table.names, section.get("remarks", {}), f"[{table.name}.remarks]"),
+        expects=meaning.sentences_of(STATUSES, section.get("expects", {}), f"[{table.name}.expects]"),
+        offered=offered,
+        sheet=_sheet(section, files, where),
+        **live,
     )
+
+
+def merged(own: Mapping[str, Any], preset: Mapping[str, Any], table: Table) -> tuple[dict[str, Any], frozenset[str]]:
+    """A section of book.toml over a preset's, key by key and value by value; and the keys only the preset has.
+
+    Raises:
+        UsageError: something in the section is no table that must be one.
+    """
+    section = {**preset, **own}
+    taken = {name for key in ("columns", "constants") for name in mapping_of(own.get(key, {}), f"[{table.name}.{key}]")}
+    if "key" in own:
+        taken.update(table.key)
+    offered: set[str] = set()
+    for part in (name for name in _MERGED if name in preset):
+        given = mapping_of(own.get(part, {}), f"[{table.name}.{part}]")
+        left = {name: value for name, value in preset[part].items() if name not in given}
+        if part in ("columns", "constants"):
+            left = {name: value for name, value in left.items() if name not in taken}
+        offered |= {f"{part}.{name}" for name in left}
+        section[part] = {**left, **given}
+    if "values" in preset:
+        section["values"] = _values_over(mapping_of(own.get("values", {}), f"[{table.name}.values]"), preset["values"])
+    return section, frozenset(offered)
+
+
+_MERGED = ("columns", "constants", "flags", "leave_out", "only", "probabilities", "remarks", "expects")
+
+
+def _values_over(own: Mapping[str, Any], preset: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of the preset that book.toml says nothing of, and its own."""
+    result = dict(own)
+    for column, mapping in preset.items():
+        given = own.get(column, {})
+        if not isinstance(given, dict):
+            continue  # what is wrong with it is said where it is read
+        listed = {c: [v] if isinstance(v, str) else v for c, v in given.items()}
+        said = {text for values in listed.values() if isinstance(values, list) for text in map(str, values)}
+        left = {c: [text for text in texts if text not in said] for c, texts in mapping.items()}
+        both = {c: [*left.get(c, []), *v] if isinstance(v, list) else v for c, v in listed.items()}
+        result[column] = {**{c: texts for c, texts in left.items() if texts}, **both}
+    return result
+
+
+def _key(table: Table, section: Mapping[str, Any], columns: Mapping[str, Source]) -> tuple[str, ...]:
+    if "key" not in section:
+        return ()
+    key = meaning.key_of(table, section["key"])
+    name = table.key[0]
+    if name in columns:
+        raise UsageError(f"{NAME}, [{table.name}] key: {name} is also in [{table.name}.columns]. Keep one.")
+    return key
+
+
+def _live(section: Mapping[str, Any], where: str) -> dict[str, str]:
+    """What is asked of the database of [source]: a `query`, or a `relation`; nothing where it is not asked."""
+    said = {key: text_of(section[key], f"{where} {key}").strip() for key in ("query", "relation") if key in section}
+    for key, text in said.items():
+        if other := [name for name in ("files", "sql", "relation") if name in section and name != key]:
+            raise UsageError(f"{NAME}, {where}: the rows come from {key} or from {other[0]}, not from both.")
+        if not text:
+            raise UsageError(f"{NAME}, {where} {key}: it is empty.")
+        if key == "query" and not _SELECT.match(text):
+            raise UsageError(f"{NAME}, {where} query: one SELECT is expected, not {shown(text)}.")
+        if key == "relation" and not all(text.split(".")):
+            raise UsageError(f'{NAME}, {where} relation: the name of a table is expected, like "crm.deals".')
+    return said
+
+
+def _sheet(section: Mapping[str, Any], files: tuple[str, ...], where: str) -> str:
+    sheet = text_of(section.get("sheet", ""), f"{where} sheet")
+    if "sheet" in section and not (sheet and any(PurePosixPath(name).suffix.lower() == SHEETS for name in files)):
+        raise UsageError(f"{NAME}, {where} sheet: it names the sheet of a {SHEETS} file, and files names none.")
+    return sheet
 
 
 def check_inside(folder: Path, name: str, where: str) -> None:
@@ -138,8 +278,8 @@ def _files(value: Any, folder: Path, where: str) -> tuple[str, ...]:
         path = PurePosixPath(name.replace("\\", "/"))
         if "://" in name or path.is_absolute() or ".." in path.parts or re.match(r"[A-Za-z]:", name):
             raise UsageError(f"{where}: '{name}' must be a file inside the book's folder.")
-        if path.suffix.lower() in LATER_SUFFIXES:
-            raise UsageError(f"{where}: '{name}': {path.suffix} files are not supported yet. Save it as CSV.")
+        if path.suffix.lower() in _OTHER_KINDS:
+            raise UsageError(f"{where}: '{name}' is no file this package reads. {_OTHER_KINDS[path.suffix.lower()]}")
         if path.suffix.lower() not in SUFFIXES:
             raise UsageError(f"{where}: '{name}' is no file this package reads ({', '.join(SUFFIXES)}).")
         if not (folder / name).is_file():
@@ -187,7 +327,7 @@ def _values(table: Table, value: Any) -> dict[str, dict[str, str]]:
             elif table[column].kind not in ("text", "label", "quarter") and canonical != IGNORE:
                 raise UsageError(
                     f"{NAME}, {where}: a column of kind {table[column].kind} has no values to map, only rows to "
-                    f"{IGNORE}. Where a text stands for an empty cell, empty it with sql: nullif({column}, '…')."
+                    f'{IGNORE}. Where a text stands for an empty cell, say missing = ["…"] under [{table.name}].'
                 )
             if not isinstance(listed, str | list):
                 raise UsageError(
@@ -200,6 +340,33 @@ def _values(table: Table, value: Any) -> dict[str, dict[str, str]]:
                     raise UsageError(f"{where}: '{text}' stands under '{canonicals[column][text]}' and '{canonical}'.")
                 canonicals[column][text] = canonical
     return canonicals
+
+
+def _missing(value: Any, where: str) -> frozenset[str]:
+    """The texts that stand for an empty cell, without spaces around them."""
+    if not isinstance(value, str | list):
+        raise UsageError(f'{NAME}, {where}: a list of texts is expected, like ["NA", "-"], not {shown(value)}.')
+    return frozenset(text_of(text, where).strip() for text in ([value] if isinstance(value, str) else value))
+
+
+def _lines(value: Any, where: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 10**9:
+        raise UsageError(f"{NAME}, {where}: a whole number is expected, like 3, not {shown(value)}.")
+    return value
+
+
+def _amount_total(table: Table, value: Any) -> Decimal:
+    """The sum all amounts of the table are said to have, exactly."""
+    where = f"[{table.name}] amount_total"
+    if "amount" not in table:
+        raise UsageError(f"{NAME}, {where}: the table {table.name} has no amounts. Leave the line out.")
+    text = value.strip() if isinstance(value, str) else repr(value) if isinstance(value, int | float) else ""
+    if not re.fullmatch(r"-?[0-9]{1,15}([.][0-9]{1,6})?", text):
+        raise UsageError(
+            f'{NAME}, {where}: a number in quotes is expected, with a point before the decimals, like "106217317.46", '
+            f"not {shown(value)}."
+        )
+    return Decimal(text)
 
 
 def _encoding(value: Any, where: str) -> str:

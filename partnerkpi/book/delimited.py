@@ -10,9 +10,10 @@ import csv
 import gc
 import hashlib
 import re
-from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from partnerkpi.book.heads import Head, shown_mark
 from partnerkpi.book.sources import Problem, RawTable
 
 if TYPE_CHECKING:
@@ -33,7 +35,12 @@ _SHOWN = 12
 
 
 def read_file(
-    path: Path, name: str, encoding: str, delimiter: str, wanted: Callable[[list[str]], Collection[str]]
+    path: Path,
+    name: str,
+    encoding: str,
+    delimiter: str,
+    wanted: Callable[[list[str]], Collection[str]],
+    outside: tuple[int, int] = (0, 0),
 ) -> RawTable:
     """The text of a delimited file.
 
@@ -43,6 +50,7 @@ def read_file(
         encoding: how it is encoded; a byte order mark is accepted.
         delimiter: what stands between two cells.
         wanted: given the header, the columns to keep.
+        outside: how many lines stand above the header, and how many below the rows.
 
     Returns:
         The rows; what is wrong with the file is listed in `problems`, and then there may be no rows.
@@ -52,20 +60,52 @@ def read_file(
     if damage is not None:
         raw.problems.append(damage)
         return raw
+    above, below = outside
+    held: deque[str] = deque()
+    head = Head(path, _with_mark(encoding), above)
     try:
         with path.open(encoding=_with_mark(encoding), newline="") as lines, _no_collection():
-            _read(raw, csv.reader(lines, delimiter=delimiter, strict=True), delimiter, wanted)
+            for _ in islice(lines, above):
+                pass
+            reader = csv.reader(_without_last(lines, below, held) if below else lines, delimiter=delimiter, strict=True)
+            _read(raw, reader, delimiter, wanted, head)
     except csv.Error as error:
         line = int(error.args[1]) if len(error.args) > 1 else 0
-        raw.problems.append(Problem(0, line, "", "", _rule_of(error), "E"))
+        rule = _rule_of(error)
+        if line == above + 1 and (other := head.delimiter_but(delimiter)):
+            rule = f"{rule}, and the header holds {shown_mark(other)}: {head.advice(other, delimiter)}"
+        raw.problems.append(Problem(0, line, "", "", rule, "E"))
+    _note_footer(raw, held, delimiter)
     return raw
 
 
-def _read(raw: RawTable, reader: _Reader, delimiter: str, wanted: Callable[[list[str]], Collection[str]]) -> None:
+def _without_last(lines: Iterable[str], many: int, held: deque[str]) -> Iterator[str]:
+    """The lines but for the last so many, which end up in `held`."""
+    for line in lines:
+        held.append(line)
+        if len(held) > many:
+            yield held.popleft()
+
+
+def _note_footer(raw: RawTable, held: deque[str], delimiter: str) -> None:
+    """Count the lines of the footer; one that could as well be a row is mentioned."""
+    filled = [line for line in held if line.strip()]
+    raw.below = len(filled)
+    for line in filled:
+        cells = next(csv.reader([line], delimiter=delimiter), [])
+        if len(cells) == len(raw.header) > 1 and 2 * sum(map(bool, cells)) > len(cells):
+            rule = f"a line of the footer has {len(cells)} cells like a row: is footer = {len(held)} too many?"
+            raw.problems.append(Problem(0, 0, "", line.strip("\r\n"), rule, "W"))
+
+
+def _read(
+    raw: RawTable, reader: _Reader, delimiter: str, wanted: Callable[[list[str]], Collection[str]], head: Head
+) -> None:
     """Read header and rows into `raw`; errors of the reader carry the line."""
+    above = head.above
     try:
         raw.header = next(reader, [])
-        if _header_problem(raw, delimiter):
+        if _header_problem(raw, delimiter, head):
             return
         names = set(wanted(raw.header))
         keep = [i for i, n in enumerate(raw.header) if n in names]
@@ -73,10 +113,10 @@ def _read(raw: RawTable, reader: _Reader, delimiter: str, wanted: Callable[[list
         records, lines, done, line = [], [], 0, reader.line_num
         while rows := list(islice(reader, _CHUNK)):
             if reader.line_num - line == len(rows) and set(map(len, rows)) == {len(raw.header)}:
-                number, starts = np.arange(done, done + len(rows)) + 1, np.arange(line, reader.line_num) + 1
+                number, starts = np.arange(done, done + len(rows)) + 1, np.arange(line, reader.line_num) + 1 + above
                 done += len(rows)
             else:
-                filled, number, starts = _irregular(raw, rows, done, line, reader.line_num - line, delimiter)
+                filled, number, starts = _irregular(raw, rows, done, line + above, reader.line_num - line, delimiter)
                 rows, done = [row for row in rows if len(row) == len(raw.header)], done + filled
             columns = list(zip(*rows, strict=True)) or [()] * len(raw.header)
             for part, i in zip(parts, keep, strict=True):
@@ -85,7 +125,7 @@ def _read(raw: RawTable, reader: _Reader, delimiter: str, wanted: Callable[[list
             lines.append(starts)
             line = reader.line_num
     except csv.Error as error:
-        error.args = (*error.args, reader.line_num)
+        error.args = (*error.args, reader.line_num + above)
         raise
     raw.text = pd.DataFrame({raw.header[i]: _joined(p) for i, p in zip(keep, parts, strict=True)})
     raw.record = np.concatenate([*records, np.empty(0, np.int64)])
@@ -96,8 +136,22 @@ def _read(raw: RawTable, reader: _Reader, delimiter: str, wanted: Callable[[list
         first = raw.ragged[0]
         many = f"{len(raw.ragged):,} of {done:,} rows"
         rule = f"the header has {len(raw.header)} cells, {many} have another number: {first.rule}"
+        if advice := head.advice(delimiter, delimiter):
+            rule = f"{rule}. Lines above the header? {advice}"
         raw.problems.append(Problem(first.record, first.line, "", "", rule, "E", len(raw.ragged)))
         raw.ragged.clear()
+    _advise_footer(raw, done, line + above)
+
+
+def _advise_footer(raw: RawTable, done: int, last_line: int) -> None:
+    """Short rows after which nothing comes: a file that was cut, or lines that are no rows."""
+    tail, record = len(raw.ragged), done
+    while tail and raw.ragged[tail - 1].record == record and len(raw.ragged) - tail < _SHOWN:
+        tail, record = tail - 1, record - 1
+    for i in range(tail, len(raw.ragged)):
+        lines = last_line - raw.ragged[tail].line + 1
+        advice = f"the file was cut off here, or these are lines below the rows: then say footer = {lines}"
+        raw.ragged[i] = replace(raw.ragged[i], rule=f"{raw.ragged[i].rule}: {advice}")
 
 
 @contextmanager
@@ -127,19 +181,25 @@ def _joined(parts: list[pd.api.extensions.ExtensionArray]) -> pd.Series:
     return whole.mask(empty) if bool(empty.any()) else whole
 
 
-def _header_problem(raw: RawTable, delimiter: str) -> bool:
+def _header_problem(raw: RawTable, delimiter: str, head: Head) -> bool:
     header = raw.header
     rule = ""
     if not header:
         rule = "the file is empty: not even a header"
-    elif len(header) == 1 and (other := [d for d in ",;\t|" if d != delimiter and d in header[0]]):
-        shown = {"\t": "a tab"}.get(other[0], f"'{other[0]}'")
-        rule = f"the header has one column and holds {shown}: declare the delimiter"
+        if other := head.advice(head.delimiter_but("") or delimiter, delimiter):
+            rule = f"the line is empty, and the header comes later: {other}"
+        elif head.above:
+            rule = f"no header is left after skip_rows = {head.above}, before the lines of the footer"
+    elif len(header) == 1 and (mark := head.delimiter_but(delimiter)):
+        where = "the header has one column and" if mark in header[0] else "the first line is no header, the next one"
+        rule = f"{where} holds {shown_mark(mark)}: {head.advice(mark, delimiter)}"
     elif doubled := [n for n, times in Counter(n.strip() for n in header).items() if times > 1]:
         shown = ", ".join(f"'{n}'" for n in sorted(doubled)[:_SHOWN]) + (" …" if len(doubled) > _SHOWN else "")
         rule = f"the header names a column twice: {shown}"
+        if other := head.advice(delimiter, delimiter):
+            rule = f"{rule}. Lines above the header? {other}"
     if rule:
-        raw.problems.append(Problem(0, 1, "", "", rule, "E"))
+        raw.problems.append(Problem(0, head.above + 1, "", "", rule, "E"))
     return bool(rule)
 
 
@@ -183,7 +243,9 @@ def _scan(path: Path, encoding: str) -> tuple[str, Problem | None]:
                     pending = len(decoder.getstate()[0])
                     text = decoder.decode(block)
                     nul = text.find("\0") if wide else block.find(b"\0")
-                    if nul >= 0:
+                    if not wide and offset == 0 and (spelt := _wide(block)):
+                        damage = Problem(0, 1, "", "", spelt, "E")
+                    elif nul >= 0:
                         at = line + (text[:nul].count("\n") if wide else block[:nul].count(b"\n"))
                         damage = Problem(0, at, "", "", "a NUL character: the file is damaged or not text", "E")
                     elif name == "iso8859-1" and (odd := _SINGLE_BYTE_CONTROLS.search(block)):
@@ -206,9 +268,20 @@ def _scan(path: Path, encoding: str) -> tuple[str, Problem | None]:
 
 
 def _undecodable(name: str, place: int, block: bytes, offset: int) -> str:
-    marked = offset == 0 and block[:2] in (b"\xff\xfe", b"\xfe\xff")
-    hint = 'it begins like UTF-16, declare encoding = "utf-16"' if marked else "declare its real encoding, often cp1252"
+    marked = _wide(block) if offset == 0 else ""
+    hint = marked or 'declare its real encoding, often encoding = "cp1252"'
     return f"byte {place} cannot be read as {name}: {hint}"
+
+
+def _wide(block: bytes) -> str:
+    """What encoding of two bytes a letter the first bytes of a file speak of, as a sentence; else empty."""
+    if block[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return 'it begins like UTF-16, declare encoding = "utf-16"'
+    first = block[:64]
+    for name, nuls, letters in (("utf-16-le", first[1::2], first[::2]), ("utf-16-be", first[::2], first[1::2])):
+        if len(nuls) > 7 and not any(nuls) and all(letters):
+            return f'every second byte is nought as in UTF-16, declare encoding = "{name}"'
+    return ""
 
 
 def _with_mark(encoding: str) -> str:

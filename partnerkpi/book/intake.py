@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
-from partnerkpi.book import parse
+from partnerkpi.book.choosing import (
+    beside_columns,
+    by_status,
+    first_filled,
+    key_of_rows,
+    settled_status,
+    twins,
+    wanted_columns,
+)
 from partnerkpi.book.declarations import IGNORE, TableConfig
 from partnerkpi.book.labels import as_label
+from partnerkpi.book.naming import header_look
 from partnerkpi.book.schema import ENUMERATED, Table
 from partnerkpi.book.sources import Problem, RawTable
-from partnerkpi.errors import nearest
+from partnerkpi.book.values import read_column, unreadable
 
 FATES = ("used", "out of scope", "set aside")
 USED, OUT, ASIDE = range(len(FATES))
@@ -25,7 +33,10 @@ FAULT_COLUMNS = ("table", "file", "record", "line", "column", "value", "rule", "
 class Examined:
     """Rows of one table: `text` by canonical column, where each was read, its `fate`, and the parsed `values`.
 
-    `unread` lists for each file the columns that nothing is made of, `queried` the files that a query was given.
+    `unread` lists for each file the columns that nothing is made of, `queried` the files that a query was given;
+    `beside` holds the cells of flags, keys, scope and sources by status, named as in the export. `below` counts the
+    lines of footers, `late` holds faults that follow from others, `signs` the currency's sign or code beside each
+    amount, where there are any.
     """
 
     table: Table
@@ -34,6 +45,7 @@ class Examined:
     record: np.ndarray
     line: np.ndarray
     typed: dict[str, str] = field(default_factory=dict)
+    beside: pd.DataFrame = field(default_factory=pd.DataFrame)
     given: bool = True
     ragged: list[tuple[str, Problem]] = field(default_factory=list)
     faults: list[pd.DataFrame] = field(default_factory=list)
@@ -41,6 +53,10 @@ class Examined:
     queried: frozenset[str] = frozenset()
     values: dict[str, pd.Series] = field(default_factory=dict)
     decimals: int = 0
+    made_key: bool = False
+    below: int = 0
+    late: list[pd.DataFrame] = field(default_factory=list)
+    signs: pd.Series | None = None
 
     def __post_init__(self) -> None:
         self.fate = np.zeros(len(self.text), dtype=np.int8)
@@ -68,14 +84,20 @@ class Examined:
         """Say something about rows that are kept; one fault stands for them all."""
         self._note(column, rule, rows & self.used, "W", once=True)
 
+    def lose_cells(self, column: str, rule: str, rows: np.ndarray) -> None:
+        """Keep the rows without what stands in the column, each with its own fault."""
+        self._note(column, rule, rows & self.used, "W", once=False)
+
     def leave_out(self, rows: np.ndarray) -> None:
         """Put rows out of scope."""
         self.fate[rows & self.used] = OUT
 
-    def blame(self, rule: str, kind: str, column: str = "", value: str = "", file: str = "", partner: str = "") -> None:
-        """A fault of the table or a file as a whole."""
+    def blame(self, rule: str, kind: str, column: str = "", value: str = "", file: str = "", partner: str = "",
+              *, late: bool = False) -> None:  # fmt: skip
+        """A fault of the table or a file as a whole; `late` where it follows from others."""
         row = (self.table.name, file, 0, 0, column, value, rule, kind, 1)
-        self.faults.append(pd.DataFrame([row], columns=list(FAULT_COLUMNS)).assign(partner_id=partner))
+        fault = pd.DataFrame([row], columns=list(FAULT_COLUMNS)).assign(partner_id=partner)
+        (self.late if late else self.faults).append(fault)
 
     def partner_of(self) -> pd.Series:
         """The partner of each row as text, empty where there is none."""
@@ -131,29 +153,39 @@ class Examined:
         )
 
 
-def wanted_columns(table: Table, config: TableConfig, header: list[str]) -> dict[str, str]:
-    """The column of the file for each canonical column that the file has: as mapped, else of the same name."""
-    there, other = set(header), {*config.constants, *config.unread}
-    sources = {name: config.columns.get(name, name) for name in table.names if name not in other}
-    return {name: source for name, source in sources.items() if source in there}
-
-
-def examine(table: Table, config: TableConfig, raws: list[RawTable], zone: str) -> Examined:
+def examine(table: Table, config: TableConfig, raws: list[RawTable], zone: str, home: str) -> Examined:
     """The table's rows with values, and every fault a row shows by itself."""
-    examined = _assembled(table, config, raws)
+    examined = _assembled(table, config, [raw.without(config.missing) for raw in raws])
+    _leave_out(examined, config)
+    if config.key:
+        examined.text[table.key[0]] = key_of_rows(examined.beside, config.key, examined.file, examined.record)
+    if config.flags.columns:
+        _settle_status(examined, config)
+    elif "status" in config.values and examined.has("status"):
+        _map_values(examined, "status", config.values["status"])
+    for name, source in config.columns.items():
+        if source.by_status and examined.has(name):
+            status = examined.text.get("status", pd.Series(np.nan, index=examined.text.index, dtype="str"))
+            examined.text[name] = by_status(examined.beside, source, status)
     for name, mapping in config.values.items():
-        if examined.has(name):
+        if examined.has(name) and name != "status":
             _map_values(examined, name, mapping)
     for name in table.names:
-        if name in ENUMERATED and name not in config.values and examined.has(name):
+        plain = name not in config.values and not (name == "status" and config.flags.columns)
+        if name in ENUMERATED and plain and examined.has(name):
             _check_enumerated(examined, name)
     for column in table.columns:
         if examined.has(column.name):
-            _parse(examined, config, column.name, zone)
+            _parse(examined, config, column.name, zone, home)
     for column in table.columns:
         if column.required and examined.has(column.name):
             examined.aside(column.name, "is empty and must not be", examined.text[column.name].isna().to_numpy())
     _drop_duplicates(examined)
+    if config.key:
+        examined.made_key = True
+        rule = "the same as a row above in all but its key: perhaps one deal twice, and both are used"
+        examined.warn(table.key[0], rule, twins(examined.text, table.key[0], examined.used))
+    _note_remarks(examined, config)
     return examined
 
 
@@ -161,6 +193,7 @@ def _assembled(table: Table, config: TableConfig, raws: list[RawTable]) -> Exami
     """The files of a table below each other, columns named canonically; faults of the files themselves."""
     faulty = Examined(table, pd.DataFrame(), pd.Categorical([]), np.empty(0, np.int64), np.empty(0, np.int64))
     parts: list[pd.DataFrame] = []
+    beside: list[pd.DataFrame] = []
     files: list[RawTable] = []
     ragged: list[tuple[str, Problem]] = []
     typed: dict[str, str] = {}
@@ -169,14 +202,20 @@ def _assembled(table: Table, config: TableConfig, raws: list[RawTable]) -> Exami
         ragged += [(raw.file, p) for p in raw.ragged]
         if raw.refused:
             continue
-        near = _near_columns(table, config, raw.header)
-        complete = _columns_there(faulty, config, raw, near)
-        _note_unread(faulty, config, raw, near)
-        if not complete:
+        look = header_look(table, config, raw.header)
+        for kind, column, value, rule in look.faults:
+            faulty.blame(rule, kind, column, value, file=raw.file)
+        faulty.unread[raw.file] = look.unread
+        if not look.complete:
             continue
         columns = wanted_columns(table, config, raw.header)
-        part = pd.DataFrame({name: raw.text[source] for name, source in columns.items()}, index=raw.text.index)
-        typed |= {name: raw.typed[source] for name, source in columns.items() if source in raw.typed}
+        cells = {name: first_filled(raw.text, source.names) for name, source in columns.items()}
+        part = pd.DataFrame(cells, index=raw.text.index)
+        for name, source in columns.items():
+            kinds = {raw.typed.get(one, "") for one in source.names}
+            if len(kinds) == 1 and "" not in kinds:
+                typed[name] = kinds.pop()
+        beside.append(raw.text[beside_columns(table, config, raw.header)])
         parts.append(part.assign(**dict.fromkeys(config.constants, "")).astype("str"))
         files.append(raw)
         if not len(raw.text) and not raw.ragged:
@@ -188,8 +227,10 @@ def _assembled(table: Table, config: TableConfig, raws: list[RawTable]) -> Exami
     whole = pd.Categorical(np.concatenate([*names, np.empty(0, dtype=object)]))
     record = np.concatenate([*(r.record for r in files), np.empty(0, np.int64)])
     line = np.concatenate([*(r.line for r in files), np.empty(0, np.int64)])
-    examined = Examined(table, text, whole, record, line, typed, given=bool(raws), ragged=ragged)
+    extra = pd.concat(beside, ignore_index=True) if beside else pd.DataFrame()
+    examined = Examined(table, text, whole, record, line, typed, extra, given=bool(raws), ragged=ragged)
     examined.faults, examined.unread = faulty.faults, faulty.unread
+    examined.below = sum(raw.below for raw in raws)
     return examined
 
 
@@ -200,82 +241,48 @@ def note_file(examined: Examined, raw: RawTable) -> None:
         examined.faults.append(pd.DataFrame([row], columns=list(FAULT_COLUMNS)).assign(partner_id=""))
 
 
-def _near_columns(table: Table, config: TableConfig, header: list[str]) -> dict[str, tuple[str, bool]]:
-    """For each column of the file that is not read but nearly named like one that could be: that one, and whether
-    they are the same but for capitals, spaces, `_`, `-` and the width of letters; else one or two letters differ.
-    """
-    columns = wanted_columns(table, config, header)
-    free = [n for n in table.names if n not in {*columns, *config.columns, *config.constants, *config.unread}]
-    folded = {_folded(name): name for name in free}
-    near: dict[str, tuple[str, bool]] = {}
-    for source in dict.fromkeys(header):
-        if source in columns.values():
-            continue
-        own = _folded(source)
-        if own in folded:
-            near[source] = (folded[own], True)
-        elif close := [n for f, n in folded.items() if _within(own, f, 2 if len(f) > 5 else 1)]:
-            near[source] = (close[0], False)
-    return near
+def _leave_out(examined: Examined, config: TableConfig) -> None:
+    """Put the rows out of scope that book.toml leaves out by the value of a column."""
+    for part, chosen in (("leave_out", config.leave_out), ("only", config.only)):
+        for name, values in chosen.items():
+            if name not in examined.beside:
+                continue  # only a preset names it
+            cells = examined.beside[name].fillna("")
+            for value in sorted(values - set(cells.unique())):
+                if f"{part}.{name}" not in config.offered:
+                    where = f"[{examined.table.name}.{part}]"
+                    examined.blame(f"{where}: no row has the value '{value}' in this column", "W", name, value)
+            examined.leave_out((cells.isin(values) == (part == "leave_out")).to_numpy())
 
 
-def _folded(name: str) -> str:
-    return "".join(c for c in unicodedata.normalize("NFKC", name).casefold() if not (c.isspace() or c in "_-"))
+def _settle_status(examined: Examined, config: TableConfig) -> None:
+    """The status of each row, by its flags and by the value of its status; see `choosing.status_by_flags`."""
+    if not examined.has("status"):
+        examined.text["status"] = pd.Series(np.nan, index=examined.text.index, dtype="str")
+    settled = settled_status(examined.text["status"], examined.beside, config)
+    examined.leave_out(settled.ignored)
+    where = f"[{examined.table.name}.flags]"
+    for column, word, rows in settled.strange:
+        examined.refuse("status", f"'{word}' in '{column}' is neither a yes nor a no: say which under {where}", rows)
+    for word, rows in settled.unmapped:
+        known = f"stands under no value in [{examined.table.name}.values.status], and no flag tells"
+        examined.refuse("status", f"{known} ('{word}')", rows)
+    holds = f"the {config.flags.decides} hold"
+    for value, flag, rows in settled.conflicts:
+        examined.warn("status", f"the value says {value}, the flags say {flag}: {holds}", rows)
+    examined.aside("status", "the flags contradict each other", settled.contradiction)
+    examined.text["status"] = settled.status
 
 
-def _within(one: str, other: str, letters: int) -> bool:
-    """True when at most so many letters must be put in, left out or exchanged to make one of the other."""
-    if abs(len(one) - len(other)) > letters:
-        return False
-    while one and other and one[0] == other[0]:
-        one, other = one[1:], other[1:]
-    if not (one and other):
-        return True
-    shorter = ((one[1:], other), (one, other[1:]), (one[1:], other[1:]))
-    return letters > 0 and any(_within(*pair, letters - 1) for pair in shorter)
-
-
-def _note_unread(examined: Examined, config: TableConfig, raw: RawTable, near: Mapping[str, tuple[str, bool]]) -> None:
-    """Blame columns that are nearly named like one that could be read; note all others that are not read."""
-    where = f"[{examined.table.name}.columns]"
-    for source, (name, same) in near.items():
-        if examined.table[name].required:
-            continue  # it is missing, and that is said
-        hint = f'map it under {where}, {name} = "{source}", or say that it is not to be read, {name} = ""'
-        rule = f"not read, though but for its spelling it is '{name}': {hint}"
-        if not same:
-            rule = f"not read. If it is '{name}', {hint}"
-        examined.blame(rule, "E" if same else "W", name, source, file=raw.file)
-    used = set(wanted_columns(examined.table, config, raw.header).values())
-    examined.unread[raw.file] = [n for n in raw.header if n not in used and n not in near]
-
-
-def _columns_there(
-    examined: Examined, config: TableConfig, raw: RawTable, near: Mapping[str, tuple[str, bool]]
-) -> bool:
-    """True when the file has every column it must have."""
-    table, header = examined.table, raw.header
-    complete = True
-    there = {*wanted_columns(table, config, header), *config.constants}
-    where = f"[{table.name}.columns]"
-    for name, source in config.columns.items():
-        if source not in header:
-            examined.blame(
-                f"{where} {name}: the column '{source}' is missing. {nearest(source, header)}", "E", name, file=raw.file
-            )
-            complete = False
-    for column in table.columns:
-        if column.required and column.name not in {*there, *config.columns}:
-            same = [source for source, (name, equal) in near.items() if equal and name == column.name]
-            hint = f"Map it under {where}. {nearest(column.name, header)}"
-            if same:
-                hint = f"Did you mean '{same[0]}'? Map it under {where}: {column.name} = \"{same[0]}\""
-            examined.blame(f"the column '{column.name}' is missing. {hint}", "E", column.name, file=raw.file)
-            complete = False
-    if table.name == "touches" and not {"deal_id", "lead_id"} & there:
-        examined.blame("neither 'deal_id' nor 'lead_id' is there", "E", file=raw.file)
-        complete = False
-    return complete
+def _note_remarks(examined: Examined, config: TableConfig) -> None:
+    """Say what book.toml, or its preset, has to say of a column that is there, and of a status that no row has."""
+    for name, sentence in config.remarks.items():
+        if examined.has(name):
+            examined.warn(name, sentence, examined.text[name].notna().to_numpy())
+    there = examined.text["status"][examined.used] if examined.has("status") else pd.Series(dtype="str")
+    for status, sentence in config.expects.items():
+        if len(there) and not (there == status).any():
+            examined.blame(sentence, "W", "status")
 
 
 def _map_values(examined: Examined, column: str, mapping: Mapping[str, str]) -> None:
@@ -292,7 +299,9 @@ def _map_values(examined: Examined, column: str, mapping: Mapping[str, str]) -> 
     if column in ENUMERATED:
         for i, name in enumerate(names):
             if name not in mapping and name not in ENUMERATED[column]:
-                examined.refuse(column, f"stands under no value in [{examined.table.name}.values.{column}]", codes == i)
+                where = f"[{examined.table.name}.values.{column}]"
+                names_there = f"{', '.join(ENUMERATED[column])} or {IGNORE}"
+                examined.refuse(column, f"stands nowhere in {where}: write it there under {names_there}", codes == i)
     if examined.table[column].kind == "amount":
         return
     new[out | (new == "")] = None
@@ -309,34 +318,22 @@ def _check_enumerated(examined: Examined, column: str) -> None:
             examined.refuse(column, f"is none of {', '.join(allowed)}: map it under {where}", codes == i)
 
 
-def _parse(examined: Examined, config: TableConfig, name: str, zone: str) -> None:
-    """Read the values of an amount, number or date column."""
-    column, text, typed = examined.table[name], examined.text[name], examined.typed.get(name)
-    constant = name in config.constants
-    if column.kind == "amount":
-        plain = constant or typed == "number"
-        declared = plain or bool({"decimal", "thousands"} & config.declared)
-        decimal, thousands = (".", "") if plain else (config.decimal, config.thousands)
-        result = parse.amounts(text, decimal, thousands, declared=declared)
-        examined.decimals = max(examined.decimals, result.decimals)
-    elif column.kind == "number":
-        result = parse.numbers(text, "." if constant or typed == "number" else config.decimal)
-    elif column.dated:
-        form = "" if constant or typed in ("day", "stamp") else config.date_format(name)
-        result = parse.days(text, "stamp" if typed == "stamp" else column.kind, form, zone)
-        if typed == "stamp" and column.kind != "stamp":
-            unit = "datetime64[M]" if column.kind == "month" else "datetime64[D]"
-            whole = result.values.to_numpy(dtype="datetime64[s]").astype(unit).astype("datetime64[s]")
-            result.values = pd.Series(whole, index=text.index)
-    else:
+def _parse(examined: Examined, config: TableConfig, name: str, zone: str, home: str) -> None:
+    """Read the values of an amount, number or date column, and say of each cell that has none what becomes of it."""
+    column = read_column(examined.table, config, name, examined.text, examined.typed.get(name, ""), zone, home)
+    if column is None:
         return
-    examined.values[name] = result.values
-    for rule, rows in result.wrong.items():
-        examined.refuse(name, rule, rows)
-    for rule, rows in result.bad.items():
-        examined.aside(name, rule, rows)
-    for rule, rows in result.odd.items():
-        examined.warn(name, rule, rows)
+    examined.values[name] = column.values
+    examined.decimals = max(examined.decimals, column.decimals)
+    if column.signs is not None:
+        examined.signs = column.signs
+    say = {"E": examined.refuse, "Q": examined.aside, "W": examined.warn, "cell": examined.lose_cells}
+    for kind, rule, rows in column.faults:
+        say[kind](name, rule, rows)
+    if column.currency is not None:
+        examined.text["currency"] = column.currency
+    if rule := unreadable(examined.table, name, examined.text[name], column.values, examined.fate != OUT):
+        examined.blame(rule, "E", name)
 
 
 def _drop_duplicates(examined: Examined) -> None:

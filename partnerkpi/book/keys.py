@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from partnerkpi.errors import UsageError, nearest
 
 NAME = "book.toml"
-_LATER = {"preset": "A preset for a CRM's export", "source": "Reading from a live database"}
+_LATER: dict[str, str] = {}
 
 
 def check_name(key: str, options: Iterable[str], where: str) -> None:
@@ -54,6 +55,18 @@ def shown(value: Any) -> str:
     except ValueError:  # Python prints no number of more than 4,300 digits
         text = "a number without end"
     return text if len(text) <= 60 else text[:60] + "…"
+
+
+def zone_of(name: Any, where: str, example: str) -> str:
+    """The value, which is the name of a time zone.
+
+    Raises:
+        UsageError: there is no such zone; the text gives an example.
+    """
+    try:
+        return str(ZoneInfo(text_of(name, where)).key)
+    except (KeyError, ValueError, OSError) as error:
+        raise UsageError(f"{NAME}, {where}: {shown(name)} is unknown. Write it like {example}.") from error
 
 
 def one_of(value: Any, options: Iterable[str], where: str) -> str:

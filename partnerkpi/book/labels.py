@@ -12,9 +12,11 @@ def as_label(values: pd.Series) -> pd.Series:
     """The column as a category with sorted categories, only those that occur."""
     if not isinstance(values.dtype, pd.CategoricalDtype):
         return values.astype("category")
-    kept = values.cat.remove_unused_categories()
-    names = kept.cat.categories
-    return kept if names.is_monotonic_increasing else kept.cat.reorder_categories(sorted(names))
+    names = values.cat.categories
+    used = np.bincount(values.cat.codes.to_numpy(dtype=np.int64) + 1, minlength=len(names) + 1)[1:] > 0
+    if used.all() and names.is_monotonic_increasing:
+        return values
+    return values.cat.set_categories(pd.Index(sorted(names[used]), dtype=names.dtype))
 
 
 def first_known(one: pd.Series, other: pd.Series) -> pd.Series:

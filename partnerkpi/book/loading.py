@@ -12,10 +12,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from partnerkpi.book.choosing import needed_columns, wanted_columns
+from partnerkpi.book.columnar import read_columns
 from partnerkpi.book.config import BookConfig, read_config
-from partnerkpi.book.declarations import TableConfig
+from partnerkpi.book.databases import read_tables
+from partnerkpi.book.declarations import COLUMNS, SHEETS, TableConfig
 from partnerkpi.book.delimited import read_file
-from partnerkpi.book.intake import Examined, examine, note_file, wanted_columns
+from partnerkpi.book.intake import Examined, examine, note_file
 from partnerkpi.book.keys import NAME
 from partnerkpi.book.labels import as_label, first_known, trimmed
 from partnerkpi.book.money import converted
@@ -23,9 +26,11 @@ from partnerkpi.book.past import Tables, as_known_on, spells_of, with_beginnings
 from partnerkpi.book.prospects import prospects_of
 from partnerkpi.book.queries import run_query
 from partnerkpi.book.reading import Fault, Reading, account
-from partnerkpi.book.rules import check_rows, check_tables
+from partnerkpi.book.rules import check_direct, check_rows, check_stages, check_tables
 from partnerkpi.book.schema import PLACE, TABLES, Table, tables_with
+from partnerkpi.book.sheets import read_sheet
 from partnerkpi.book.sources import RawTable
+from partnerkpi.book.suspicious import check_control_totals, check_suspicious
 from partnerkpi.errors import DataRefused, SystemProblem, UsageError
 from partnerkpi.periods import last_complete, quarter_of
 
@@ -140,15 +145,38 @@ def _read(config: BookConfig, *, allow_set_aside: bool) -> tuple[dict[str, Exami
     """All tables examined, and the account of it."""
     inputs = {NAME: hashlib.sha256((config.folder / NAME).read_bytes()).hexdigest()}
     seen = {}
+    live = _live_tables(config, inputs)
     for name, table in TABLES.items():
-        raws, queried = _raw_tables(config.tables[name], config.folder, inputs)
-        seen[name] = examine(table, config.tables[name], raws, config.time_zone)
+        raws, queried = ([live[name]], []) if name in live else _raw_tables(config.tables[name], config.folder, inputs)
+        seen[name] = examine(table, config.tables[name], raws, config.time_zone, config.currency)
         seen[name].queried = frozenset(raw.file for raw in queried)
         for raw in queried:
             note_file(seen[name], raw)
         check_rows(seen[name], config.extracted_on)
     check_tables(seen, config.currency)
+    check_direct(seen["deals"], config.direct)
+    check_stages(seen["deals"], config.tables["deals"].probabilities)
+    check_suspicious(seen, config.currency, config.extracted_on)
+    for name, examined in seen.items():
+        check_control_totals(examined, config.tables[name])
     return seen, account(seen, config.currency, inputs, allow_set_aside=allow_set_aside)
+
+
+def _live_tables(config: BookConfig, inputs: dict[str, str]) -> dict[str, RawTable]:
+    """The text of the tables that come from a database; the hash of such an input is that of the rows read."""
+    if config.source is None:
+        return {}
+
+    def wanted(table: TableConfig, header: list[str]) -> list[str]:
+        return list(needed_columns(TABLES[table.name], table, header))
+
+    def key(table: TableConfig, header: list[str]) -> list[str]:
+        sources = wanted_columns(TABLES[table.name], table, header)
+        return [source for name in TABLES[table.name].key if name in sources for source in sources[name].names]
+
+    live = read_tables(config.source, config.folder, config.tables.values(), wanted, key)
+    inputs |= {raw.file: raw.sha256 for raw in live.values()}
+    return live
 
 
 def _raw_tables(config: TableConfig, folder: Path, inputs: dict[str, str]) -> tuple[list[RawTable], list[RawTable]]:
@@ -156,14 +184,21 @@ def _raw_tables(config: TableConfig, folder: Path, inputs: dict[str, str]) -> tu
 
     def read(name: str, everything: bool = True) -> RawTable:
         def wanted(header: list[str]) -> set[str]:
-            return set(header) if everything else set(wanted_columns(TABLES[config.name], config, header).values())
+            return set(header) if everything else needed_columns(TABLES[config.name], config, header)
 
         try:
-            raw = read_file(folder / name, name, config.encoding, config.delimiter_of(name), wanted)
+            outside = (config.skip_rows, config.footer)
+            if name.lower().endswith(SHEETS):
+                raw = read_sheet(folder / name, name, config.sheet, wanted, decimal=config.decimal,
+                                 missing=config.missing, outside=outside)  # fmt: skip
+            elif name.lower().endswith(COLUMNS):
+                raw = read_columns(folder / name, name, wanted)
+            else:
+                raw = read_file(folder / name, name, config.encoding, config.delimiter_of(name), wanted, outside)
         except OSError as error:
             raise SystemProblem(f"The file '{folder / name}' cannot be read: {error.strerror}.") from error
         inputs[name] = raw.sha256
-        return raw
+        return raw.without(config.missing) if everything else raw
 
     if config.sql:
         made, files = run_query(config, folder, read)
@@ -295,7 +330,9 @@ def _without_past(config: BookConfig, day: pd.Timestamp) -> str:
 
 def _refusal(config: BookConfig, reading: Reading) -> str:
     faults: tuple[Fault, ...] = reading.faults
-    listed = "\n".join(f"  {f}" for f in faults[:_SHOWN])
+    errors = [f for f in faults if f.kind == "E"][:_SHOWN]
+    others = [f for f in faults if f.kind != "E"][: _SHOWN - len(errors)]
+    listed = "\n".join(f"  {f}" for f in faults if any(f is one for one in (*errors, *others)))
     more = len(faults) - _SHOWN
     rest = f"\n  … and {more:,} more; 'partnerkpi check {config.folder}' lists them all." if more > 0 else ""
     many = f"{len(faults):,} faults" if len(faults) > 1 else "1 fault"

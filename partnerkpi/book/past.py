@@ -122,7 +122,7 @@ def state_on(spells: pd.DataFrame, deals: pd.DataFrame, day: pd.Timestamp) -> pd
 
     Of a deal that is no longer among the deals only its id, its currency and what a history can change are known.
     """
-    deal, status = spells["deal"].to_numpy(), spells["status"].astype("str").to_numpy(dtype=object)
+    deal, status = spells["deal"].to_numpy(), spells["status"].cat.codes.to_numpy()
     begins = np.ones(len(spells), dtype=bool)
     begins[1:] = (deal[1:] != deal[:-1]) | (status[1:] != status[:-1])
     if (deal < 0).any():  # of several that are no longer among the deals the ids tell

@@ -8,6 +8,7 @@ counted in rows, never as nothing.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -15,13 +16,15 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from partnerkpi.book.intake import ASIDE, FATES, FAULT_COLUMNS, Examined
+from partnerkpi.book.intake import ASIDE, FATES, FAULT_COLUMNS, OUT, Examined
 from partnerkpi.wording import decimal_point, number_text, say
 
 SET_ASIDE = FATES[ASIDE]
 MOST_SET_ASIDE = 0.01
 FEW_ROWS = 5
 _SHOWN = 60
+_OR_ALLOW = "cure what is set aside above, or go on with figures that lack it (--allow-set-aside)"
+_VALUES = 8  # of one rule, each with its own line
 
 
 @dataclass(frozen=True)
@@ -45,15 +48,17 @@ class Fault:
 
     def __str__(self) -> str:
         """One line: where, what, and how often."""
-        place = self.file or f"[{self.table}]"
+        place, at = self.file or f"[{self.table}]", ""
         if self.line:
-            place += f", line {self.line}" + (f" (record {self.record})" if self.record else "")
+            at = f"line {self.line}" + (f" (record {self.record})" if self.record and self.count == 1 else "")
         elif self.record:
-            place += f", record {self.record}"
+            at = f"record {self.record}"
         what = f", {self.column}" if self.column else ""
         shown = f" '{_cut(self.value)}'" if self.value else ""
-        times = f" ({self.count:,} rows)" if self.count > 1 else ""
-        return f"{self.kind} {place}{what}{shown}: {self.rule}{times}"
+        if self.count > 1:
+            first = f", first: {at}" if at else ""
+            return f"{self.kind} {place}{what}{shown}: {self.rule} ({self.count:,} rows{first})"
+        return f"{self.kind} {place}{', ' if at else ''}{at}{what}{shown}: {self.rule}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +68,7 @@ class Reading:
     - `ledger`: one row per `table`, `partner_id`, `currency` and `fate` (used, out of scope, set aside) with `rows`,
       `amount`, the exact sum in whole units of 10^-`digits`, and `unknown`, how many of the rows have an amount that
       cannot be read; `currency` is empty where there is no money, or nobody knows in which currency it is;
-    - `found`: the faults as a frame, columns as in `to_frame()` and `partner_id`;
+    - `found`: the faults as a frame, columns as in `to_frame()` and `partner_id`, one of them for each row set aside;
     - `set_aside`: every row set aside: table, file, record, line, column, value, rule, partner_id, and the row's text;
     - `inputs`: SHA-256 of every file read, by name;
     - `unread`: the columns of each file that nothing is made of.
@@ -78,7 +83,9 @@ class Reading:
 
     @cached_property
     def faults(self) -> tuple[Fault, ...]:
-        """All faults, errors first, then rows set aside, then warnings; each in the order of the files."""
+        """All faults, causes first: errors, rows set aside, the errors that follow from them, warnings; each in the
+        order of the files. Rows with the same fault and value are one.
+        """
         return tuple(Fault(*row) for row in self.to_frame().itertuples(index=False, name=None))
 
     @property
@@ -88,7 +95,7 @@ class Reading:
 
     def to_frame(self) -> pd.DataFrame:
         """The faults as a frame: table, file, record, line, column, value, rule, kind (E, Q, W), count."""
-        return self.found[list(FAULT_COLUMNS)].reset_index(drop=True)
+        return _grouped(self.found[list(FAULT_COLUMNS)])
 
     def rows(self, table: str = "deals") -> dict[str, int]:
         """Rows of a table: `read`, and how many were `used`, `out of scope` and `set aside`."""
@@ -177,9 +184,31 @@ def _unknown(rows: int) -> str:
 
 
 def _cut(text: str, limit: int = 60) -> str:
-    """The text on one line, cut with a mark when it is long."""
-    flat = "".join(c if c.isprintable() else "�" for c in text)
+    """The text on one line, cut with a mark when it is long: every space as it is, what has no shape as its number."""
+    flat = "".join(c if c.isprintable() or unicodedata.category(c) == "Zs" else ascii(c)[1:-1] for c in text)
     return flat if len(flat) <= limit else flat[:limit] + "…"
+
+
+def _grouped(found: pd.DataFrame) -> pd.DataFrame:
+    """Faults of one column, rule and value as one, at the place of the first, with their number.
+
+    Of a rule that many values break the most frequent are named; the others are one fault together.
+    """
+    same = [c for c in FAULT_COLUMNS if c not in ("record", "line", "count")]
+    found = found.reset_index(drop=True)
+    groups = found.groupby(same, sort=False, dropna=False)
+    first = found.loc[groups.head(1).index].assign(count=groups["count"].sum().to_numpy())
+    rule = [c for c in same if c != "value"]
+    values = first.groupby(rule, sort=False, dropna=False)
+    rank = values["count"].rank(method="first", ascending=False)
+    rest = (rank > _VALUES) & (values["value"].transform("size") > _VALUES + 1)
+    if not rest.any():
+        return first.reset_index(drop=True)
+    others = first[rest].groupby(rule, sort=False, dropna=False)
+    merged = first.loc[others.head(1).index].assign(count=others["count"].sum().to_numpy())
+    more = others.size().to_numpy() - 1
+    merged["rule"] = [f"{r} (so do {n:,} other values)" for r, n in zip(merged["rule"], more, strict=True)]
+    return pd.concat([first[~rest], merged]).sort_index().reset_index(drop=True)
 
 
 def empty_found() -> pd.DataFrame:
@@ -215,8 +244,11 @@ def account(tables: Mapping[str, Examined], home: str, inputs: Mapping[str, str]
     ledger = pd.concat([empty_ledger(), *(_ledger(t, home, digits) for t in given)], ignore_index=True)
     for examined in given:
         _check_share(examined, ledger[ledger["table"] == examined.table.name], "W" if allow_set_aside else "E")
-    faults = pd.concat([empty_found(), *(f for t in tables.values() for f in t.faults)], ignore_index=True)
-    order = faults["kind"].map({"E": 0, "Q": 1, "W": 2})
+    causes = pd.concat([empty_found(), *(f for t in tables.values() for f in t.faults)], ignore_index=True)
+    follow = pd.concat([empty_found(), *(f for t in tables.values() for f in t.late)], ignore_index=True)
+    faults = pd.concat([causes, follow], ignore_index=True)
+    order = faults["kind"].map({"E": 0, "Q": 1, "W": 3})
+    order = order.mask((faults.index >= len(causes)) & (faults["kind"] == "E"), 2)
     faults = faults.assign(order=order).sort_values("order", kind="stable").drop(columns="order").reset_index(drop=True)
     some = [t for t in given if t.ragged or (t.fate == ASIDE).any()]
     aside = pd.concat([empty_set_aside(), *(_set_aside(t) for t in some)], ignore_index=True)
@@ -256,6 +288,9 @@ def _ledger(examined: Examined, home: str, digits: int) -> pd.DataFrame:
         currency = home if money and not examined.has("currency") else ""
         lost = pd.DataFrame([("", currency, ASIDE, many, 0, many if money else 0)], columns=list(ledger))
         ledger = pd.concat([ledger, lost], ignore_index=True)
+    if examined.below:
+        footer = pd.DataFrame([("", "", OUT, examined.below, 0, 0)], columns=list(ledger))
+        ledger = pd.concat([ledger, footer], ignore_index=True)
     ledger["fate"] = np.array(FATES, dtype=object)[ledger["fate"].to_numpy(dtype=np.int64)]
     return ledger.assign(table=examined.table.name, amount=ledger["amount"].map(int).astype("object"))[
         list(empty_ledger())
@@ -277,9 +312,9 @@ def _check_share(examined: Examined, ledger: pd.DataFrame, kind: str) -> None:
     if unknown := int(ledger.loc[ledger["fate"] == SET_ASIDE, "unknown"].sum()):
         rule = (
             f"{name}: {_unknown(unknown)} set aside, so nobody can say whether more than 1 % of all money is: "
-            "correct the data or allow it (--allow-set-aside)"
+            f"{_OR_ALLOW}"
         )
-        examined.blame(rule, kind)
+        examined.blame(rule, kind, late=True)
     if name != "deals" or not (ledger["fate"] == SET_ASIDE).any():
         return
     for partner in sorted(set(ledger.loc[ledger["fate"] == SET_ASIDE, "partner_id"]) - {""}):
@@ -296,8 +331,7 @@ def _blame_share(examined: Examined, ledger: pd.DataFrame, kind: str, who: str, 
         lost, read = (sum(map(abs, map(int, part[column]))) for part in (own[aside.loc[own.index]], own))
         if lost > MOST_SET_ASIDE * read:
             what = f"{lost:,} of {read:,} rows" if column == "rows" else f"{100 * lost / read:.1f} % of all {currency}"
-            rule = f"{who}{what} set aside, more than 1 %: correct the data or allow it (--allow-set-aside)"
-            examined.blame(rule, kind, partner=partner)
+            examined.blame(f"{who}{what} set aside, more than 1 %: {_OR_ALLOW}", kind, partner=partner, late=True)
 
 
 def _set_aside(examined: Examined) -> pd.DataFrame:

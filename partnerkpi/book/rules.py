@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -12,10 +12,13 @@ from partnerkpi.book.intake import Examined
 from partnerkpi.book.labels import among
 from partnerkpi.book.money import rates_on
 from partnerkpi.book.schema import CLOSED, tables_with
-from partnerkpi.errors import UsageError
+from partnerkpi.errors import UsageError, nearest
 from partnerkpi.periods import checked
 
 _IDS = ("deal_id", "lead_id", "partner_id")
+_REWRITTEN = r"[0-9]+[.]0|[0-9](?:[.][0-9]+)?[eE][+]?[0-9]+|[1-9][0-9]{14}0+"
+_UNSEEN = "[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]"
+_TWO_ALPHABETS = "[A-Za-z].*[\u0370-\u03ff\u0400-\u04ff]|[\u0370-\u03ff\u0400-\u04ff].*[A-Za-z]"
 
 
 def check_rows(examined: Examined, export_day: pd.Timestamp) -> None:
@@ -74,6 +77,24 @@ def check_tables(tables: Mapping[str, Examined], home: str) -> None:
         _check_currency(tables[name], tables["rates"], home)
 
 
+def check_direct(deals: Examined, direct: Sequence[str]) -> None:
+    """Every id that is the vendor's own must be one: else its sales would pass for a partner's without a word."""
+    known = set(deals.partner_of())
+    for one in direct:
+        if one not in known:  # which ids there are is nothing for every reader of a fault
+            rule = "[book] direct: no deal is of this id: write it exactly as the partner's column has it"
+            deals.blame(rule, "W", "partner_id", one)
+
+
+def check_stages(deals: Examined, declared: Mapping[str, float]) -> None:
+    """Every stage with a declared chance must be that of a deal: else its chance is used nowhere without a word."""
+    known = sorted(deals.text["stage"].dropna().unique()) if deals.has("stage") else []
+    for stage in declared:
+        if stage not in known:
+            rule = f"[deals.probabilities]: no deal is in this stage. {nearest(stage, known)}"
+            deals.blame(rule, "W", "stage", stage)
+
+
 def _check_ids(examined: Examined) -> None:
     for name in _IDS:
         if not examined.has(name):
@@ -81,14 +102,15 @@ def _check_ids(examined: Examined) -> None:
         text = examined.text[name]
         if examined.table.key != (name,):
             text = pd.Series(text.unique(), dtype="str").dropna()
-        numeric = text.str.fullmatch(r"[0-9]+[.]0|[0-9](?:[.][0-9]+)?[eE][+]?[0-9]+").fillna(False)
-        spaced = text.str.fullmatch(r"\s.*|.*\s").fillna(False)
-        for rule, rows in (
-            ("looks like a number that a spreadsheet rewrote", numeric),
-            ("begins or ends with a space", spaced),
-            ("differs from another only in capitals", _only_case(text)),
+        plain = r"[^!-~]|^[0-9][0-9.eE+]*$"  # most ids are plain, and looked at once
+        odd = text[text.str.contains(plain).fillna(False).to_numpy(dtype=bool)]
+        for rule, values in (
+            ("looks like a number that a spreadsheet rewrote", odd[odd.str.fullmatch(_REWRITTEN)]),
+            ("begins or ends with a space", odd[odd.str.fullmatch(r"\s.*|.*\s")]),
+            ("holds a character that is not seen", odd[odd.str.contains(_UNSEEN)]),
+            ("mixes letters of two alphabets that look alike", odd[odd.str.contains(_TWO_ALPHABETS)]),
+            ("differs from another only in capitals", text[_only_case(text)]),
         ):
-            values = text[rows.to_numpy(dtype=bool)]
             if len(values):
                 examined.warn(name, rule, examined.text[name].isin(values).to_numpy())
 

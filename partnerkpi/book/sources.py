@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+
+from partnerkpi.errors import UsageError
+
+_SHOWN = 12
 
 
 @dataclass(frozen=True)
@@ -27,6 +35,7 @@ class RawTable:
 
     `ragged` holds the rows with too few or too many cells; they are not in `text`. `typed` says for the columns of a
     query which are not text but "number", "day" or "stamp", written in one known way.
+    `below` counts the lines of the footer that are not empty.
     """
 
     file: str
@@ -39,8 +48,35 @@ class RawTable:
     problems: list[Problem] = field(default_factory=list)
     typed: dict[str, str] = field(default_factory=dict)
     sha256: str = ""
+    below: int = 0
 
     @property
     def refused(self) -> bool:
         """True when the file could not be read at all."""
         return any(p.kind == "E" for p in self.problems)
+
+    def without(self, meaningless: Collection[str]) -> RawTable:
+        """The same, but with every cell missing that is, without spaces around it, one of these texts."""
+        if meaningless:
+            columns = {n: c.mask(c.str.strip().isin(meaningless)) for n, c in self.text.items()}
+            self.text = pd.DataFrame(columns, index=self.text.index)
+        return self
+
+
+def doubled(header: Iterable[str]) -> str:
+    """What is wrong with a header that names a column twice; empty where none is."""
+    twice = sorted(name for name, times in Counter(n.strip() for n in header).items() if times > 1)
+    shown = ", ".join(f"'{n}'" for n in twice[:_SHOWN]) + (" …" if len(twice) > _SHOWN else "")
+    return f"the header names a column twice: {shown}" if twice else ""
+
+
+def most(name: str, default: int) -> int:
+    """How much may be read: what the environment says under the name, or else the default.
+
+    Raises:
+        UsageError: what it says is no whole number above 0.
+    """
+    said = os.environ.get(name, "")
+    if said and not re.fullmatch("[1-9][0-9]{0,11}", said):
+        raise UsageError(f"{name} in the environment must be a whole number above 0, not '{said[:40]}'.")
+    return int(said) if said else default

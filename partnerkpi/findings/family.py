@@ -11,6 +11,7 @@ from partnerkpi.errors import UsageError
 from partnerkpi.findings.chance import family
 from partnerkpi.findings.kinds import KINDS
 from partnerkpi.findings.signal import COLUMNS
+from partnerkpi.own_sales import partners_alone
 from partnerkpi.periods import Quarter
 
 #: A signal is looked for at so many quarter ends before, to say since when it stands.
@@ -58,6 +59,7 @@ def signals(book: Book, quarter: str | Quarter, *, everything: bool = False) -> 
     this = book.quarter(quarter)
     if book.choices:
         raise UsageError("Signals are those of a whole book: all tests of a review are one family.")
+    book = partners_alone(book)
     table = looked_at(book, this)
     shown = table[(table["weight"] != "").to_numpy()]
     earlier = [_keys(then_looked_at(book, q)) for q in _quarter_ends(book, this)]

@@ -48,7 +48,7 @@ class Line:
 
 
 def standings(book: Book, quarter: Quarter) -> dict[str, Standing]:
-    """How each partner of a whole book stands."""
+    """How each partner of a whole book stands; of the vendor's own sales that they are such."""
     answer: dict[str, Standing] = book.once(("standings", quarter), lambda: _standings(book, quarter))
     return dict(answer)
 
@@ -56,7 +56,11 @@ def standings(book: Book, quarter: Quarter) -> dict[str, Standing]:
 def _standings(book: Book, quarter: Quarter) -> dict[str, Standing]:
     table = book.others.judged(everything, quarter)
     groups = dict(tuple(table.groupby("partner_id", sort=False)))
-    return {p: standing_of(groups.get(p, table.iloc[:0]), book.for_partner(p), quarter) for p in book.partner_ids}
+    nothing = table.iloc[:0]
+    return {
+        p: Standing.OWN_SALES if p in book.direct else standing_of(groups.get(p, nothing), book.for_partner(p), quarter)
+        for p in book.partner_ids
+    }
 
 
 def attention(book: Book, quarter: Quarter) -> tuple[Line, ...]:
@@ -138,7 +142,7 @@ def network_judgement(book: Book, quarter: str | Quarter) -> Judgement:
         )
     if share is not None:
         because.append(say("In four quarters it is {share}.", share=amount_text(share, "share")))
-    each = list(standings(book, this).values())
+    each = [one for one in standings(book, this).values() if one is not Standing.OWN_SALES]
     counted = [say("{standing} {n}", None, n=each.count(one), standing=str(one)) for one in _TOLD if one in each]
     if counted:
         because.append(say("Of {n} partner: {list}.", "Of {n} partners: {list}.", n=len(each), list=", ".join(counted)))

@@ -20,7 +20,7 @@ from partnerkpi.experience import Floats, Ints
 from partnerkpi.findings.chance import p_of, z_of
 from partnerkpi.findings.past import usual_win
 from partnerkpi.findings.signal import Found, ids_of, kept, nobody
-from partnerkpi.network import month_place, months_of, paces, presence
+from partnerkpi.network import month_place, months_of, paces, places_of, presence
 from partnerkpi.periods import Quarter
 
 #: Months looked at; with fewer than so many the limits are too uncertain, with fewer wins a month they mean nothing.
@@ -137,7 +137,7 @@ def wins_of_months(book: Book, quarter: Quarter) -> Found:
             columns["usual"][i] = counts[i, span][0] if trending else pace[i] * usual[span].sum()
             columns["effect"][i], first[i], label[i] = many, span.start, f"{rule} {starts[end]:%Y-%m}"
     won = won_between(book.deals, quarters[0].start, quarter.last_day)
-    seller = ids.get_indexer(pd.Index(won["partner_id"].astype("str")))
+    seller = places_of(won["partner_id"], ids)
     last = np.array([first[i] + columns["effect"][i] - 1 if told[i] else -1 for i in range(len(ids))])
     place = month_place(won["closed_on"], quarters)
     inside = (seller >= 0) & (place >= first[seller]) & (place <= last[seller])
@@ -242,7 +242,7 @@ def _in_a_row(signs: Floats) -> Ints:
 def _counts(book: Book, quarters: Sequence[Quarter], ids: pd.Index) -> Floats:
     """Wins of each of these partners (rows) in each month of these quarters; in the last row those of everybody."""
     won = won_between(book.deals, quarters[0].start, quarters[-1].last_day)
-    seller, place = ids.get_indexer(pd.Index(won["partner_id"].astype("str"))), month_place(won["closed_on"], quarters)
+    seller, place = places_of(won["partner_id"], ids), month_place(won["closed_on"], quarters)
     width = 3 * len(quarters)
     mine = seller >= 0
     counts = np.bincount(seller[mine] * width + place[mine], minlength=len(ids) * width).reshape(len(ids), width)

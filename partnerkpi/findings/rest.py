@@ -111,13 +111,11 @@ def rates_beside(book: Book, quarter: Quarter) -> pd.DataFrame:
     nothing can be expected.
     """
     expected = book.others.expected(quarter)
-    prospects = book.prospects
-    rows = prospects[prospects["prospect_id"].isin(expected.index).to_numpy()]
+    rows, each = _of_whom_expected(book, expected)
     ids = pd.Index(book.partner_ids if len(expected) else [], dtype="str", name="partner_id")
     codes, mine = codes_of(rows, ids)
-    rows = rows[mine]
+    rows, each = rows[mine], each[mine]
     known = book.others.experience(quarter)
-    each = expected.reindex(rows["prospect_id"].to_numpy())
     n = np.bincount(codes, minlength=len(ids))
     won, chance, part, alike, usual = (
         np.bincount(codes, weights=np.asarray(w, dtype=np.float64), minlength=len(ids))
@@ -135,6 +133,14 @@ def rates_beside(book: Book, quarter: Quarter) -> pd.DataFrame:
     return pd.DataFrame({**columns, "error": np.sqrt(variance) / np.maximum(usual, 1e-9)}, index=ids)
 
 
+def _of_whom_expected(book: Book, expected: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The book's prospects of whom something is expected, and for each of these rows what."""
+    prospects = book.prospects
+    decided = np.flatnonzero(prospects["status"].isin(DECIDED).to_numpy())  # of no other anything is expected
+    place = expected.index.get_indexer(pd.Index(prospects["prospect_id"].array.take(decided)))
+    return prospects.iloc[decided[place >= 0]], expected.take(place[place >= 0])
+
+
 def close_rate(book: Book, quarter: Quarter) -> Found:
     """Wins of four quarters beside what the others' experience with such prospects lets expect.
 
@@ -146,8 +152,7 @@ def close_rate(book: Book, quarter: Quarter) -> Found:
         return nobody()
     n, won, chance, z, error = (table[c].to_numpy() for c in ("n", "won", "chance", "z", "error"))
     keep, many = ~np.isnan(z), np.maximum(n, 1)
-    there = book.prospects
-    there = there[there["prospect_id"].isin(book.others.expected(quarter).index).to_numpy()]
+    there, _ = _of_whom_expected(book, book.others.expected(quarter))
     rows = ids_of(there[there["partner_id"].notna().to_numpy()], "prospect_id")
     stake = np.abs(won - chance) * usual_win(book, quarter)
     return _told(table.index, keep, won / many, chance / many, n, dispersed(z, error), stake, rows)
@@ -163,13 +168,19 @@ def channels(book: Book, quarter: Quarter) -> Found:
     expected = expectation_in_channels(book, quarter)
     if not len(expected):
         return nobody()
-    prospects = book.prospects
-    rows = prospects[prospects["prospect_id"].isin(expected.index).to_numpy()]
-    rows = rows[(rows["partner_id"].notna() & rows["channel"].notna()).to_numpy()]
-    pairs = pd.MultiIndex.from_frame(rows[["partner_id", "channel"]].astype("str"))
-    names = pairs.unique().sort_values()
-    codes = names.get_indexer(pairs)
-    each = expected.reindex(rows["prospect_id"].to_numpy())
+    rows, each = _of_whom_expected(book, expected)
+    told = (rows["partner_id"].notna() & rows["channel"].notna()).to_numpy()
+    rows, each = rows[told], each[told]
+    sides = [rows[name].cat for name in ("partner_id", "channel")]  # their categories are sorted
+    many = len(sides[1].categories)
+    pairs, codes = np.unique(
+        sides[0].codes.to_numpy(dtype=np.int64) * many + sides[1].codes.to_numpy(), return_inverse=True
+    )
+    places = (pairs // many, pairs % many)
+    names = pd.MultiIndex.from_arrays(
+        [side.categories.astype("str").take(at) for side, at in zip(sides, places, strict=True)],
+        names=["partner_id", "channel"],
+    )
     n = np.bincount(codes, minlength=len(names))
     chances = each["chance"].to_numpy()
     won, chance, error, alike, usual = (

@@ -34,6 +34,7 @@ class Standing(Enum):
     LEFT = "left"
     JOINED = "joined this quarter"
     NO_DEALS = "no deals"
+    OWN_SALES = "own sales"
     ACT = "act"
     WATCH = "watch"
     ON_TRACK = "on track"
@@ -84,6 +85,11 @@ def judgement(book: Book, quarter: str | Quarter) -> Judgement:
     """
     this = book.quarter(quarter)
     mine = own_signals(book, this)
+    if book.partner in book.direct:
+        nothing = mine.iloc[:0]
+        why = say("These are the vendor's own sales: no partner, and compared with none.")
+        sure = say("Counted from the records; nothing is tested.")
+        return Judgement(Standing.OWN_SALES, _headline(book, this, nothing), (why,), sure, (), nothing)
     shown = mine[(mine["weight"] != "").to_numpy()]
     now = shown[(shown["state"] != OVER).to_numpy()]
     powers = power(book, this)

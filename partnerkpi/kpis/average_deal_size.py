@@ -103,7 +103,8 @@ def commission_earned(book: Book, quarter: Quarter) -> pd.DataFrame:
     if not book.records("partners.commission_rate"):
         raise NotRecorded(Code.COMMISSION_NOT_RECORDED())
     won = won_in(book.deals, quarter)
-    won = won[won["partner_id"].notna()]  # the vendor's own sales earn nobody anything
+    paid = won["partner_id"].notna() & ~won["partner_id"].isin(book.direct)
+    won = won[paid]  # the vendor's own sales earn nobody anything
     rates = book.partners.set_index(book.partners["partner_id"].astype("str"))["commission_rate"]
     rate = won["partner_id"].astype("str").map(rates).to_numpy(dtype=np.float64)
     return won.assign(value=(won["amount"] * rate).round(book.money_digits))

@@ -102,7 +102,7 @@ def attainment(book: Book, quarter: Quarter) -> pd.DataFrame:
 def deals_per_active_month(book: Book, quarter: Quarter) -> pd.DataFrame:
     """How many deals a month, counting only the months the partner was with us?"""
     won = number_of_deals.rule(book, quarter)
-    partners = book.partners
+    partners = book.partners[~book.partners["partner_id"].isin(book.direct)]
     first = partners["joined_on"].where(partners["joined_on"] > quarter.start, quarter.start)
     last = partners["left_on"].where(partners["left_on"] < quarter.last_day, quarter.last_day)
     days = ((last - first).dt.days + 1).clip(lower=0)

@@ -10,7 +10,8 @@ sampled.
 Beside it stand the count; what the open deals are expected to bring by the end of the next two quarters, each weighted
 by its chance at its stage and age in the network's own past, in money and in wins, each with an interval (see
 `partnerkpi.forecast`; `backtest` says what came of earlier forecasts); the pipeline's age, what is overdue, what rivals
-took, and how often the pipeline covers the target: all of it, and what is still to go.
+took, and how often the pipeline covers the target: all of it, and what is still to go. Where the past is too short to
+tell chances, the weighted pipeline takes those that the book declares for its stages, and says so.
 
 >>> from partnerkpi.opening import book_of
 >>> deals = ("deal_id,created_on,status,closed_on,amount\n"
@@ -34,7 +35,7 @@ import pandas as pd
 
 from partnerkpi.book import Book
 from partnerkpi.deals import closed_in, open_at, target_rows, targets_ahead, won_in
-from partnerkpi.forecast import AHEAD, landmarks, with_chances
+from partnerkpi.forecast import AHEAD, landmarks, with_chances, with_declared
 from partnerkpi.indices import predicted, worth_of
 from partnerkpi.kpi import kpi, silent
 from partnerkpi.periods import Quarter
@@ -116,7 +117,11 @@ def promising(book: Book, quarter: Quarter) -> pd.DataFrame:
 )
 def weighted_pipeline(book: Book, quarter: Quarter) -> pd.DataFrame:
     """What will the open deals bring by the end of the next two quarters, by the network's own record?"""
-    deals = promising(book, quarter)
+    if book.probabilities and np.isnan(book.others.chances(quarter).overall):
+        deals = with_declared(open_deals_at_end(book, quarter), book.probabilities)
+        deals = deals.assign(remark=reasons_of([(np.full(len(deals), True), Code.DECLARED_CHANCES())]))
+    else:
+        deals = promising(book, quarter)
     return deals.assign(value=(deals["amount"] * deals["chance"]).round(book.money_digits))
 
 
@@ -144,7 +149,8 @@ def expected_wins(book: Book, quarter: Quarter) -> pd.DataFrame:
 )
 def expected_attainment(book: Book, quarter: Quarter) -> pd.DataFrame:
     """How much of the target of the next two quarters will the deals bring that are open now?"""
-    worth = weighted_pipeline.rule(book, quarter)
+    deals = promising(book, quarter)
+    worth = deals.assign(value=(deals["amount"] * deals["chance"]).round(book.money_digits))
     return pd.concat([worth.assign(of=0.0, counted=True), targets_ahead(book, quarter, AHEAD)])
 
 

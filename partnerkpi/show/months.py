@@ -8,7 +8,7 @@ from partnerkpi.findings import process
 from partnerkpi.periods import Quarter
 from partnerkpi.show.html import Shown, picture
 from partnerkpi.show.tables import plain_cell, table_of
-from partnerkpi.wording import figure_text, listed, say
+from partnerkpi.wording import figure_text, say
 
 
 def months(book: Book, quarter: str | Quarter) -> Shown:
@@ -28,7 +28,7 @@ def months(book: Book, quarter: str | Quarter) -> Shown:
         )
         return picture(plot.months(table, title=title), alt=told[0], key=key)
     marked = [f"{month:%Y-%m}" for month in table["month"][table["rule"].ne("").to_numpy()]]
-    told.insert(0, say("Marked: {months}.", months=listed(marked)) if marked else say("No month is marked."))
+    told.insert(0, say("Marked: {months}.", months=", ".join(marked)) if marked else say("No month is marked."))
     key = say(
         "Line and band: what is usual in such a month, and how far months stray by chance; squares: months outside, or "
         "part of {run} in a row on one side, of {trend} that rise or fall, or of two of three near a limit. Among so "

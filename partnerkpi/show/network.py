@@ -340,6 +340,9 @@ def _risk(risk: AtRisk, currency: str) -> list[str]:
 
 
 def _expected(risk: AtRisk) -> list[str]:
+    if risk.wins.value is None and risk.worth.value is not None:
+        worth = amount_text(risk.worth.value, risk.worth.unit)
+        return [say("Worth {worth} {remarks}.", worth=worth, remarks=risk.worth.remarks)]
     if risk.wins.value is None:
         return [say("What they will bring cannot be told: {reason}.", reason=risk.wins.remarks)]
     words = {"wins": _with_interval(risk.wins), "worth": _with_interval(risk.worth)}

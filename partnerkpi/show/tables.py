@@ -106,7 +106,8 @@ def about(book: Book, quarter: str | Quarter) -> Shown:
     names = book.partners.set_index("partner_id")["name"]
     name = names.get(book.partner)
     label = f"{book.partner} {name}" if pd.notna(name) and name != book.partner else book.partner
-    whole = say("the whole network, {n} partner", "the whole network, {n} partners", n=len(book.partner_ids))
+    many = len(set(book.partner_ids) - set(book.direct))
+    whole = say("the whole network, {n} partner", "the whole network, {n} partners", n=many)
     facts = {
         say("partner"): label if book.partner else whole,
         say("quarter"): say("{quarter}: {first} to {last}", quarter=str(period), first=period.start, last=period.end),

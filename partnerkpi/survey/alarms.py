@@ -1,0 +1,152 @@
+"""What an export seems to lack: deals that are not in it, rows that were cut, columns that were not asked for.
+
+Each alarm is one sentence on what is seen and one on what to export instead, for the CRM it comes from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from partnerkpi.survey.crm import LOST_DEALS, PARTNER_COLUMN, TRAPS
+from partnerkpi.survey.days import Days
+from partnerkpi.survey.survey import Survey
+
+#: Row counts at which systems are likely to cut an export.
+CAPS = (1_000, 2_000, 5_000, 10_000, 50_000, 100_000, 1_048_575)
+_GAP = 0.005  # of the rows that may lack a day of closing
+
+
+def alarms(found: Survey) -> list[str]:
+    """Every alarm, the gravest first."""
+    said = found.statuses()
+    counts = said.value_counts()
+    listed = [
+        *_outcomes(found, counts),
+        *_cut(found),
+        *_closing(found, said),
+        *_columns(found, said),
+        *_files(found),
+    ]
+    return listed
+
+
+def traps(found: Survey) -> list[str]:
+    """What is known of every export of this CRM."""
+    return list(TRAPS.get(found.found.crm, ()))
+
+
+def _outcomes(found: Survey, counts: pd.Series) -> Iterator[str]:
+    ended = sum(int(counts.get(s, 0)) for s in ("lost", "abandoned", "rejected"))
+    won, is_open = int(counts.get("won", 0)), int(counts.get("open", 0))
+    crm = found.found.crm
+    if not ended and not found.status.constant:
+        advice = LOST_DEALS.get(crm, "take the filter on the status off the list or report, and export again")
+        what = "no lost deal"
+        if crm == "odoo" and "active" not in found.status.flags.columns:
+            what = "no lost deal, and no column Active: Odoo's lists leave archived deals out"
+        yield f"There is {what}: {won:,} won, {is_open:,} open. A close rate cannot be told. {_sentence(advice)}"
+    if found.status.constant:
+        yield (
+            f"Nothing tells won from lost or open, so all {len(found.text):,} rows are taken as won: "
+            "close rate and pipeline cannot be told. Export the status or stage too, with all deals."
+        )
+    elif not is_open:
+        yield "There is no open deal: the pipeline cannot be told. Export the open deals too, or all deals at once."
+    if not won and not found.status.constant:
+        yield "There is no won deal. Is the filter of the export right?"
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:].rstrip(".") + "."
+
+
+def _cut(found: Survey) -> Iterator[str]:
+    for part in found.parts:
+        rows = part.sheet.rows
+        if part.table and rows in CAPS:
+            yield (
+                f"{part.name} has exactly {rows:,} rows: many systems cut an export there. Compare with the number of "
+                "records the CRM shows, or export year by year; several files of one shape are read as one."
+            )
+    created = found.day("created_on").dropna()
+    closed = found.day("closed_on")[found.ended()].dropna()
+    if len(created) > 20 and len(closed) > 20:
+        first, early = created.min(), closed.min()
+        if (early - first).days > 400:
+            yield f"No deal is closed before {early:%Y-%m-%d}, though deals are created from {first:%Y-%m-%d} on."
+        if (first.month, first.day) == (1, 1) or (first.day == 1 and (early - first).days < 10):
+            yield (
+                f"The first deal is created on {first:%Y-%m-%d}: if the export was filtered by day of creation, older "
+                "deals that closed since are missing."
+            )
+
+
+def _closing(found: Survey, said: pd.Series) -> Iterator[str]:
+    ended = said.isin(["won", "lost", "abandoned", "rejected"]).to_numpy()
+    if "closed_on" not in found.mapped.matches:
+        if ended.any():
+            many = int(ended.sum())
+            yield f"No column holds the day of closing: none of {many:,} closed deals can be placed in a quarter."
+        return
+    none = found.day("closed_on").isna().to_numpy() & ended
+    if none.sum():
+        share = none.sum() / max(1, ended.sum())
+        what = f"{int(none.sum()):,} of {int(ended.sum()):,} closed deals have no day of closing and would be set aside"
+        yield f"{what}{'' if share <= _GAP else ': more than 1 % refuses the book'}. Look at them in the CRM."
+    if found.extracted_on:
+        late = (found.day("closed_on") > pd.Timestamp(found.extracted_on)).to_numpy() & ended
+        if late.any():
+            many = int(late.sum())
+            yield f"{many:,} closed deals have a day of closing after {found.extracted_on}: is the year right?"
+
+
+def _columns(found: Survey, said: pd.Series) -> Iterator[str]:
+    mapped, crm = found.mapped, found.found.crm
+    if "partner_id" not in mapped.matches:
+        advice = PARTNER_COLUMN.get(
+            crm, "export the field that names the partner, reseller or channel partner of the deal"
+        )
+        hint = " Or decide below which column stands for it." if found.partners else ""
+        yield f"No column names the partner, so every deal is unassigned. {_sentence(advice)}{hint}"
+    elif mapped.source("partner_id") in found.text:
+        empty = int(found.text[mapped.source("partner_id")].isna().sum())
+        if empty > 0.5 * len(found.text):
+            yield f"{mapped.source('partner_id')} is empty in {empty:,} of {len(found.text):,} rows: unassigned."
+    if "created_on" not in mapped.matches:
+        yield "No column holds the day a deal was created, which the book must have: export it too."
+    if "amount" not in mapped.matches:
+        yield "No column of amounts is known: deals are counted, but there is no money."
+    rep = mapped.source("rep")
+    column = found.main.columns.get(rep)
+    if column is not None and column.distinct == 1 and column.rows > 20:
+        yield (
+            f"All {column.rows:,} rows belong to one owner, {column.values[0]}: was the export made from 'my deals'? "
+            "Choose all deals, or let an administrator export."
+        )
+    created = mapped.source("created_on")
+    if created in found.text and not found.status.constant:
+        none = found.cells("created_on").isna().to_numpy() & ~(said == "ignore").to_numpy()
+        if none.any():
+            yield f"{int(none.sum()):,} rows have no day of creation and would be set aside."
+
+
+def _files(found: Survey) -> Iterator[str]:
+    for part in found.parts:
+        for doubt in part.sheet.doubts if part.table or not part.columns else ():
+            yield f"{part.name}: {doubt}."
+        if part.table:
+            days = found.days.get(part.table, Days())
+            for names in days.mixed:
+                yield f"{part.name}: the days of {names} are not written alike, and one format is declared for them."
+            for name, one in part.columns.items():
+                if name in part.mapped.used and one.kind == "number" and one.exceptions:
+                    yield f"{part.name}, {name}: no amounts: {', '.join(one.exceptions)}."
+            for name, cells in days.exceptions.items():
+                yield f"{part.name}, {name}: days not written like the rest: {', '.join(cells)}."
+    several = [
+        p for p in found.parts if not p.table and p.crm.crm and p.sheet.rows > 0 and p.crm.crm == found.found.crm
+    ]
+    for part in several:
+        yield f"{part.name} comes from {found.found.title} too, but nothing is made of it."

@@ -1,0 +1,212 @@
+"""What is wrong with a file as `partnerkpi check` says it: as a text, as JSON, through any terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from partnerkpi.book import Fault
+from partnerkpi.cli import run
+
+Write = Callable[..., Path]
+HEAD = "deal_id,created_on,status,closed_on,amount,partner_id\n"
+
+
+@pytest.fixture
+def checked(capsys: pytest.CaptureFixture[str]) -> Callable[[Path], tuple[int, list[str]]]:
+    """A function that gives the exit code of `check` and the lines of its faults, which JSON has too."""
+
+    def check(folder: Path) -> tuple[int, list[str]]:
+        code = run(["check", str(folder)])
+        out, err = capsys.readouterr()
+        assert not err
+        assert run(["check", str(folder), "--format", "json"]) == code
+        rows = json.loads(capsys.readouterr().out)
+        lines = [line for line in out.splitlines() if line[:2] in ("E ", "Q ", "W ")]
+        assert [str(Fault(**row)) for row in rows] == lines
+        verdict = "The book is refused." if code else "The book can be used."
+        assert out.splitlines()[-1] == verdict
+        return code, lines
+
+    return check
+
+
+Check = Callable[[Path], tuple[int, list[str]]]
+
+
+def test_one_comma_too_many_on_every_row(write_book: Write, checked: Check) -> None:
+    code, lines = checked(write_book(HEAD + "A,2025-01-01,open,,5,P,\nB,2025-01-01,open,,6,P,\n"))
+    assert code == 1
+    assert lines == [
+        "E deals.csv: the header has 6 cells, 2 of 2 rows have another number: "
+        "the row has 7 cells, the header 6 (2 rows, first: line 2)"
+    ]
+
+
+def test_amounts_without_a_locale(write_book: Write, checked: Check) -> None:
+    code, lines = checked(write_book(HEAD + 'A,2025-01-01,open,,1.234,P\nB,2025-01-01,open,,"12,5",P\n'))
+    assert code == 1
+    assert lines[:2] == [
+        "E deals.csv, line 2 (record 1), amount '1.234': could be thousands or decimals: declare decimal and thousands",
+        'Q deals.csv, line 3 (record 2), amount \'12,5\': not an amount: say decimal = "," and thousands = "."',
+    ]
+    declared = '[deals]\ndecimal = ","\nthousands = "."\n'
+    folder = write_book(HEAD + 'A,2025-01-01,open,,1.234,P\nB,2025-01-01,open,,"12,5",P\n', toml=declared)
+    assert checked(folder) == (0, [])
+    wrong = write_book(HEAD + 'B,2025-01-01,open,,"12,5",P\n', toml='[deals]\nthousands = ","\n')
+    assert checked(wrong)[1][0].endswith('\'12,5\': not an amount with decimal = "." and thousands = ","')
+
+
+def test_ids_stay_what_they_are(write_book: Write, checked: Check, capsys: pytest.CaptureFixture[str]) -> None:
+    ids = ["NA", "007", "1E5", "123456789012345678"]
+    rows = "".join(f"{i},2025-01-01,won,2025-02-01,5,{i}\n" for i in ids)
+    folder = write_book(HEAD + rows)
+    code, lines = checked(folder)
+    assert code == 0
+    assert [line.split(": ")[0] for line in lines] == [
+        "W deals.csv, line 4 (record 3), deal_id '1E5'", "W deals.csv, line 4 (record 3), partner_id '1E5'"
+    ]  # fmt: skip
+    run(["score", str(folder), "--quarter", "2025Q1", "--format", "csv"])
+    groups = {line.split(",")[1] for line in capsys.readouterr().out.splitlines()}
+    assert set(ids) <= groups
+
+
+def test_days_nobody_can_place(write_book: Write, checked: Check) -> None:
+    code, lines = checked(write_book(HEAD + "A,03/04/2024,open,,5,P\nB,45382,open,,5,P\n"))
+    assert code == 1
+    assert lines[0] == (
+        "E deals.csv, line 2 (record 1), created_on '03/04/2024': declare the format: without one a day is written "
+        'like 2025-12-31. It could be dates = "%d/%m/%Y" or dates = "%m/%d/%Y"'
+    )
+    assert lines[1].startswith(
+        "Q deals.csv, line 3 (record 2), created_on '45382': a number as spreadsheets store days"
+    )
+
+
+TWENTY = [
+    ("D0", "2025-02-30", "open", "", "5", "P", "Q", "created_on '2025-02-30': no such day in the calendar"),
+    ("", "2025-01-01", "open", "", "5", "P", "Q", "deal_id: is empty and must not be"),
+    ("D2", "", "open", "", "5", "P", "Q", "created_on: is empty and must not be"),
+    ("D3", "2025-01-01", "", "", "5", "P", "Q", "status: is empty and must not be"),
+    ("D4", "2025-01-01", "Stalled", "", "5", "P", "E", "status 'Stalled': is none of open, won, lost, abandoned"),
+    ("D5", "2025-01-01", "won", "", "5", "P", "Q", "closed_on: closed, but no day of closing"),
+    ("D6", "2025-01-01", "won", "never", "5", "P", "Q", "closed_on 'never': not written like 2025-12-31. If it means"),
+    ("D7", "2025-01-01", "lost", "2026-02-01", "5", "P", "Q", "closed_on '2026-02-01': is after the day of the export"),
+    ("D8", "2026-01-01", "open", "", "5", "P", "Q", "created_on '2026-01-01': is after the day of the export"),
+    ("D9", "2025-01-01", "open", "", "-7", "P", "Q", "amount '-7': is negative"),
+    ("D10", "2025-01-01", "open", "", "inf", "P", "Q", "amount 'inf': not an amount. If it means nothing, say missing"),
+    ("D11", "2025-01-01", "open", "", "1e18", "P", "Q", "amount '1e18': an amount beyond 1,000,000,000,000"),
+    ("D12", "2025-01-01", "open", "", "1,5", "P", "Q", "amount '1,5': not an amount: say decimal = \",\""),
+    ("D13", "2025-01-01", "open", "", "$8", "P", "Q", "amount '$8': which currency is '$'?"),
+    ("D14", "9999-12-31", "open", "", "5", "P", "Q", "created_on '9999-12-31': a year before 1900 or after 2199"),
+    ("D15", "2025-06-01", "won", "2025-05-01", "5", "P", "W", "closed_on '2025-05-01': closed before it was created"),
+    ("D16", "2025-01-01", "open", "", "0", "P", "W", "amount '0': the amount is zero"),
+    ("D17", "2025-01-01", "open", "", "", "P", "W", "amount: no amount: counted, but adds no money"),
+    ("D18", "2025-01-01", "open", "", "5", "", "W", "partner_id: no partner: counted as unassigned"),
+    ("d18", "2025-01-01", "open", "", "5", "P", "W", "deal_id 'D18': differs from another only in capitals (2 rows"),
+]
+
+
+def test_twenty_faults_are_all_listed_once_with_their_place(write_book: Write, checked: Check) -> None:
+    head = HEAD.replace("\n", ",name\n")
+    first = 'A,2025-01-01,open,,5,P,"two\nlines"\n'
+    rows = "".join(",".join(f'"{c}"' if "," in c else c for c in row[:6]) + ",x\n" for row in TWENTY)
+    folder = write_book(head + first + rows)
+    code, lines = checked(folder)
+    assert code == 1
+    for number, (*_, kind, said) in enumerate(TWENTY):
+        record, line = number + 2, number + 4
+        own = [text for text in lines if f", {said}" in text or f": {said}" in text]
+        assert len(own) == 1, said
+        if said.startswith("deal_id 'D18'"):
+            assert own == [f"W deals.csv, {said}, first: line {line - 1})"]
+        else:
+            assert own[0].startswith(f"{kind} deals.csv, line {line} (record {record}), {said}")
+    assert re.fullmatch("E+Q+E+W+", "".join(line[0] for line in lines))  # causes, and what follows from them
+
+
+def test_the_causes_come_before_what_follows_from_them(write_book: Write, checked: Check) -> None:
+    rows = "".join(f"D{i},2025-01-01,open,,NA,P\n" for i in range(2_908))
+    code, lines = checked(write_book(HEAD + rows))
+    assert code == 1
+    assert lines[0] == (
+        "Q deals.csv, amount 'NA': not an amount. If it means nothing, say missing = [\"NA\"] under [deals] "
+        "(2,908 rows, first: line 2)"
+    )
+    assert all(line.startswith("E ") and "set aside" in line for line in lines[1:])
+    assert len(lines) == 4
+    assert checked(write_book(HEAD + rows, toml='[deals]\nmissing = ["NA"]\n'))[0] == 0
+
+
+def test_the_account_is_printed_and_true(write_book: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = "A,2025-01-01,open,,5.25,P\nB,2025-02-30,open,,1,P\nC,2025-01-01,Test,,2,P\nTotal\n"
+    toml = '[deals]\nfooter = 1\n[deals.values.status]\nignore = ["Test"]\n'
+    run(["check", str(write_book(HEAD + rows, toml=toml))])
+    assert capsys.readouterr().out.splitlines()[0] == (
+        "deals: 4 rows read = 1 used + 2 out of scope + 1 set aside; "
+        "EUR 8.25 = 5.25 used + 2.00 out of scope + 1.00 set aside"
+    )
+
+
+TEXT = HEAD + "A,2025-01-01,open,,5,Müller\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "toml", "said"),
+    [
+        (
+            TEXT.encode("utf-16"),
+            "",
+            'byte 0 cannot be read as utf-8: it begins like UTF-16, declare encoding = "utf-16"',
+        ),
+        (TEXT.encode("utf-16"), 'encoding = "cp1252"', 'it begins like UTF-16, declare encoding = "utf-16"'),
+        (TEXT.replace(",", "\t").encode("utf-16"), 'delimiter = ";"', "begins like UTF-16"),
+        (TEXT.replace(",", '"\t"').encode("utf-16"), 'encoding = "utf-16"', "holds a tab: declare the delimiter"),
+        (HEAD.encode("utf-16-le"), "", 'every second byte is nought as in UTF-16, declare encoding = "utf-16-le"'),
+        (HEAD.encode("utf-16-be"), 'encoding = "latin-1"', 'declare encoding = "utf-16-be"'),
+        (TEXT.encode("latin-1"), "", "byte 76 cannot be read as utf-8: declare its real encoding, often encoding ="),
+        (TEXT.replace(",", ";").encode(), "", "holds ';': declare the delimiter, delimiter = \";\""),
+        (TEXT.replace("Müller", "M\0").encode(), "", "a NUL character"),
+        (b"", "", "the file is empty: not even a header"),
+    ],
+)
+def test_a_file_in_another_shape_is_refused_with_one_cause(
+    write_book: Write, checked: Check, data: bytes, toml: str, said: str
+) -> None:
+    code, lines = checked(write_book(data, toml=f"[deals]\n{toml}\n"))
+    assert code == 1
+    assert len(lines) == 1
+    assert said in lines[0]
+
+
+@pytest.mark.parametrize("data", [b"\xef\xbb\xbf" + TEXT.encode(), HEAD.encode()])
+def test_a_byte_order_mark_and_a_header_alone_are_no_faults(write_book: Write, checked: Check, data: bytes) -> None:
+    assert checked(write_book(data))[0] == 0
+
+
+ODD = "1\u202f234,50\u00a0€\u200b\U0001f600x"
+
+
+@pytest.mark.parametrize("environment", [{"LANG": "C", "LC_ALL": "C"}, {"PYTHONIOENCODING": "cp1252"},
+                                         {"PYTHONIOENCODING": "ascii"}, {"PYTHONIOENCODING": "utf-8"}])  # fmt: skip
+def test_a_value_survives_every_terminal(write_book: Write, environment: dict[str, str]) -> None:
+    folder = write_book(HEAD + f'A,2025-01-01,open,,"{ODD}",P\n')
+    shown = {}
+    for style in ("table", "json"):
+        command = [sys.executable, "-m", "partnerkpi", "check", str(folder), "--format", style]
+        ended = subprocess.run(command, capture_output=True, env={**os.environ, **environment}, check=False)
+        assert (ended.returncode, ended.stderr) == (1, b"")
+        shown[style] = ended.stdout.decode("cp1252" if "cp1252" in environment.values() else "utf-8")
+        assert "\ufffd" not in shown[style]
+    assert json.loads(shown["json"])[0]["value"] == ODD
+    text = "1\u202f234,50\u00a0€\\u200b\U0001f600x"  # what has no shape is shown as its number
+    if "cp1252" in environment.values():
+        text = "1\\u202f234,50\u00a0€\\u200b\\ud83d\\ude00x"
+    assert f"amount '{text}': not an amount" in shown["table"]
