@@ -287,7 +287,7 @@ def test_currencies_without_any_rate_are_refused_naming_rows_and_currencies(
     folder = str(write_book(deals))
     assert run(["score", folder]) == 1
     said = capsys.readouterr().err
-    assert "no rate for USD in the rates table, and the book is in EUR (2 rows)" in said
+    assert "no rate for USD in the rates table, and the book is in EUR (2 rows, first: line 2)" in said
     assert "no rate for CHF in the rates table, and the book is in EUR" in said
     assert "line 2" in said
     assert "line 3" in said
