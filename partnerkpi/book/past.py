@@ -87,9 +87,12 @@ def with_beginnings(history: pd.DataFrame, deals: pd.DataFrame) -> pd.DataFrame:
     """The history with a row at each deal's creation that says what its first changes say of before; without these."""
     olds = {c.name: c.before for c in TABLES["history"].columns if c.before}
     plain = history.drop(columns=list(olds))
+    given = {old: column for old, column in olds.items() if history[old].notna().any()}
+    if not given:
+        return plain
     order = history.sort_values("changed_at", kind="stable")
     parts = []
-    for old, column in olds.items():
+    for old, column in given.items():
         told = order[order[old].notna() | order[column].notna()].drop_duplicates("deal_id")
         told = told[told[old].notna() & (told[old].astype("object") != told[column].astype("object"))]
         if len(told):
