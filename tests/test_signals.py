@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -112,6 +113,14 @@ def test_spend_without_a_win(book: pk.Book, sql: duckdb.DuckDBPyConnection) -> N
     found = facts.spend_without_win(book, book.quarter(QUARTER))
     same(lines(found, "n", "stake"), told(sql, query))
     assert found.loc["P-003", "label"] == "display"
+
+
+def test_a_small_cost_is_a_cost_and_what_was_given_back_is_none(book: pk.Book) -> None:
+    spend = book.spend[(book.spend["partner_id"] == "P-003") & (book.spend["channel"] == "display")].tail(2)
+    few = replace(book, _frames={**book._frames, "spend": spend.assign(amount=[60.0, -10.0])})
+    assert facts.spend_without_win(few, book.quarter(QUARTER))["stake"].to_dict() == {"P-003": 50.0}
+    none = replace(book, _frames={**book._frames, "spend": spend.assign(amount=[60.0, -60.0])})
+    assert facts.spend_without_win(none, book.quarter(QUARTER)).empty
 
 
 def test_who_left_joined_moved_and_is_silent(book: pk.Book) -> None:

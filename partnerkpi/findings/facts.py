@@ -126,11 +126,12 @@ def spend_without_win(book: Book, quarter: Quarter) -> Found:
     Of several such channels the one with the most decided; `label` names it, `usual` is its close rate elsewhere.
     """
     spend, prospects = book.spend, book.prospects
-    spend = spend[spend["month"].between(quarter.year[0], quarter.last_day) & (spend["amount"] > 0)]
+    spend = spend[spend["month"].between(quarter.year[0], quarter.last_day)]
     decided = prospects[prospects["status"].isin(DECIDED) & (prospects["closed_on"] <= quarter.last_day)]
-    if not len(spend) or not book.records("spend.partner_id"):
-        return nobody()
     cost = spend.groupby(["partner_id", "channel"], observed=True)["amount"].sum()
+    cost = cost[cost > 0]
+    if not len(cost) or not book.records("spend.partner_id"):
+        return nobody()
     key = [decided["partner_id"].astype("str"), decided["channel"].astype("str")]
     each = (decided["status"] == "won").groupby(key).agg(["size", "sum"])
     names = pd.MultiIndex.from_tuples([(str(p), str(c)) for p, c in cost.index])
