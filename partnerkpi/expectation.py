@@ -26,7 +26,9 @@ IN_CHANNELS = ("channel", "year", "month", "region", "product", "size")
 #: and an effect nobody tells of is none.
 RIDGE = 0.5
 USUAL = 0.2  # the variance of an outcome, about
-STEPS = 4
+#: Newton's steps from the fit of all rows at most, and the step after which the next would change nothing: its error is
+#: is of the order of the square.
+STEPS, CLOSE = 4, 1e-6
 COLUMNS = ("chance", "error", "alike", "part")
 NOTHING = pd.DataFrame({name: pd.Series(dtype=np.float64) for name in COLUMNS})
 CHUNK = 64  # partners fitted at once: bounds the memory
@@ -111,7 +113,8 @@ def _left_out(design: Floats, cell: Ints, partner: Ints, won: Floats) -> tuple[F
     ridge = np.r_[0.0, np.full(effects - 1, RIDGE)]
     common = _common_fit(design, trials, wins, ridge)
     names, owner = np.unique(partner, return_inverse=True)
-    products = (design[:, :, None] * design[:, None, :]).reshape(cells, -1)
+    one, other = np.triu_indices(effects)  # a product of two effects stands once: half the work
+    products = design[:, one] * design[:, other]
     chance, error, alike, part = (np.empty(len(won)) for _ in COLUMNS)
     for begin in range(0, len(names), CHUNK):
         here = (owner >= begin) & (owner < begin + CHUNK)
@@ -121,14 +124,16 @@ def _left_out(design: Floats, cell: Ints, partner: Ints, won: Floats) -> tuple[F
         n, w = (np.bincount(at, weights=x, minlength=size[0] * cells).reshape(size) for x in (None, won[here]))
         n, w = trials - n, wins - w
         beta = np.tile(common, (size[0], 1))
-        for step in range(STEPS + 1):  # the last time only to know how sure the fit is
+        move, steps = np.inf, 0
+        while True:
             p = 1 / (1 + np.exp(-(beta @ design.T)))
-            bend = ((n * p * (1 - p)) @ products).reshape(-1, effects, effects) + np.diag(ridge)
-            if step == STEPS:
+            bend = _square((n * p * (1 - p)) @ products, effects) + np.diag(ridge)
+            if move < CLOSE or steps == STEPS:  # the last time only to know how sure the fit is
                 break
             slope = (w - n * p) @ design - ridge * beta
-            beta += np.linalg.solve(bend, slope[:, :, None])[:, :, 0]
-        counted = (n @ products).reshape(-1, effects, effects) + np.diag(ridge / USUAL)
+            step = np.linalg.solve(bend, slope[:, :, None])[:, :, 0]
+            beta, move, steps = beta + step, float(np.abs(step).max()), steps + 1
+        counted = _square(n @ products, effects) + np.diag(ridge / USUAL)
         mine = p[place, cell[here]]
         chance[here] = mine
         error[here] = mine * (1 - mine) * np.sqrt(_spread(bend, products)[place, cell[here]])
@@ -139,9 +144,19 @@ def _left_out(design: Floats, cell: Ints, partner: Ints, won: Floats) -> tuple[F
     return chance, error, alike, part
 
 
+def _square(half: Floats, effects: int) -> Floats:
+    """Symmetric matrices from their upper halves, one in each line."""
+    one, other = np.triu_indices(effects)
+    whole = np.empty((len(half), effects, effects))
+    whole[:, one, other] = whole[:, other, one] = half
+    return whole
+
+
 def _spread(information: Floats, products: Floats) -> Floats:
     """x'V x of each partner and line x of the design, V the inverse of the partner's information."""
-    return np.asarray(np.linalg.inv(information).reshape(len(information), -1) @ products.T)
+    one, other = np.triu_indices(information.shape[1])
+    inverse = np.linalg.inv(information)[:, one, other] * np.where(one == other, 1, 2)
+    return np.asarray(inverse @ products.T)
 
 
 def _common_fit(design: Floats, trials: Floats, wins: Floats, ridge: Floats) -> Floats:

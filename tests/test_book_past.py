@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from partnerkpi.book import Book
-from partnerkpi.book.past import as_known_on, spells_of
+from partnerkpi.book.earlier import spells_heard, spells_until
+from partnerkpi.book.past import Tables, as_known_on, deals_on, spells_of
 from partnerkpi.opening import open_book
 
 Write = Callable[..., Path]
@@ -160,6 +161,13 @@ def frames(deals: list[Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
     return made, told
 
 
+def with_nothing_else(deals: pd.DataFrame, history: pd.DataFrame) -> Tables:
+    days = ["created_on", "closed_on", "joined_on", "left_on", "touched_at", "month", "date"]
+    empty = pd.DataFrame(columns=days).astype("datetime64[s]").assign(status=pd.Categorical([]), deal_id="", lead_id="")
+    others = dict.fromkeys(["leads", "partners", "touches", "spend", "rates"], empty)
+    return {"deals": deals, "history": history, **others}
+
+
 def by_hand(deals: list[Any], i: int, day: int) -> tuple[Any, ...]:
     """The state of a deal at the end of a day, told from the rules one deal and one day at a time."""
     created, status, life, stage, amount, partner, history = deals[i]
@@ -215,13 +223,7 @@ def test_every_day_of_every_deal_is_as_told_by_hand(deals: list[Any]) -> None:
 @given(DEALS, st.integers(0, EXPORT), st.integers(0, EXPORT), st.randoms(use_true_random=False))
 def test_as_of_twice_is_as_of_the_earlier_day(deals: list[Any], one: int, other: int, rnd: Any) -> None:
     table, history = frames(deals)
-    days = ["created_on", "closed_on", "joined_on", "left_on", "touched_at", "month", "date"]
-    empty = pd.DataFrame(columns=days).astype("datetime64[s]").assign(status=pd.Categorical([]), deal_id="", lead_id="")
-    tables = {
-        "deals": table,
-        "history": history,
-        **dict.fromkeys(["leads", "partners", "touches", "spend", "rates"], empty),
-    }
+    tables = with_nothing_else(table, history)
     later, early = max(one, other), min(one, other)
     twice = as_known_on(as_known_on(tables, on(later), on(EXPORT)), on(early), on(later))
     once = as_known_on(tables, on(early), on(EXPORT))
@@ -237,6 +239,23 @@ def test_as_of_twice_is_as_of_the_earlier_day(deals: list[Any], one: int, other:
         part[names].reset_index(drop=True), whole[names].reset_index(drop=True), check_categorical=False
     )
     assert part["to_day"].astype(str).tolist() == cut.astype(str).tolist()
+
+
+@settings(max_examples=100, deadline=None)
+@given(DEALS, st.integers(0, EXPORT - 1), st.data())
+def test_the_spells_of_an_earlier_day_are_cut_from_those_of_the_whole(deals: list[Any], day: int, data: Any) -> None:
+    """Also where changes were entered late: of these deals they are worked out anew."""
+    table, history = frames(deals)
+    delays = data.draw(st.lists(st.integers(0, EXPORT), min_size=len(history), max_size=len(history)))
+    history["recorded_at"] = history["changed_at"] + pd.to_timedelta(delays, unit="D").astype("timedelta64[s]")
+    tables = {"deals": table, "history": history, "spells": spells_of(table, history, on(EXPORT))}
+    heard = spells_heard(tables, on(day), on(EXPORT))
+    known = deals_on(table, history, on(day), on(EXPORT))
+    pd.testing.assert_frame_equal(deals_on(table, history, on(day), on(EXPORT), heard), known)
+    once = as_known_on(with_nothing_else(table, history), on(day), on(EXPORT))
+    right = spells_of(once["deals"], once["history"], on(day))
+    cut = spells_until(heard, once["deals"], history, on(day))
+    pd.testing.assert_frame_equal(cut, right, check_categorical=False)
 
 
 @settings(max_examples=50, deadline=None)

@@ -18,6 +18,7 @@ from partnerkpi.book.config import BookConfig, read_config
 from partnerkpi.book.databases import read_tables
 from partnerkpi.book.declarations import COLUMNS, SHEETS, TableConfig
 from partnerkpi.book.delimited import read_file
+from partnerkpi.book.earlier import spells_heard, spells_until
 from partnerkpi.book.intake import Examined, examine, note_file
 from partnerkpi.book.keys import NAME
 from partnerkpi.book.labels import as_label, first_known, trimmed
@@ -93,17 +94,24 @@ def known_earlier(
 
     Amounts are those of the day at its rates, missing where there was no rate yet. `tables` is left as it is.
     """
-    known = _known({name: tables[name] for name in TABLES}, day, as_of, fiscal_year_starts)
+    heard = spells_heard(tables, day, as_of)
+    known = _known({name: tables[name] for name in TABLES}, day, as_of, fiscal_year_starts, heard)
     # the other tables' amounts are converted for good, at the rate of their own first day
     known["deals"], _ = _in_home_currency(known, TABLES["deals"], home, digits, day)
-    known["spells"] = spells_of(known["deals"], known["history"], day)
+    known["spells"] = spells_until(heard, known["deals"], tables["history"], day)
     known["prospects"] = prospects_of(known["deals"], known["leads"])
     return known
 
 
-def _known(tables: Tables, day: pd.Timestamp, as_of: pd.Timestamp, fiscal_year_starts: int) -> Tables:
+def _known(
+    tables: Tables,
+    day: pd.Timestamp,
+    as_of: pd.Timestamp,
+    fiscal_year_starts: int,
+    heard: pd.DataFrame | None = None,
+) -> Tables:
     """The tables, known at the end of `as_of`, as known at the end of the day; no amount is converted."""
-    known = as_known_on(tables, day, as_of)
+    known = as_known_on(tables, day, as_of, heard)
     known |= {name: _without_later_quarters(TABLES[name], known[name], fiscal_year_starts, day) for name in known}
     known["targets"] = _without_strangers(known, fiscal_year_starts, day)
     known["partners"] = _all_partners(known)

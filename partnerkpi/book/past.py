@@ -28,19 +28,25 @@ Tables = dict[str, pd.DataFrame]
 _NEVER = np.iinfo(np.int64).min  # NaT as a number
 _DAY = 86_400
 _HEAD = ("deal_id", "deal", "from_day", "to_day")
+_BEFORE = ("status_before", "amount_before")
 _ALWAYS = ("stage", "status", "amount", "expected_close_on", "partner_id")  # worked out even where no history tells
 
 
-def as_known_on(tables: Tables, day: pd.Timestamp, export_day: pd.Timestamp) -> Tables:
+def as_known_on(
+    tables: Tables, day: pd.Timestamp, export_day: pd.Timestamp, heard: pd.DataFrame | None = None
+) -> Tables:
     """The tables at the end of the day; deals carry `amount_original` only, `amount` is converted later.
 
     Every table is cut by the days that its columns hold, as the schema says of each. Applying it again for the same
-    or an earlier day gives what that day alone gives.
+    or an earlier day gives what that day alone gives. `heard` are the spells by what was entered by then, where they
+    are there already (`partnerkpi.book.earlier`).
     """
     day = min(day, export_day)
     next_day = day + pd.Timedelta(days=1)
     past = {name: frame if name == "deals" else _cut(TABLES[name], frame, next_day) for name, frame in tables.items()}
-    deals = deals_on(tables["deals"], tables["history"], day, export_day) if day < export_day else tables["deals"]
+    deals = tables["deals"]
+    if day < export_day:
+        deals = deals_on(deals, tables["history"], day, export_day, heard)
     past["deals"] = _without_later_days(TABLES["deals"], deals, next_day)
     for table in TABLES.values():
         if table.about:
@@ -76,11 +82,18 @@ def _without_later_days(table: Table, frame: pd.DataFrame, next_day: pd.Timestam
     return frame.assign(**{name: frame[name].mask(frame[name] >= next_day) for name in days})
 
 
-def deals_on(deals: pd.DataFrame, history: pd.DataFrame, day: pd.Timestamp, export_day: pd.Timestamp) -> pd.DataFrame:
+def deals_on(
+    deals: pd.DataFrame,
+    history: pd.DataFrame,
+    day: pd.Timestamp,
+    export_day: pd.Timestamp,
+    heard: pd.DataFrame | None = None,
+) -> pd.DataFrame:
     """The deals created by the day, in the state they had then, without what was entered later."""
     unheard = entered_after(history, day)
-    deals = _without_closings(deals, history[unheard])
-    return state_on(spells_of(deals, history[~unheard], export_day), deals, day)
+    deals = without_closings(deals, history[unheard])
+    spells = spells_of(deals, history[~unheard], export_day) if heard is None else heard
+    return state_on(spells, deals, day)
 
 
 def with_beginnings(history: pd.DataFrame, deals: pd.DataFrame) -> pd.DataFrame:
@@ -151,7 +164,7 @@ def state_on(spells: pd.DataFrame, deals: pd.DataFrame, day: pd.Timestamp) -> pd
     return part.assign(**values)
 
 
-def _without_closings(deals: pd.DataFrame, unheard: pd.DataFrame) -> pd.DataFrame:
+def without_closings(deals: pd.DataFrame, unheard: pd.DataFrame) -> pd.DataFrame:
     """The deals, still open where their closing stands among the changes that nobody had entered yet."""
     closings = unheard[unheard["status"].isin(CLOSED)]
     day = closings["changed_at"].dt.normalize().to_numpy(dtype="datetime64[s]")
@@ -189,8 +202,8 @@ def spells_of(deals: pd.DataFrame, history: pd.DataFrame, export_day: pd.Timesta
     names: dict[str, pd.Index] = {}
     state: dict[str, np.ndarray] = {}
     final: dict[str, np.ndarray] = {}
-    untold = tuple(c for c in changing() if c not in _ALWAYS and not history[c].notna().any())
-    for column in (c for c in changing() if c not in untold):
+    as_now = untold(history)
+    for column in (c for c in changing() if c not in as_now):
         names[column], then, now = _coded(deals, history, column)
         opens = int(names[column].get_loc("open")) if column == "status" else None  # type: ignore[arg-type]
         state[column] = _filled(events, then, now, opens=opens, closing=TABLES["deals"][column].closing)
@@ -212,15 +225,22 @@ def spells_of(deals: pd.DataFrame, history: pd.DataFrame, export_day: pd.Timesta
     for column, values in state.items():
         columns[column] = _decoded(values, names[column], TABLES["deals"][column].kind)
     place = {False: deal, True: np.full(len(deal), -1)}  # what is told with an outcome has no past of its own
-    columns |= {c: deals[c].array.take(place[TABLES["deals"][c].closing], allow_fill=True) for c in untold}
-    columns = {c: columns[c] for c in (*_HEAD, *changing())}
+    columns |= {c: deals[c].array.take(place[TABLES["deals"][c].closing], allow_fill=True) for c in as_now}
     columns |= {column: deals[column].array.take(deal) for column in standing()}
     begins = np.append(True, ~same)[: len(deal)]
     columns["status_before"] = pd.Categorical.from_codes(_before(state["status"], begins), names["status"])
     columns["amount_before"] = _before(state["amount"], begins)
-    frame = pd.DataFrame(columns)
-    labels = {str(c): as_label(frame[c]) for c in frame if isinstance(frame[c].dtype, pd.CategoricalDtype)}
-    return frame.assign(**labels)
+    return trimmed(pd.DataFrame({name: columns[name] for name in spell_columns()}))
+
+
+def spell_columns() -> tuple[str, ...]:
+    """The columns of the spells, in their order."""
+    return (*_HEAD, *changing(), *standing(), *_BEFORE)
+
+
+def untold(history: pd.DataFrame) -> tuple[str, ...]:
+    """The columns of which the history might tell a past and does not."""
+    return tuple(c for c in changing() if c not in _ALWAYS and not history[c].notna().any())
 
 
 class _Events:
