@@ -135,7 +135,7 @@ def tested(kpi: Kpi, book: Book, quarter: str | Quarter) -> Change:
     if kpi.entering is not None:
         cohort = entering(kpi, this)
         now, then = (book.once((kpi, q, this), partial(cohort, book, q)) for q in (this, this.year_before))
-        return difference(now, then, say("deals that entered the year before"), better=kpi.better)
+        return difference(now, then, say("entered in a year, after those of the year before"), better=kpi.better)
     return change(kpi, book, this, this.year_before)
 
 

@@ -26,7 +26,7 @@ IN_CHANNELS = ("channel", "year", "month", "region", "product", "size")
 #: and an effect nobody tells of is none.
 RIDGE = 0.5
 USUAL = 0.2  # the variance of an outcome, about
-#: Newton's steps from the fit of all rows at most, and the step after which the next would change nothing: its error is
+#: Newton's steps from the fit of all rows at most, and the step after which the next would change nothing: its error
 #: is of the order of the square.
 STEPS, CLOSE = 4, 1e-6
 COLUMNS = ("chance", "error", "alike", "part")

@@ -40,7 +40,8 @@ PLAN = """
     KPIS kpis
     figures compare waterfalls drivers restatement bridges export kept notes
     findings.signal findings.chance findings.facts findings.past findings.process findings.rest findings.kinds
-    findings.family findings.sentences findings.advice findings.power findings.verdict findings.network findings
+    findings.family findings.subjects findings.sentences findings.advice findings.power findings.verdict
+    findings.network findings
     portfolio
     show.html show.tables show.months show.changes show.reviews show.cards show.network show.states show.cover show
     batch.plan batch.page batch.markup batch.pictures batch.disclosure batch.gate batch.files batch.engine

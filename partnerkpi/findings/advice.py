@@ -14,7 +14,8 @@ import pandas as pd
 
 from partnerkpi.book.levels import MEDIA
 from partnerkpi.findings.family import CLEAR, OVER
-from partnerkpi.findings.sentences import Line, sentence, subject, sureness
+from partnerkpi.findings.sentences import sentence, sureness
+from partnerkpi.findings.subjects import Line, subject
 from partnerkpi.periods import Quarter
 from partnerkpi.wording import amount_text, say
 
@@ -53,17 +54,17 @@ def _advice(line: Line) -> dict[str, Callable[[], Advice]]:
     spotted = lambda: Advice(  # noqa: E731
         say("Review together how opportunities are spotted"),
         say("for two quarters no more than {refused} are refused"),
-        say("what the refused deals might have brought in a year"),
+        say("a year, were no more refused than of the others"),
     )
     lost = lambda: Advice(  # noqa: E731
         say("Go through the lost deals together"),
         say("for two quarters it wins {usual_share} or more"),
-        say("what the missing wins would bring in a year"),
+        say("a year, in wins that are missing"),
     )
     smaller = lambda: Advice(  # noqa: E731
-        say("Coach value selling: business value, distinct advantages, pain points"),
-        say("the median of its deals comes nearer to {usual_amount}"),
-        say("what its deals of a year are smaller by"),
+        say("Ask why its deals are small; coach value selling: business value, distinct advantages, pain points"),
+        say("its usual deal is above {midway_amount}"),
+        say("a year, were its deals not smaller"),
     )
     slower = lambda: Advice(  # noqa: E731
         say("Find the stage in which its deals wait"), say("decisions take about {usual_days}")
@@ -71,44 +72,44 @@ def _advice(line: Line) -> dict[str, Callable[[], Advice]]:
     fewer = lambda: Advice(  # noqa: E731
         say("Find out why fewer deals are won"),
         say("two quarters bring the former number of wins"),
-        say("what the missing wins would bring"),
+        say("in wins that are missing"),
     )
     return {
         "wins": lambda: Advice(
             say("See what holds its number of wins below the others'"),
             say("for two quarters it wins {usual_pace}"),
-            say("what the missing wins would bring in a year"),
+            say("a year, in wins that are missing"),
         ),
         "channels": lambda: _of_channel(line),
         "year_target": lambda: Advice(
-            say("Agree a plan for what is missing to the year's target"),
+            say("Agree what has to change to reach the next targets"),
             say("each of the next two quarters reaches its target"),
-            say("missing to the year's target"),
+            say("short of the year's target"),
         ),
         "quarter_target": lambda: Advice(
             say("Ask what held the quarter back"),
             say("the next quarter brings the usual number of wins"),
-            say("missing to the quarter's target"),
+            say("short of the quarter's target"),
         ),
         "overdue": lambda: Advice(
             say("Decide the overdue deal or close it", "Decide the overdue deals or close them", n=several),
-            say("no deal is overdue by more than a quarter"),
+            say("it is decided, or has a new day", "each is decided, or has a new day", n=several),
             say("in overdue deals"),
         ),
         "no_deals": lambda: Advice(
             say("Call it: win it back, or end the partnership"), say("it enters a lead or a deal in the next quarter")
         ),
         "handed_over": lambda: Advice(
-            say("See what became of the deals that went to {label}"), say("each of them is decided or has a date")
+            say("Ask {label} for a decision or a day on each deal it took over"), say("each of them has one")
         ),
         "rivals": lambda: Advice(
             say("Act on the deal a rival is after", "Act on the deals a rival is after", n=several),
-            say("it is won, and not by the rival", "they are won, and not by the rival", n=several),
+            say("the rival does not win it", "the rival wins none of them", n=several),
             say("in deals with a named rival"),
         ),
         "leads_waiting": lambda: Advice(
             say("Have the waiting leads answered, or give them to others"),
-            say("no lead waits for longer than a quarter"),
+            say("every one of them is answered or given away"),
             say("what so many leads usually bring"),
         ),
         "spend_without_win": lambda: Advice(
@@ -116,8 +117,8 @@ def _advice(line: Line) -> dict[str, Callable[[], Advice]]:
         ),
         "giant": lambda: Advice(
             say("Agree targets that do not count on another deal of this size"),
-            say("the next target is reached without one"),
-            say("in the one deal"),
+            say("the next target is reached without such a deal"),
+            say("won in one deal"),
         ),
         "slow_answers": lambda: Advice(
             say("Answer its registrations sooner: that is our own duty"), say("an answer takes {usual_days} again")
@@ -133,9 +134,9 @@ def _advice(line: Line) -> dict[str, Callable[[], Advice]]:
         "identification_of_year": spotted,
         "identification": spotted,
         "conflicts": lambda: Advice(
-            say("Check customers with it before it registers them"),
-            say("in two quarters fewer than half as many registrations are known customers"),
-            say("what these registrations might have brought in a year"),
+            say("Have it ask us, before it registers a deal, whether we know the customer"),
+            say("for two quarters no more than {midway_share} of its registrations name a known customer"),
+            say("a year, in registrations beyond the others' share"),
         ),
         "sizes_of_year": smaller,
         "sizes_of_entries": smaller,
@@ -151,15 +152,13 @@ def _of_channel(line: Line) -> Advice:
         "paid": say("Stop paying for {channel}"),
         "earned": say("Work on third-party relations: {channel} disappoints"),
     }.get(MEDIA[int(line.effect)], say("Find out why {channel} wins less"))
-    return Advice(
-        what, say("for two quarters {channel} wins {usual_share}"), say("what the missing wins would bring in a year")
-    )
+    return Advice(what, say("for two quarters {channel} wins {usual_share}"), say("a year, in wins that are missing"))
 
 
 def _praise() -> Advice:
     """What to do about a partner that grows."""
     return Advice(
-        say("Give it more enablement: sales software, communication tools, marketing"),
+        say("Help it grow: sales software, communication tools, marketing"),
         say("it goes on growing and its close rate does not fall"),
     )
 
@@ -205,6 +204,8 @@ def actions(signals: pd.DataFrame, currency: str, quarter: Quarter) -> tuple[Act
 def _action(advice: Advice, line: Line, currency: str) -> Action:
     words = {
         "usual_amount": amount_text(line.usual, currency),
+        "midway_share": amount_text((line.usual + line.value) / 2, "share"),
+        "midway_amount": amount_text((line.usual + line.value) / 2, currency),
         "usual_share": amount_text(line.usual, "share"),
         "usual_pace": amount_text(line.usual, "deals/month"),
         "refused": amount_text(1 - line.usual, "share"),
@@ -221,14 +222,12 @@ def _action(advice: Advice, line: Line, currency: str) -> Action:
 def _replacement(line: Line) -> Action:
     """After clearly low success at three quarter ends in a row: what the source text says, and when not to."""
     return Action(
-        what=say("Prepare to replace it, should two more quarters change nothing"),
-        because=say(
-            "Clearly low at every quarter end since {quarter}: {what}.", what=subject(line), quarter=line.since
-        ),
+        what=say("Think about replacing it, should two more quarters change nothing"),
+        because=say("Clear at every quarter end since {quarter}: {what}.", what=subject(line), quarter=line.since),
         sure=sureness(line),
         stake=0.0,
         stake_is="",
-        worked=say("it is no longer clearly low, and nobody is replaced"),
+        worked=say("it no longer stands out, and nobody is replaced"),
         rows=tuple(line.rows),
         kind=line.kind,
     )

@@ -58,28 +58,26 @@ class Power:
             )
         if self.decided < 1:
             return say("Nothing was decided in four quarters: no rate can be told.")
-        words = {
-            "low": amount_text(self.low, "share"),
-            "high": amount_text(self.high, "share"),
-        }
         if self.low <= 0 and self.high >= 1:
             return say(
-                "Of {n} decided prospect in four quarters no close rate can be told.",
-                "Of {n} decided prospects in four quarters no close rate can be told.",
+                "Only {n} prospect was decided in four quarters: too few for a close rate.",
+                "Only {n} prospects were decided in four quarters: too few for a close rate.",
                 n=self.decided,
             )
+        words = {"low": amount_text(self.low, "share"), "high": amount_text(self.high, "share")}
         if self.low <= 0:
-            bounds = say("more than {high}", **words)
+            usual = say("up to {high} is usual", **words)
         elif self.high >= 1:
-            bounds = say("less than {low}", **words)
+            usual = say("{low} or more is usual", **words)
         else:
-            bounds = say("less than {low} or more than {high}", **words)
+            usual = say("{low} to {high} is usual", **words)
         return say(
-            "It won {yes} of {n} decided prospect in four quarters; unusual would be {bounds}.",
-            "It won {yes} of {n} decided prospects in four quarters; unusual would be {bounds}.",
+            "It won {share} of the prospects decided in four quarters ({yes} of {n}); {usual}.",
+            None,
             n=self.decided,
             yes=self.yes,
-            bounds=bounds,
+            share=amount_text(self.yes / self.decided, "share"),
+            usual=usual,
         )
 
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import pandas as pd
 
 from partnerkpi.export import columns_text
 from partnerkpi.findings.family import CLEAR, GOING_ON, LIKELY, NEW, OVER
 from partnerkpi.findings.process import TRENDING
+from partnerkpi.findings.subjects import Line, channel_of
 from partnerkpi.wording import MISSING, amount_text, say
 
-#: A line of the table of signals, and the book's currency.
-Line = Any
+#: From a line of the table of signals and the book's currency.
 Sentence = Callable[[Line, str], str]
 
 
@@ -41,34 +40,6 @@ def signals_text(table: pd.DataFrame, currency: str) -> str:
         told = sureness(line) if line.weight else say("not told")
         rows.append([line.partner_id, line.weight or MISSING, told, sentence(line, currency)])
     return columns_text([say("partner"), say("asks for"), say("how sure"), say("what")], rows)
-
-
-def subject(line: Line) -> str:
-    """What a tested signal is about, to be named in a list: `the refusals`."""
-    words = {
-        "wins_of_year": say("the wins of the year"),
-        "wins_of_quarter": say("the wins of the quarter"),
-        "entries_over_time": say("the deals entered"),
-        "wins_of_months": say("the wins month by month"),
-        "close_rate_of_year": say("the close rate beside its own past"),
-        "identification_of_year": say("the refusals beside its own past"),
-        "sizes_of_year": say("the sizes of wins"),
-        "sizes_of_entries": say("the sizes of new deals"),
-        "velocity_of_cohorts": say("the speed beside its own past"),
-        "wins": say("the wins a month beside the others"),
-        "close_rate": say("the close rate beside the others"),
-        "channels": say("the close rate through {channel}", channel=_channel(line)),
-        "identification": say("the refusals"),
-        "conflicts": say("the customers known already"),
-        "sizes": say("the sizes beside the others"),
-        "velocity": say("the speed beside the others"),
-    }
-    return words[line.kind]
-
-
-def _channel(line: Line) -> str:
-    """The name of the channel that a line is about."""
-    return str(line.label).replace("_", " ")
 
 
 def _share(value: float) -> str:
@@ -122,8 +93,9 @@ def _overdue(s: Line, money: str) -> str:
         worth, days = amount_text(s.stake, money), amount_text(s.effect, "days")
         return say("Its only open deal, of {worth}, is {days} overdue.", worth=worth, days=days)
     return say(
-        "{n} open deal of {worth} is {days} overdue: {share} of its open money (all: {usual}).",
-        "{n} open deals worth {worth} are overdue, the oldest by {days}: {share} of its open money (all: {usual}).",
+        "{n} open deal of {worth} is {days} overdue: {share} of its open money (of all partners' {usual}).",
+        "{n} open deals worth {worth} are overdue, the oldest by {days}: {share} of its open money (of all partners' "
+        "{usual}).",
         n=int(s.n),
         worth=amount_text(s.stake, money),
         share=_share(s.value),
@@ -143,8 +115,9 @@ def _rivals(s: Line, money: str) -> str:
 
 def _leads_waiting(s: Line, money: str) -> str:
     return say(
-        "{n} lead has waited a quarter or longer for an answer, {share} of its leads (of all leads {usual}).",
-        "{n} leads have waited a quarter or longer for an answer, {share} of its leads (of all leads {usual}).",
+        "{n} lead has waited a quarter or longer for an answer, {share} of its leads (of all partners' leads {usual}).",
+        "{n} leads have waited a quarter or longer for an answer, {share} of its leads (of all partners' leads "
+        "{usual}).",
         n=int(s.n),
         share=_share(s.value),
         usual=_share(s.usual),
@@ -157,7 +130,7 @@ def _spend_without_win(s: Line, money: str) -> str:
         "{spent} in four quarters.",
         None,
         n=int(s.n),
-        channel=_channel(s),
+        channel=channel_of(s),
         usual=_share(s.usual),
         spent=amount_text(s.stake, money),
     )
@@ -176,7 +149,7 @@ def _giant(s: Line, money: str) -> str:
 
 def _slow_answers(s: Line, money: str) -> str:
     return say(
-        "Its registrations waited {days} for our answer, in the middle of {n} (all: {usual}).",
+        "Its registrations waited {days} for our answer, in the middle of {n} (all partners': {usual}).",
         None,
         days=amount_text(s.value, "days"),
         n=int(s.n),
@@ -200,10 +173,10 @@ def _entries_over_time(s: Line, money: str) -> str:
     told = {"first": f"{s.effect:.0f}", "then": f"{s.usual:.0f}", "now": amount_text(s.value, "deals")}
     if s.effect != s.effect:
         if s.z > 0:
-            return say("It entered {then} and {now} in the last two years, faster than the others grew.", **told)
+            return say("It entered {then} and {now} in the last two years; the others grew less.", **told)
         return say("It entered {then} and {now} in the last two years; the others did not shrink so.", **told)
     if s.z > 0:
-        return say("It entered {first}, {then} and {now} in the last three years, faster than the others grew.", **told)
+        return say("It entered {first}, {then} and {now} in the last three years; the others grew less.", **told)
     return say("It entered {first}, {then} and {now} in the last three years; the others did not shrink so.", **told)
 
 
@@ -274,7 +247,7 @@ def _channels(s: Line, money: str) -> str:
         "seasons the others win {usual} there.",
         None,
         **_of(s, s.value),
-        channel=_channel(s),
+        channel=channel_of(s),
         now=_share(s.value),
         usual=_share(s.usual),
     )
@@ -302,7 +275,8 @@ def _identification(s: Line, money: str) -> str:
 
 def _conflicts(s: Line, money: str) -> str:
     return say(
-        "{k} of {n} registrations in four quarters were customers we knew already, {known} (the others': {usual}).",
+        "{k} of its {n} registrations in four quarters named a customer we knew already, {known} (the others': "
+        "{usual}).",
         None,
         **_of(s, s.value),
         known=_share(s.value),

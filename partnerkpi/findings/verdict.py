@@ -10,11 +10,13 @@ import pandas as pd
 
 from partnerkpi.book import Book
 from partnerkpi.compare import usual_of
+from partnerkpi.deals import target_rows
 from partnerkpi.figures import figure
 from partnerkpi.findings.advice import Action, actions
 from partnerkpi.findings.family import CLEAR, LIKELY, OVER, signals
 from partnerkpi.findings.power import Power, power
-from partnerkpi.findings.sentences import sentence, subject
+from partnerkpi.findings.sentences import sentence
+from partnerkpi.findings.subjects import Line, subject
 from partnerkpi.kpis.number_of_deals import attainment, number_of_deals, won_amount
 from partnerkpi.periods import Quarter
 from partnerkpi.wording import amount_text, listed, say
@@ -152,19 +154,38 @@ def _headline(book: Book, this: Quarter, now: pd.DataFrame) -> str:
     if not this.complete:
         words["days"] = f"{this.days_so_far} of {this.days}"
         if reached.value is not None:
-            return say("{won} won in {days} days, {share} of the quarter's target.", None, **words)
-        return say("{won} won in {days} days.", None, **words)
+            return say("It won {won} in {days} days, {share} of the quarter's target.", None, **words)
+        return say("It won {won} in {days} days.", None, **words)
     if reached.value is None:
         usual = usual_of(number_of_deals, book, this)
         if not usual.value:
-            return say("{won} won.", None, **words)
+            return say("It won {won} this quarter.", None, **words)
         deals = amount_text(figure(number_of_deals, book, this).value, "deals")
         often = amount_text(usual.value, "deals")
-        return say("{won} won, {deals}; {usual} are usual.", None, deals=deals, usual=often, **words)
-    if len(year):
-        words["year"] = amount_text(float(year["value"].iloc[0]), "share")
-        return say("{won} won, {share} of the quarter's target and {year} of the year's.", None, **words)
-    return say("{won} won, {share} of the quarter's target.", None, **words)
+        return say("It won {won} this quarter, {deals}; {usual} are usual.", None, deals=deals, usual=often, **words)
+    aim = float(target_rows(book, this)["of"].sum())
+    words["target"] = amount_text(aim, book.currency)
+    giants = now[(now["kind"] == "giant").to_numpy()]["usual"].tolist()
+    if giants:
+        words["without"] = amount_text(giants[0] / aim, "share")
+        quarter = say(
+            "It won {won} this quarter, {share} of the target of {target}, {without} without its largest deal",
+            None,
+            **words,
+        )
+    else:
+        quarter = say("It won {won} this quarter, {share} of the target of {target}", None, **words)
+    if not len(year):
+        return say("{quarter}.", None, quarter=quarter)
+    line: Line = next(year.itertuples(index=False))
+    return say(
+        "{quarter}; in four quarters {won}, {share} of {target}.",
+        None,
+        quarter=quarter,
+        won=amount_text(float(line.effect), book.currency),
+        share=amount_text(float(line.value), "share"),
+        target=amount_text(float(line.usual), book.currency),
+    )
 
 
 def _sureness(looked: pd.DataFrame, now: pd.DataFrame, powers: Power) -> str:
@@ -175,12 +196,22 @@ def _sureness(looked: pd.DataFrame, now: pd.DataFrame, powers: Power) -> str:
     tests = int(looked["tests"].max()) if len(looked) else 0
     if clear:
         parts.append(
-            say("Hardly chance, even among {n} tests: {what}.", None, n=tests, what=listed([subject(s) for s in clear]))
+            say(
+                "Hardly chance, even among {n} comparisons: {what}.",
+                None,
+                n=tests,
+                what=listed([subject(s) for s in clear]),
+            )
         )
     if likely:
         parts.append(say("Likely, but chance could be behind it: {what}.", what=listed([subject(s) for s in likely])))
     if not clear and not likely and tests:
-        parts.append(say("Nothing else about it stood out in the {n} tests of all partners.", None, n=tests))
+        if now["weight"].isin(["act", "watch"]).any():
+            parts.append(
+                say("Beyond that nothing about it stood out in {n} comparisons of all partners.", None, n=tests)
+            )
+        else:
+            parts.append(say("Nothing about it stood out in {n} comparisons of all partners.", None, n=tests))
     if {"left", "no_deals"} & set(now["kind"]):
         return " ".join(parts)
     untested = [one for one in NEEDED if not set(looked.loc[looked["p"].notna().to_numpy(), "kind"]) & one]
@@ -189,5 +220,5 @@ def _sureness(looked: pd.DataFrame, now: pd.DataFrame, powers: Power) -> str:
     else:
         parts.append(str(powers))
         if powers.outside and not powers.enough and not {"close_rate", "close_rate_of_year"} & told:
-            parts.append(say("By itself that is unusual; among so many tests it is to be expected of some."))
+            parts.append(say("Among so many comparisons a few such are chance: do not act on it alone."))
     return " ".join(parts)

@@ -30,7 +30,7 @@ from partnerkpi.wording import DIRECTION, FEW, MISSING, amount_text, figure_text
 class Comparison:
     """One line beside a figure: with what (`label`), what is said (`text`, `note`), and the verdict's class if any.
 
-    `against` is the quarter it is compared with, if it is one.
+    `against` is the quarter it is compared with, if it is one; `brief` is the note for a first page.
     """
 
     label: str
@@ -38,6 +38,7 @@ class Comparison:
     note: str = ""
     verdict: str = ""
     against: str = ""
+    brief: str = ""
 
 
 @dataclass(frozen=True)
@@ -256,10 +257,14 @@ def _past(before: Change, year_before: Change, change: Change) -> list[Compariso
     label = say("A year before, {quarter}", quarter=year_before.against)
     lines = [_changed(label, change if change.against == year_before.against else year_before)]
     if change.against != year_before.against:
-        lines = [replace(lines[0], note=_number(year_before), verdict="")]
-        lines.append(_changed(change.against[:1].upper() + change.against[1:], change))
+        lines = [replace(lines[0], note=_number(year_before), brief=_number(year_before), verdict="")]
+        other = _changed(change.against[:1].upper() + change.against[1:], change)
+        if change.now.value is not None and change.now.value != year_before.now.value:  # not what the card shows
+            now = amount_text(change.now.value, change.now.unit)
+            other = replace(other, text=say("{now} after {before}", now=now, before=other.text))
+        lines.append(other)
     quarter = _changed(say("Quarter before, {quarter}", quarter=before.against), before)
-    return [*lines, replace(quarter, note=_number(before), verdict="")]
+    return [*lines, replace(quarter, note=_number(before), brief=_number(before), verdict="")]
 
 
 def _number(change: Change) -> str:
@@ -270,7 +275,14 @@ def _number(change: Change) -> str:
 def _changed(label: str, change: Change) -> Comparison:
     text = amount_text(change.before.value, change.before.unit)
     clear = {Verdict.BETTER: "better", Verdict.WORSE: "worse"}.get(change.verdict, "")
-    return Comparison(label, text, _said_of(change), clear, change.against)
+    return Comparison(label, text, _said_of(change), clear, change.against, _brief(change))
+
+
+def _brief(change: Change) -> str:
+    """What is said of a change on a first page: its verdict, without what bounds it."""
+    if change.value is not None and (change.verdict in CLEAR or change.verdict is Verdict.TOO_FEW_TO_TELL):
+        return str(change.verdict)
+    return _said_of(change)
 
 
 def _said_of(change: Change) -> str:

@@ -15,6 +15,7 @@ from partnerkpi.book.schema import evidence
 from partnerkpi.findings.advice import Action
 from partnerkpi.findings.family import OVER, RECORDED
 from partnerkpi.findings.kinds import BY_NAME
+from partnerkpi.findings.subjects import topic
 from partnerkpi.findings.verdict import Judgement, judgement, own_signals
 from partnerkpi.kpi import Kpi
 from partnerkpi.kpis import KPIS
@@ -79,7 +80,7 @@ def who(book: Book, partner: str) -> Markup:
 def _sure(verdict: Judgement, book: Book, period: Quarter) -> str:
     """How sure the verdict is: counted or tested, what could have been seen, how often chance makes such a quarter."""
     told = verdict.signals[(verdict.signals["weight"].isin(["act", "watch"]) & verdict.signals["state"].ne(OVER))]
-    counted = say("What asks for action is counted from the records, not tested.")
+    counted = say("What asks for action is counted from the records: certain.")
     recorded = counted if len(told) and bool((told["sure"] == RECORDED).all()) else ""
     return " ".join(text for text in (recorded, verdict.sure, _chance(book, period)) if text)
 
@@ -93,8 +94,8 @@ def _chance(book: Book, period: Quarter) -> str:
         return ""
     n = max(round(1 / chance.iloc[0]), 1)
     if n == 1:
-        return say("The quarter by itself: at its usual pace it mostly brings no more wins.")
-    return say("The quarter by itself: at its usual pace chance alone brings so few wins 1 time in {n}.", None, n=n)
+        return say("Such a quarter is the rule for it: at its usual pace most bring no more wins.")
+    return say("At its usual pace about one quarter in {n} brings so few wins.", None, n=n)
 
 
 def _said(verdict: Judgement, sure: str, actions: Sequence[dict[str, Any]]) -> list[str]:
@@ -115,10 +116,10 @@ def _action(action: Action, number: int, book: Book) -> dict[str, Any]:
         "sure": action.sure,
         "stake": amount_text(action.stake, book.currency) if action.stake else "",
         "stake_is": action.stake_is if action.stake else "",
-        "worked": say("It worked when {sign}.", sign=action.worked),
+        "worked": say("Success: {sign}.", sign=action.worked),
         "behind": behind,
         "anchor": f"behind-{number}" if behind else BY_NAME[action.kind].figure.name.replace("_", "-"),
-        "link": say("the row behind", "the {n} rows behind", n=len(action.rows)) if behind else say("the figure"),
+        "link": say("show the row", "show the {n} rows", n=len(action.rows)) if behind else say("show the figure"),
     }
 
 
@@ -172,9 +173,14 @@ def _card(stands: Standing, verdict: Judgement, book: Book, period: Quarter) -> 
         more=tuple(below(stands.kpi, book, period)),
         peers=say("peers: {median}", median=peers.text) if peers.text != MISSING else "",
         mark=mark,
-        word={"act": say("act"), "watch": say("watch"), "good": say("good")}.get(mark, ""),
+        word=f"{_asked(mark)}: {topic(next(asks.itertuples(index=False)))}" if mark else "",
         direction=say(DIRECTION[stands.figure.better]) if stands.figure.better == "lower" else "",
     )
+
+
+def _asked(weight: str) -> str:
+    """What a signal asks for, in a word."""
+    return {"act": say("act"), "watch": say("watch"), "good": say("good")}[weight]
 
 
 def _drawing(kpi: Kpi, book: Book, period: Quarter) -> Markup:

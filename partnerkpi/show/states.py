@@ -36,7 +36,7 @@ def state(verdict: Judgement, book: Book, period: Quarter) -> Shown:
     is_open, was = _is_open(open_deals, book), before(book, period)
     held = rows(open_deals, say("What is open, and with whom"), currency=book.currency)
     titles = {"quarter": say("quarter"), "won_deals": say("deals won"), "won_amount": say("won amount")}
-    table = rows(was, say("What was: its last quarters with a win"), titles=titles, units={"won_amount": book.currency})
+    table = rows(was, say("Before: its last quarters with a win"), titles=titles, units={"won_amount": book.currency})
     todo = _todo(verdict, len(open_deals))
     html = render(
         "state.html",
@@ -96,4 +96,4 @@ def _todo(verdict: Judgement, n_open: int) -> list[str]:
             own.append(say("Nothing is left to do."))
     if verdict.standing is Standing.JOINED:
         own.append(say("Give it a quarter: there is nothing yet to judge it by. Help it to its first win."))
-    return [*own, *(say("{what}. It worked when {sign}.", what=a.what, sign=a.worked) for a in verdict.actions)]
+    return [*own, *(say("{what}. Success: {sign}.", what=a.what, sign=a.worked) for a in verdict.actions)]
