@@ -9,6 +9,8 @@ along: alone in its region a partner cannot be told from the region.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -108,13 +110,15 @@ def _left_out(design: Floats, cell: Ints, partner: Ints, won: Floats) -> tuple[F
 
     `design` has one line for each cell of equal covariates, so that the cost does not grow with the rows.
     """
+    from scipy.sparse import csr_array
+
     cells, effects = design.shape
     trials, wins = np.bincount(cell, minlength=cells), np.bincount(cell, weights=won, minlength=cells)
     ridge = np.r_[0.0, np.full(effects - 1, RIDGE)]
     common = _common_fit(design, trials, wins, ridge)
     names, owner = np.unique(partner, return_inverse=True)
-    one, other = np.triu_indices(effects)  # a product of two effects stands once: half the work
-    products = design[:, one] * design[:, other]
+    products = _products(design)
+    design_of_cells = csr_array(design)
     chance, error, alike, part = (np.empty(len(won)) for _ in COLUMNS)
     for begin in range(0, len(names), CHUNK):
         here = (owner >= begin) & (owner < begin + CHUNK)
@@ -126,21 +130,22 @@ def _left_out(design: Floats, cell: Ints, partner: Ints, won: Floats) -> tuple[F
         beta = np.tile(common, (size[0], 1))
         move, steps = np.inf, 0
         while True:
-            p = 1 / (1 + np.exp(-(beta @ design.T)))
-            bend = _square((n * p * (1 - p)) @ products, effects) + np.diag(ridge)
+            p = 1 / (1 + np.exp(-(design_of_cells @ beta.T).T))
+            bend = _square((products @ (n * p * (1 - p)).T).T, effects) + np.diag(ridge)
             if move < CLOSE or steps == STEPS:  # the last time only to know how sure the fit is
                 break
-            slope = (w - n * p) @ design - ridge * beta
+            slope = (design_of_cells.T @ (w - n * p).T).T - ridge * beta
             step = np.linalg.solve(bend, slope[:, :, None])[:, :, 0]
             beta, move, steps = beta + step, float(np.abs(step).max()), steps + 1
-        counted = _square(n @ products, effects) + np.diag(ridge / USUAL)
+        counted = _square((products @ n.T).T, effects) + np.diag(ridge / USUAL)
         mine = p[place, cell[here]]
         chance[here] = mine
         error[here] = mine * (1 - mine) * np.sqrt(_spread(bend, products)[place, cell[here]])
         alike[here] = 1 / _spread(counted, products)[place, cell[here]]
         lean = p * (1 - p)  # by how much a chance moves with its logit
-        whole = np.linalg.solve(bend, (((trials - n) * lean) @ design)[:, :, None])[:, :, 0]
-        part[here] = (lean * (whole @ design.T))[place, cell[here]]
+        own = (design_of_cells.T @ ((trials - n) * lean).T).T
+        whole = np.linalg.solve(bend, own[:, :, None])[:, :, 0]
+        part[here] = (lean * (design_of_cells @ whole.T).T)[place, cell[here]]
     return chance, error, alike, part
 
 
@@ -152,11 +157,20 @@ def _square(half: Floats, effects: int) -> Floats:
     return whole
 
 
-def _spread(information: Floats, products: Floats) -> Floats:
+def _products(design: Floats) -> Any:
+    """For each pair of effects, once, the product of the two in every line: sparse, as few effects meet in a line."""
+    from scipy.sparse import csc_array, csr_array
+
+    one, other = np.triu_indices(design.shape[1])
+    columns = csc_array(design)
+    return csr_array(columns[:, one].multiply(columns[:, other]).T)
+
+
+def _spread(information: Floats, products: Any) -> Floats:
     """x'V x of each partner and line x of the design, V the inverse of the partner's information."""
     one, other = np.triu_indices(information.shape[1])
     inverse = np.linalg.inv(information)[:, one, other] * np.where(one == other, 1, 2)
-    return np.asarray(inverse @ products.T)
+    return np.asarray((products.T @ inverse.T).T)
 
 
 def _common_fit(design: Floats, trials: Floats, wins: Floats, ridge: Floats) -> Floats:
