@@ -61,6 +61,17 @@ class Fault:
         return f"{self.kind} {place}{', ' if at else ''}{at}{what}{shown}: {self.rule}"
 
 
+@dataclass(frozen=True)
+class Control:
+    """A number that book.toml declares for a table, `rows` or `amount_total`, beside the one that was read."""
+
+    table: str
+    name: str
+    declared: str
+    read: str
+    holds: bool
+
+
 @dataclass(frozen=True, eq=False)
 class Reading:
     """The account of one reading of a book.
@@ -71,7 +82,10 @@ class Reading:
     - `found`: the faults as a frame, columns as in `to_frame()` and `partner_id`, one of them for each row set aside;
     - `set_aside`: every row set aside: table, file, record, line, column, value, rule, partner_id, and the row's text;
     - `inputs`: SHA-256 of every file read, by name;
-    - `unread`: the columns of each file that nothing is made of.
+    - `unread`: the columns of each file that nothing is made of;
+    - `touched`: whose rows each cause of a fault (see `causes`) concerns: `table`, `column`, `cause`, `kind`,
+      `partner_id`, `rows`; `whole` where it is no single partner's but everybody's; `said` is a remark of book.toml;
+    - `examples`: the first rows of each fault that stands for several; `controls`: what book.toml declares of tables.
     """
 
     ledger: pd.DataFrame
@@ -80,6 +94,9 @@ class Reading:
     inputs: Mapping[str, str] = field(default_factory=dict)
     digits: int = 2
     unread: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    touched: pd.DataFrame = field(default_factory=lambda: empty_touched())
+    examples: pd.DataFrame = field(default_factory=pd.DataFrame)
+    controls: tuple[Control, ...] = ()
 
     @cached_property
     def faults(self) -> tuple[Fault, ...]:
@@ -165,13 +182,17 @@ class Reading:
         ]
 
     def of_partner(self, partner: str) -> Reading:
-        """The same account for one partner's rows alone, without the files' hashes and columns."""
+        """The same account for one partner's rows alone, without the files' hashes, columns and declared totals."""
 
         def own(frame: pd.DataFrame) -> pd.DataFrame:
             return frame[frame["partner_id"] == partner].reset_index(drop=True)
 
         part = replace(self, ledger=own(self.ledger), found=own(self.found), set_aside=own(self.set_aside))
-        return replace(part, inputs={}, unread={})
+        of_all = self.touched["whole"] & (self.touched["partner_id"] != partner)
+        mine = self.touched[of_all | (self.touched["partner_id"] == partner)]
+        # how many rows of all there are is no partner's to know
+        mine = mine.assign(rows=mine["rows"].mask(of_all, 0)).reset_index(drop=True)
+        return replace(part, inputs={}, unread={}, touched=mine, examples=self.examples.iloc[:0], controls=())
 
     def _money_text(self, units: int) -> str:
         sign, units = ("−" if units < 0 else ""), abs(units)
@@ -221,6 +242,12 @@ def empty_found() -> pd.DataFrame:
     )
 
 
+def empty_touched() -> pd.DataFrame:
+    """Whose rows faults concern, without any."""
+    texts = {n: pd.Series(dtype="str") for n in ("table", "column", "cause", "kind", "partner_id", "said")}
+    return pd.DataFrame({**texts, "rows": pd.Series(dtype="int64"), "whole": pd.Series(dtype="bool")})
+
+
 def empty_ledger() -> pd.DataFrame:
     """An account without any row."""
     texts = {name: pd.Series(dtype="str") for name in ("table", "partner_id", "currency", "fate")}
@@ -252,7 +279,12 @@ def account(tables: Mapping[str, Examined], home: str, inputs: Mapping[str, str]
     faults = faults.assign(order=order).sort_values("order", kind="stable").drop(columns="order").reset_index(drop=True)
     some = [t for t in given if t.ragged or (t.fate == ASIDE).any()]
     aside = pd.concat([empty_set_aside(), *(_set_aside(t) for t in some)], ignore_index=True)
-    return Reading(ledger, faults, aside, dict(sorted(inputs.items())), digits, _unread(given))
+    touched = pd.concat([empty_touched(), *(f for t in tables.values() for f in t.touched)], ignore_index=True)
+    same = [name for name in touched if name != "rows"]
+    touched = touched.groupby(same, sort=False, as_index=False)["rows"].sum()[list(empty_touched())]
+    shown = [f for t in tables.values() for f in t.examples]
+    examples = pd.concat(shown, ignore_index=True) if shown else pd.DataFrame()
+    return Reading(ledger, faults, aside, dict(sorted(inputs.items())), digits, _unread(given), touched, examples)
 
 
 def _unread(tables: Iterable[Examined]) -> dict[str, tuple[str, ...]]:
