@@ -38,7 +38,7 @@ PLAN = """
     deals estimate intervals statistics indices survival network own_sales forecast expectation others slices opening
     recorded groups plot kpi
     KPIS kpis
-    figures compare waterfalls drivers restatement bridges export kept notes
+    lacking uses figures compare waterfalls drivers restatement bridges export kept notes
     findings.signal findings.chance findings.facts findings.past findings.process findings.rest findings.kinds
     findings.family findings.subjects findings.sentences findings.advice findings.power findings.verdict
     findings.network findings

@@ -281,7 +281,7 @@ def account(tables: Mapping[str, Examined], home: str, inputs: Mapping[str, str]
     aside = pd.concat([empty_set_aside(), *(_set_aside(t) for t in some)], ignore_index=True)
     touched = pd.concat([empty_touched(), *(f for t in tables.values() for f in t.touched)], ignore_index=True)
     same = [name for name in touched if name != "rows"]
-    touched = touched.groupby(same, sort=False, as_index=False)["rows"].sum()[list(empty_touched())]
+    touched = touched.groupby(same, sort=False)["rows"].sum().reset_index()[list(empty_touched())]
     shown = [f for t in tables.values() for f in t.examples]
     examples = pd.concat(shown, ignore_index=True) if shown else pd.DataFrame()
     return Reading(ledger, faults, aside, dict(sorted(inputs.items())), digits, _unread(given), touched, examples)
