@@ -38,12 +38,12 @@ PLAN = """
     deals estimate intervals statistics indices survival network own_sales forecast expectation others slices opening
     recorded groups plot kpi
     KPIS kpis
-    lacking uses figures compare waterfalls drivers restatement bridges export kept notes
+    lacking uses figures compare waterfalls drivers restatement bridges export quality kept notes
     findings.signal findings.chance findings.facts findings.past findings.process findings.rest findings.kinds
     findings.family findings.subjects findings.sentences findings.advice findings.power findings.verdict
     findings.network findings
     portfolio
-    show.html show.tables show.months show.changes show.reviews show.cards show.network show.states show.cover show
+    show.html show.tables show.months show.changes show.reviews show.cards show.network show.states show.cover show.quality show
     batch.plan batch.page batch.markup batch.pictures batch.disclosure batch.gate batch.files batch.engine
     batch.kernels batch.publish batch.run batch
     survey.words survey.sniff survey.files survey.marks survey.crm survey.profiles survey.columns survey.days

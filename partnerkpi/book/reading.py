@@ -54,7 +54,7 @@ class Fault:
         elif self.record:
             at = f"record {self.record}"
         what = f", {self.column}" if self.column else ""
-        shown = f" '{_cut(self.value)}'" if self.value else ""
+        shown = f" '{in_one_line(self.value)}'" if self.value else ""
         if self.count > 1:
             first = f", first: {at}" if at else ""
             return f"{self.kind} {place}{what}{shown}: {self.rule} ({self.count:,} rows{first})"
@@ -63,7 +63,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Control:
-    """A number that book.toml declares for a table, `rows` or `amount_total`, beside the one that was read."""
+    """A total of a table, `rows` or `amount_total`: what book.toml declares, empty for nothing, and what was read."""
 
     table: str
     name: str
@@ -159,12 +159,12 @@ class Reading:
     def _equation(self, table: str, currency: str, sums: Mapping[str, int]) -> str:
         """The money of one currency: read = used + out of scope + set aside, rows of unknown money on both sides."""
         mine = self.ledger[(self.ledger["table"] == table) & (self.ledger["currency"] == currency)]
-        left = [f"{currency} {self._money_text(sums['read'])}"]
+        left = [f"{currency} {self.money_text(sums['read'])}"]
         right = []
         if sums["unknown"]:
             left.append(_unknown(sums["unknown"]))
         for fate in FATES:
-            right.append(f"{self._money_text(sums[fate])} {say(fate)}")
+            right.append(f"{self.money_text(sums[fate])} {say(fate)}")
             if rows := int(mine.loc[mine["fate"] == fate, "unknown"].sum()):
                 right.append(f"{_unknown(rows)} {say(fate)}")
         return f"{' + '.join(left)} = {' + '.join(right)}"
@@ -176,7 +176,7 @@ class Reading:
     def unread_lines(self) -> list[str]:
         """For each file that has any, the columns that are not read."""
         return [
-            f"{file}: not read: {', '.join(_cut(name) or '(no name)' for name in names[:_SHOWN])}"
+            f"{file}: not read: {', '.join(in_one_line(name) or '(no name)' for name in names[:_SHOWN])}"
             + (f" … and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else "")
             for file, names in self.unread.items()
         ]
@@ -194,17 +194,23 @@ class Reading:
         mine = mine.assign(rows=mine["rows"].mask(of_all, 0)).reset_index(drop=True)
         return replace(part, inputs={}, unread={}, touched=mine, examples=self.examples.iloc[:0], controls=())
 
-    def _money_text(self, units: int) -> str:
+    def money_text(self, units: int) -> str:
+        """So many units of 10^-digits as a reader has them: 10,005.50."""
         sign, units = ("−" if units < 0 else ""), abs(units)
         whole, rest = divmod(units, 10**self.digits)
         return sign + number_text(whole) + (decimal_point() + f"{rest:0{self.digits}d}" if self.digits else "")
+
+    def plain_money(self, units: int) -> str:
+        """So many units of 10^-digits as book.toml and other programs have them: 10005.50."""
+        whole, rest = divmod(abs(units), 10**self.digits)
+        return ("-" if units < 0 else "") + str(whole) + (f".{rest:0{self.digits}d}" if self.digits else "")
 
 
 def _unknown(rows: int) -> str:
     return say("{n} row of unknown money", "{n} rows of unknown money", n=rows)
 
 
-def _cut(text: str, limit: int = 60) -> str:
+def in_one_line(text: str, limit: int = 60) -> str:
     """The text on one line, cut with a mark when it is long: every space as it is, what has no shape as its number."""
     flat = "".join(c if c.isprintable() or unicodedata.category(c) == "Zs" else ascii(c)[1:-1] for c in text)
     return flat if len(flat) <= limit else flat[:limit] + "…"
