@@ -13,10 +13,11 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from partnerkpi.book import Fault, Reading
+from partnerkpi.book import Book, Fault, Reading
 from partnerkpi.book.causes import EVERY, Cause, cause_of
 from partnerkpi.book.intake import EXAMPLES, FATES, FAULT_COLUMNS
 from partnerkpi.book.reading import Control
+from partnerkpi.book.schema import title_of
 from partnerkpi.export import to_json
 from partnerkpi.kpi import Kpi
 from partnerkpi.kpis import KPIS
@@ -27,22 +28,20 @@ from partnerkpi.wording import listed, say
 
 State = Literal["accepted", "warned", "refused"]
 #: What the classes of faults are called.
-KINDS = {
-    "E": "Refuses the book",
-    "Q": "Sets rows aside",
-    "W": "Is kept and said",
-}
+KINDS = {"E": "What refuses the book", "Q": "What is set aside", "W": "What is used, and may be wrong"}
+#: Class, table, column and cause of a finding.
+Key = tuple[str, str, str, str]
 
 
 @dataclass(frozen=True)
 class Example:
-    """A row that shows a fault: where it was read, the value, and the whole row where it was set aside."""
+    """A row that shows a fault: where it was read, the value, and the whole row."""
 
     file: str
     record: int
     line: int
     value: str
-    row: str = ""
+    row: str
 
 
 @dataclass(frozen=True)
@@ -133,32 +132,31 @@ def quality_of(folder: str | Path = "") -> Quality:
 
 def findings(reading: Reading) -> Iterator[Finding]:
     """The faults of a reading by class, table, column and cause, in the order of the first of each."""
-    groups: dict[tuple[str, str, str, str], list[Fault]] = {}
+    groups: dict[Key, list[Fault]] = {}
     for fault in reading.faults:
         groups.setdefault((fault.kind, fault.table, fault.column, cause_of(fault.rule).name), []).append(fault)
-    places = _places(reading)
+    examples = _examples(reading)
     for key, faults in groups.items():
         kind, table, column, name = key
-        cause, examples = EVERY[name], tuple(_examples(reading, places, key))
-        yield Finding(kind, table, column, cause, tuple(faults), examples, touched_by(cause, table, column))
+        touch = touched_by(EVERY[name], table, column)
+        yield Finding(kind, table, column, EVERY[name], tuple(faults), examples.get(key, ()), touch)
 
 
-def warnings_of(reading: Reading, currencies: frozenset[str], home: str) -> list[str]:
-    """What was found in rows that are used, or set aside, as far as any figure rests on it: a sentence each.
+def warnings_of(book: Book) -> list[str]:
+    """What was found in the rows of a book, used or set aside: a sentence each.
 
-    Of one partner's part these are its own rows alone, and what holds for all: rates, files. Rates are spoken of only
-    where money is in another currency than the book's.
+    Of one partner's part it tells of its own rows, as far as any figure rests on them, and of what holds for all:
+    files, and rates where any of its money is in another currency than the book's.
     """
-    told = reading.touched[reading.touched["kind"] != "E"]
+    told = book.reading.touched
+    foreign = bool(set(book.reading.ledger["currency"]) - {book.currency, ""})
     said: dict[str, int] = {}
-    for line in told.to_dict("records"):
-        cause = EVERY[line["cause"]]
-        if touched_by(cause, line["table"], line["column"]).nothing:
-            continue
-        if line["table"] == "rates" and not currencies - {home, ""}:
-            continue
-        what = named(cause, line["table"], line["column"], line["said"])
-        said[what] = said.get(what, 0) + int(line["rows"])
+    for line in told[told["kind"] != "E"].to_dict("records"):
+        cause, table, column = EVERY[line["cause"]], line["table"], line["column"]
+        idle = touched_by(cause, table, column).nothing or (table == "rates" and not foreign)
+        if not (book.partner and idle):
+            what = named(cause, table, say(title_of(column)) if column else "", line["said"])
+            said[what] = said.get(what, 0) + int(line["rows"])
     return [say("{what} ({n} row)", "{what} ({n} rows)", what=w, n=n) if n else w for w, n in said.items()]
 
 
@@ -177,7 +175,7 @@ def touch_text(touch: Touch) -> str:
     parts = []
     headlines = [kpi for kpi in KPIS if kpi in touch.figures.get(kpi.name, ())]
     if len(headlines) == len(KPIS):
-        parts.append(say("every KPI"))
+        parts.append(say("Every KPI"))
     elif headlines:
         parts.append(listed([say(kpi.title) for kpi in headlines]))
     for kpi in KPIS:
@@ -261,20 +259,12 @@ def _account(reading: Reading, table: str) -> dict[str, Any]:
     return {"rows": reading.rows(table), "money": sums}
 
 
-def _places(reading: Reading) -> pd.DataFrame:
-    """Every row that a fault names, and the first ones of those that stand for several, with the key of its finding."""
-    columns = ["table", "file", "record", "line", "column", "value", "rule", "kind"]
-    single = reading.found[reading.found["count"] == 1]
-    every = pd.concat([single[columns], reading.examples.reindex(columns=columns)], ignore_index=True)
-    every = every[(every["record"] > 0) | (every["line"] > 0)]
-    return every.assign(cause=[cause_of(rule).name for rule in every["rule"]])
-
-
-def _examples(reading: Reading, places: pd.DataFrame, key: tuple[str, str, str, str]) -> Iterator[Example]:
-    own = places[(places[["kind", "table", "column", "cause"]] == list(key)).all(axis=1)]
-    own = own.drop_duplicates(["file", "record", "line"]).head(EXAMPLES)
-    aside = reading.set_aside
-    for line in own.to_dict("records"):
-        rows = aside[(aside["file"] == line["file"]) & (aside["record"] == line["record"])]["row"]
-        row = str(rows.iloc[0]) if len(rows) and key[0] == "Q" else ""
-        yield Example(line["file"], int(line["record"]), int(line["line"]), str(line["value"]), row)
+def _examples(reading: Reading) -> dict[Key, tuple[Example, ...]]:
+    """A few of the rows of each finding, as far as rows have it."""
+    shown: dict[Key, dict[tuple[str, int], Example]] = {}
+    for line in reading.examples.to_dict("records"):
+        key = (str(line["kind"]), str(line["table"]), str(line["column"]), cause_of(str(line["rule"])).name)
+        place = str(line["file"]), int(line["record"])
+        example = Example(*place, int(line["line"]), str(line["value"]), str(line["row"]))
+        shown.setdefault(key, {}).setdefault(place, example)
+    return {key: tuple(rows.values())[:EXAMPLES] for key, rows in shown.items()}

@@ -66,7 +66,8 @@ def touched_by(cause: Cause, table: str, column: str) -> Touch:
     if cause.costs in ("row", "table") or column not in TABLES[table]:
         return Touch(_by_kpi({one for one, places in uses().items() if any(t == table for t, _ in places)}))
     told = TABLES[table][column]
-    figures = {one for one, places in uses().items() if (table, column) in places}
+    needed = {(table, column), (table, cause.beside or column)}
+    figures = {one for one, places in uses().items() if needed <= places}
     levels = (told.level,) if told.level and any(t == table for used in uses().values() for t, _ in used) else ()
     return Touch(_by_kpi(figures), levels, _shown(table, told))
 
@@ -170,6 +171,7 @@ def _origins(table: str, column: str) -> Iterator[Place]:
                 yield from _origins(name, column)
     elif table == "spells":
         days = (("history", "changed_at"), ("deals", "created_on"), ("deals", "closed_on"))
+        yield from (("history", "deal_id"), ("deals", "deal_id"))
         yield from days if column in ("from_day", "to_day") else ()
         for name in ("history", "deals"):
             if column in TABLES[name]:

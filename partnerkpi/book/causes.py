@@ -24,6 +24,7 @@ class Cause:
     - `words`: a pattern that the rule of such a fault holds, and no other rule does;
     - `says`: what it is, without any value of a row; `cure`: what to do, of this `{table}` and `{column}`;
     - `costs`: what figures lose by it; a fault that refuses the book costs every figure until it is cured;
+    - `beside`: only figures that rest on this column too lose by it;
     - `itself`: its rule is a sentence of book.toml or a preset, and may be said as it is.
     """
 
@@ -32,6 +33,7 @@ class Cause:
     says: str
     cure: str
     costs: Costs
+    beside: str = ""
     itself: bool = False
 
     @cached_property
@@ -161,7 +163,7 @@ CAUSES: tuple[Cause, ...] = (
           "Mend extracted_on under [book], or the day in the export", "row"),
     Cause("closed early", "closed before it was created", "closed before the day of creation: left out of durations",
           f"{_MEND}; where the CRM wrote the day of a migration, map the true one: created_on under "
-          "[{table}.columns]", "cell"),
+          "[{table}.columns]", "cell", beside="created_on"),
     Cause("open with a closing", "^open, so its day of closing", "open, so the day of closing is what is expected",
           f"{_ON_PURPOSE}: many CRMs keep both in one column", "nothing"),
     Cause("overdue", "the expected closing has passed", "open, though the expected closing has passed",

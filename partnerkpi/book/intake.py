@@ -153,8 +153,8 @@ class Examined:
         one = not once or len(where) == 1
         owner = self.partner_of().take(shown).to_numpy() if one else ""
         self.faults.append(fault.assign(count=1 if one else len(where), partner_id=owner))
-        if not one:
-            self.examples.append(self._placed(column, rule, kind, where[:EXAMPLES]))
+        first = where[:EXAMPLES]
+        self.examples.append(self._placed(column, rule, kind, first).assign(row=written(self.text.take(first))))
         self.touch(column, rule, kind, self._owners(where), whole=self.table.looked_up)
 
     def _placed(self, column: str, rule: str, kind: str, rows: np.ndarray) -> pd.DataFrame:
@@ -175,6 +175,13 @@ class Examined:
         owner = dict(zip(ids.take(at), self.deals.partner_of().take(at), strict=True))
         theirs = pd.Series([owner.get(one, "") for one in named], index=own.index, dtype="str")
         return own.mask(own == "", theirs)
+
+
+def written(text: pd.DataFrame) -> list[str]:
+    """Each row as `column=value` for the columns that have one."""
+    return [
+        "; ".join(f"{n}={v}" for n, v in row.items() if isinstance(v, str)) for row in text.to_dict(orient="records")
+    ]
 
 
 def examine(table: Table, config: TableConfig, raws: list[RawTable], zone: str, home: str) -> Examined:

@@ -16,7 +16,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from partnerkpi.book.intake import ASIDE, FATES, FAULT_COLUMNS, OUT, Examined
+from partnerkpi.book.intake import ASIDE, FATES, FAULT_COLUMNS, OUT, Examined, written
 from partnerkpi.wording import decimal_point, number_text, say
 
 SET_ASIDE = FATES[ASIDE]
@@ -85,7 +85,7 @@ class Reading:
     - `unread`: the columns of each file that nothing is made of;
     - `touched`: whose rows each cause of a fault (see `causes`) concerns: `table`, `column`, `cause`, `kind`,
       `partner_id`, `rows`; `whole` where it is no single partner's but everybody's; `said` is a remark of book.toml;
-    - `examples`: the first rows of each fault that stands for several; `controls`: what book.toml declares of tables.
+    - `examples`: the first rows of each fault, with their text; `controls`: what book.toml declares of tables.
     """
 
     ledger: pd.DataFrame
@@ -378,7 +378,7 @@ def _set_aside(examined: Examined) -> pd.DataFrame:
     faults = pd.concat([empty_found(), *parts], ignore_index=True).drop(columns=["kind", "count"])
     where = np.flatnonzero(examined.fate == ASIDE)
     texts = dict(
-        zip(_places(examined.file[where], examined.record[where]), _joined(examined.text.take(where)), strict=True)
+        zip(_places(examined.file[where], examined.record[where]), written(examined.text.take(where)), strict=True)
     )
     texts |= {(file, p.record): p.value for file, p in examined.ragged}
     rows = [texts.get(place, "") for place in _places(faults["file"], faults["record"])]
@@ -387,10 +387,3 @@ def _set_aside(examined: Examined) -> pd.DataFrame:
 
 def _places(files: Iterable[object], records: Iterable[object]) -> list[tuple[str, int]]:
     return [(str(f), int(r)) for f, r in zip(files, records, strict=True)]  # type: ignore[call-overload]
-
-
-def _joined(text: pd.DataFrame) -> list[str]:
-    """Each row as `column=value` for the columns that have one."""
-    return [
-        "; ".join(f"{n}={v}" for n, v in row.items() if isinstance(v, str)) for row in text.to_dict(orient="records")
-    ]

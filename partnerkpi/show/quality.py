@@ -74,7 +74,7 @@ def quality_page(quality: Quality) -> str:
 
 def as_it_is(text: str) -> Markup:
     """A value as it stands in the data: every space kept, what has no shape as its number, its direction its own."""
-    return Markup('<bdi class="pk-value-text">{}</bdi>').format(escape(in_one_line(text, LONGEST)))
+    return Markup('<bdi class="pk-as-it-is">{}</bdi>').format(escape(in_one_line(text, LONGEST)))
 
 
 def _value(text: str) -> Cell:
@@ -173,13 +173,10 @@ def _faults(one: Finding) -> Shown:
 
 
 def _examples(one: Finding) -> Iterator[Markup]:
-    """A few of the rows, where the faults do not name them all already."""
-    if len(one.examples) <= len(one.faults) and not any(example.row for example in one.examples):
-        return
+    """A few of the rows."""
     for example in one.examples:
-        shown = example.row or example.value
         place = as_it_is(place_text(example.file, example.record, example.line))
-        yield Markup("{}: {}").format(place, as_it_is(shown)) if shown else place
+        yield Markup("{}: {}").format(place, as_it_is(example.row))
 
 
 def place_text(file: str, record: int, line: int) -> str:
