@@ -169,25 +169,23 @@ def named(cause: Cause, table: str, column: str, rule: str) -> str:
 
 
 def touch_text(touch: Touch) -> str:
-    """Which KPIs and figures something touches, in words."""
+    """Which KPIs and figures something touches, in sentences."""
     if touch.nothing:
         return say("No figure rests on it.")
     parts = []
     headlines = [kpi for kpi in KPIS if kpi in touch.figures.get(kpi.name, ())]
     if len(headlines) == len(KPIS):
-        parts.append(say("Every KPI"))
+        parts.append(say("Every KPI."))
     elif headlines:
-        parts.append(listed([say(kpi.title) for kpi in headlines]))
+        parts.append(say("{kpis}.", kpis=listed([say(kpi.title) for kpi in headlines])))
     for kpi in KPIS:
         beside = touch.figures.get(kpi.name, ()) if kpi not in headlines else ()
         if beside:
             figures = ", ".join(say(one.title) for one in beside)
-            parts.append(say("beside {kpi}: {figures}", kpi=say(kpi.title), figures=figures))
+            parts.append(say("Beside {kpi}: {figures}.", kpi=say(kpi.title), figures=figures))
     if touch.levels:
-        parts.append(say("what is broken down by {levels}", levels=listed([say(level) for level in touch.levels])))
-    if not parts:
-        return say("No figure rests on it; it is shown in the rows behind figures.")
-    return "; ".join(parts)
+        parts.append(say("Whatever is broken down by {levels}.", levels=listed([say(one) for one in touch.levels])))
+    return " ".join(parts) or say("No figure rests on it; it is shown in the rows behind figures.")
 
 
 def control_text(control: Control) -> str:

@@ -43,7 +43,8 @@ PLAN = """
     findings.family findings.subjects findings.sentences findings.advice findings.power findings.verdict
     findings.network findings
     portfolio
-    show.html show.tables show.months show.changes show.reviews show.cards show.network show.states show.cover show.quality show
+    show.html show.tables show.months show.changes show.reviews show.cards show.network show.states show.cover
+    show.quality show
     batch.plan batch.page batch.markup batch.pictures batch.disclosure batch.gate batch.files batch.engine
     batch.kernels batch.publish batch.run batch
     survey.words survey.sniff survey.files survey.marks survey.crm survey.profiles survey.columns survey.days

@@ -80,17 +80,17 @@ def test_a_book_with_warnings_says_what_each_touches(write_book: Write, tmp_path
         "Accepted with warnings: every row in scope is used, and the figures named below are only as good as the rows "
         "behind them."
     )
-    empty = finding(page, "deals, amount: no amount: counted, but no money is added")
+    empty = finding(page, "deals, amount: missing, so counted without money")
     assert empty["How to cure it"] == (
         'Mend it in the CRM or in the export; or map another column: amount = ["Net", "Amount"] under [deals.columns]'
     )
     assert empty["What it touches"].startswith(
-        "Average deal size, Opportunity pipeline, Marketing channels and Quality score; beside Number of deals: Won "
+        "Average deal size, Opportunity pipeline, Marketing channels and Quality score. Beside Number of deals: Won "
     )
     early = finding(page, "deals, closed_on: closed before the day of creation: left out of durations")
     assert "Deal velocity" in early["What it touches"]
     assert "Average deal size" not in early["What it touches"]
-    (article,) = (a for a in page.css("article") if "no amount" in words(a.css_first("h3")))
+    (article,) = (a for a in page.css("article") if "missing, so" in words(a.css_first("h3")))
     assert words(article.css_first("h3 .pk-count")) == "2 rows"
     assert [words(item) for item in article.css("li")] == [
         "deals.csv, line 11: deal_id=B; created_on=2025-01-01; status=won; partner_id=P-2; closed_on=2025-02-01",
@@ -124,7 +124,7 @@ def test_a_refused_book_has_a_page_too(write_book: Write, tmp_path: Path) -> Non
     told = finding(page, "deals, status: a value of the export has no meaning here yet")
     assert told == {
         "How to cure it": 'Say which it is under [deals.values.status]: won = ["Closed Won"], ignore = ["Test"]',
-        "What it touches": "Every KPI",
+        "What it touches": "Every KPI.",
     }
     assert words(page.css_first("#kpis p")).startswith("The book is refused, so none is made yet.")
 
@@ -203,7 +203,7 @@ def test_a_page_tells_of_its_own_rows_and_of_no_other_partner(write_book: Write,
         write_slice(mine, given_for(mine), tmp_path / f"slice{partner}")
         slices[partner] = pk.open_book(tmp_path / f"slice{partner}")
         assert told_of(mine) == told_of(slices[partner]), "known or computed, one answer"
-    no_amount = "deals, amount: no amount: counted, but no money is added"
+    no_amount = "deals, amount: missing, so counted without money"
     share = "deals: more than one in a hundred rows, or of the money, is set aside"
     assert told_of(slices["ALPHA"]) == [
         f"{no_amount} (1 row)",

@@ -96,7 +96,7 @@ CAUSES: tuple[Cause, ...] = (
           f"{_EXPORT} with the column {{column}} as text", "cell"),
     # what is declared and is not so
     Cause("control totals", "is declared, but", "the table does not hold the rows or the sum it is declared to hold",
-          f"{_EXPORT}: something is lost or double; or mend rows, amount_total under [{{table}}]", "table"),
+          f"{_EXPORT}, something is lost or double; or mend rows and amount_total under [{{table}}]", "table"),
     Cause("share set aside", "more than 1 %", "more than one in a hundred rows, or of the money, is set aside",
           "Cure what is set aside; or go on without it: --allow-set-aside", "row"),
     Cause("no such value", "no row has the value", "a value named in [{table}.leave_out] or .only is in no row",
@@ -150,12 +150,12 @@ CAUSES: tuple[Cause, ...] = (
           "[{table}.leave_out]", "row"),
     Cause("total", "that is a total|reads like a total|the sum of the rows above|exactly the sum of all rows",
           "rows that may be a total of others", "Say footer = 1 under [{table}] where it stands below all rows; "
-          "else delete it from the export", "row"),
+          "else leave it out by a column's value under [{table}.leave_out]", "row"),
     Cause("negative", "^is negative", "amounts below zero", f"{_MEND}; credit notes and returns are left out under "
           "[{table}.leave_out]", "row"),
-    Cause("no amount", "^no amount: counted", "no amount: counted, but no money is added",
+    Cause("no amount", "^no amount: counted", "missing, so counted without money",
           f'{_MEND}; or map another column: amount = ["Net", "Amount"] under [{{table}}.columns]', "cell"),
-    Cause("zero", "the amount is zero", "an amount of zero: counted, but no money is added",
+    Cause("zero", "the amount is zero", "zero, so counted without money",
           f"{_MEND}. {_ON_PURPOSE}", "cell"),
     Cause("no closing", "closed, but no day of closing", "closed, but without the day of closing",
           f'{_MEND}; or map another column: closed_on = ["Closed", "Last change"] under [{{table}}.columns]', "row"),
@@ -169,7 +169,7 @@ CAUSES: tuple[Cause, ...] = (
     Cause("overdue", "the expected closing has passed", "open, though the expected closing has passed",
           "Ask the owner for a new day. The figures of overdue deals are made of it", "cell"),
     Cause("no partner", "no partner: counted as unassigned", "no partner, so nobody's: unassigned",
-          'Map the column: partner_id under [{table}.columns]; the vendor\'s own sales: direct = ["…"] under [book]',
+          'Map the column, partner_id = "…" under [{table}.columns]; the vendor\'s own: direct = ["…"] under [book]',
           "cell"),
     Cause("left early", "left before joining", "left the programme before joining it", _MEND, "cell"),
     Cause("same name", "the same name as another partner", "partners of one name: perhaps one partner with two ids",
@@ -187,7 +187,7 @@ CAUSES: tuple[Cause, ...] = (
     Cause("not in use", "that is not in use", "rows about a deal or lead that is not in use: out of scope",
           f"{_EXPORT} with the same filter as the deals. {_ON_PURPOSE}", "row"),
     Cause("no such lead", "there is no such lead", "deals that name a lead which is not there: each stands for itself",
-          f"{_EXPORT} of the leads without a filter", "cell"),
+          "Export the leads again without a filter", "cell"),
     Cause("no such partner", "no such partner in the partners table", "partners that the partners table does not name: "
           "kept under their id", "Add them to the partners table", "nothing"),
     Cause("neither deal nor lead", "neither a deal nor a lead", "contacts that name neither a deal nor a lead", _MEND,
@@ -199,9 +199,9 @@ CAUSES: tuple[Cause, ...] = (
     Cause("closed before the table", "closes the deal before the deals table", "the history closes the deal before the "
           "deals table does: closed from that change on", _MEND, "cell"),
     Cause("last status", "the last change says another status", "the last change says another status than the deals "
-          "table, which holds", f"{_EXPORT} of both tables on one day", "cell"),
+          "table, which holds", "Export both tables again, on one day", "cell"),
     Cause("value before", "differs from what the change before says", "what a change says of the value before differs "
-          "from the change before, which holds", f"{_EXPORT} of the whole history", "cell"),
+          "from the change before, which holds", "Export the whole history again", "cell"),
     Cause("emptied", "which a history cannot tell", "changes that empty a value: what was before stays",
           f"{_MEND}. {_ON_PURPOSE}", "cell"),
     Cause("one moment", "changes of one deal at one moment", "changes of one deal at one moment that contradict each "
@@ -223,7 +223,8 @@ CAUSES: tuple[Cause, ...] = (
 
 #: What book.toml or a preset has to say of a column or a status: a sentence of theirs, not of the reader's.
 REMARK = Cause("remark", "$^", "book.toml, or its preset, says it of every such book",
-               f"{_ON_PURPOSE}; a sentence of your own stands under [{{table}}.remarks] or [{{table}}.expects]", "cell",
+               "It is so in every such export: know it when you read the figures. Sentences of your own stand under "
+               "[{table}.remarks] and [{table}.expects]", "cell",
                itself=True)  # fmt: skip
 EVERY = {cause.name: cause for cause in (*CAUSES, REMARK)}
 

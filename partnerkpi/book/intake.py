@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -270,7 +271,11 @@ def note_file(examined: Examined, raw: RawTable) -> None:
     for p in [*raw.problems, *raw.ragged]:
         row = (examined.table.name, raw.file, p.record, p.line, p.column, p.value, p.rule, p.kind, p.count)
         examined.faults.append(pd.DataFrame([row], columns=list(FAULT_COLUMNS)).assign(partner_id=""))
-        examined.touch(p.column, p.rule, p.kind, pd.Series([""] * p.count, dtype="str"), whole=True)
+    rows = Counter[tuple[str, str, str]]()
+    for p in [*raw.problems, *raw.ragged]:
+        rows[p.column, p.rule, p.kind] += p.count
+    for (column, rule, kind), many in rows.items():  # whose they are nobody knows
+        examined.touch(column, rule, kind, pd.Series([""] * many, dtype="str"), whole=True)
 
 
 def _leave_out(examined: Examined, config: TableConfig) -> None:
