@@ -50,6 +50,7 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format
 
 notebooks: $(VENV)/.dev
+	$(BIN)/python tests/refresh_uses.py
 	$(BIN)/python tests/refresh_notebooks.py
 
 lab: $(VENV)/.dev

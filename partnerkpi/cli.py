@@ -17,7 +17,7 @@ import click
 from partnerkpi import __version__
 from partnerkpi.errors import PartnerKpiError
 from partnerkpi.options import Level, Levels, QuarterLabel
-from partnerkpi.printing import STYLES, account, put, show_everything, style_for
+from partnerkpi.printing import CHECKED, STYLES, account, put, put_text, show_everything, style_for
 
 if TYPE_CHECKING:
     from partnerkpi.book import Book
@@ -282,17 +282,20 @@ def note(book: str, partner: str, action: str, quarter: str, **rest: str) -> Non
     click.echo(f"Written to {path}.", err=True)
 
 
-@_command("partnerkpi check data")
+@_command("partnerkpi check data --format html -o quality.html")
 @_book
-@click.option("--format", "style", type=click.Choice(["table", "json"]), default="table", show_default=True)
-def check(book: str, style: str) -> int:
-    """Read the book and list every fault with its file, record, line, column, value and rule."""
-    from partnerkpi.export import to_json
-    from partnerkpi.opening import check_book
+@click.option("--format", "style", type=click.Choice(CHECKED), help="[default: by the file's name, else table]")
+@_output
+def check(book: str, style: str | None, output: str | None) -> int:
+    """Read the book and list every fault: where, what, its cure, and the figures it touches."""
+    from partnerkpi.quality import as_json, quality_of
+    from partnerkpi.show.quality import quality_page
 
-    reading = check_book(book)
-    click.echo(to_json(reading.to_frame()) if style == "json" else account(reading))
-    return 1 if reading.refused else 0
+    style = style_for(style, output, CHECKED)
+    quality = quality_of(book)
+    made = {"html": quality_page, "json": as_json, "table": account}
+    put_text(made[style](quality), output)
+    return 1 if quality.reading.refused else 0
 
 
 @_command("partnerkpi init opportunities.csv partners.csv --write")

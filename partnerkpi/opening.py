@@ -6,8 +6,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from partnerkpi.book import Book, Others, Reading
+from partnerkpi.book.config import read_config
 from partnerkpi.book.loading import load, read_only
 from partnerkpi.book.thresholds import thresholds_of
+from partnerkpi.errors import DataRefused
 from partnerkpi.others import Computed
 from partnerkpi.shipped import shipped
 from partnerkpi.slices import is_slice, read_slice
@@ -70,6 +72,20 @@ def check_book(folder: str | Path = "", *, allow_set_aside: bool = False) -> Rea
     """
     place = _place(folder)
     return read_slice(place).reading if is_slice(place) else read_only(place, allow_set_aside=allow_set_aside)
+
+
+def looked_at(folder: str | Path = "") -> tuple[str, Reading, Book | None]:
+    """The name of a book, its account with every fault, and the book itself where its data are not refused.
+
+    Raises:
+        UsageError: there is no such book, or its book.toml says what cannot be.
+    """
+    try:
+        book = open_book(folder)
+    except DataRefused:
+        place = _place(folder)
+        return read_config(place).name, read_only(place), None
+    return book.name, book.reading, book
 
 
 def book_of(*, as_of: str, currency: str = "EUR", fiscal_year_starts: int = 1, **tables: str) -> Book:

@@ -31,7 +31,7 @@ from partnerkpi.others import SHARED, Given
 
 #: The file that makes a folder a slice.
 NAME = "slice.json"
-_ACCOUNT = ("ledger", "found", "set_aside")
+_ACCOUNT = ("ledger", "found", "set_aside", "touched")
 _OTHERS = ("references", "ranks", "experience", "chances", "expected", "shared", "judged", "peers", "told")
 _FACTS = ("name", "currency", "time_zone", "fiscal_year_starts", "money_digits", "approximate")
 _DAYS = ("as_of", "extracted_on")
@@ -104,7 +104,11 @@ def read_slice(folder: Path, as_of: str | None = None) -> Book:
         direct=tuple(facts["direct"]),
         probabilities=facts["probabilities"],
         reading=Reading(
-            ledger=frames["ledger"], found=frames["found"], set_aside=frames["set_aside"], digits=facts["digits"]
+            ledger=frames["ledger"],
+            found=frames["found"],
+            set_aside=frames["set_aside"],
+            touched=frames["touched"],
+            digits=facts["digits"],
         ),
         others=Given(
             first_day=None if first is None else pd.Timestamp(first).as_unit("s"),

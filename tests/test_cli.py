@@ -204,7 +204,7 @@ def test_check_lists_the_faults_of_a_bad_book(bad_book: Path, capsys: pytest.Cap
     assert "deals.csv, line 2 (record 1), status 'wom'" in out
     assert "2025-02-30" in out
     assert run(["check", str(bad_book), "--format", "json"]) == 1
-    faults = json.loads(capsys.readouterr().out)
+    faults = json.loads(capsys.readouterr().out)["faults"]
     assert {"file", "record", "line", "column", "value", "rule"} <= set(faults[0])
 
 

@@ -28,7 +28,7 @@ def checked(capsys: pytest.CaptureFixture[str]) -> Callable[[Path], tuple[int, l
         out, err = capsys.readouterr()
         assert not err
         assert run(["check", str(folder), "--format", "json"]) == code
-        rows = json.loads(capsys.readouterr().out)
+        rows = json.loads(capsys.readouterr().out)["faults"]
         lines = [line for line in out.splitlines() if line[:2] in ("E ", "Q ", "W ")]
         assert [str(Fault(**row)) for row in rows] == lines
         verdict = "The book is refused." if code else "The book can be used."
@@ -149,7 +149,7 @@ def test_the_account_is_printed_and_true(write_book: Write, capsys: pytest.Captu
     rows = "A,2025-01-01,open,,5.25,P\nB,2025-02-30,open,,1,P\nC,2025-01-01,Test,,2,P\nTotal\n"
     toml = '[deals]\nfooter = 1\n[deals.values.status]\nignore = ["Test"]\n'
     run(["check", str(write_book(HEAD + rows, toml=toml))])
-    assert capsys.readouterr().out.splitlines()[0] == (
+    assert capsys.readouterr().out.splitlines()[2] == (
         "deals: 4 rows read = 1 used + 2 out of scope + 1 set aside; "
         "EUR 8.25 = 5.25 used + 2.00 out of scope + 1.00 set aside"
     )
@@ -205,7 +205,7 @@ def test_a_value_survives_every_terminal(write_book: Write, environment: dict[st
         assert (ended.returncode, ended.stderr) == (1, b"")
         shown[style] = ended.stdout.decode("cp1252" if "cp1252" in environment.values() else "utf-8")
         assert "\ufffd" not in shown[style]
-    assert json.loads(shown["json"])[0]["value"] == ODD
+    assert json.loads(shown["json"])["faults"][0]["value"] == ODD
     text = "1\u202f234,50\u00a0€\\u200b\U0001f600x"  # what has no shape is shown as its number
     if "cp1252" in environment.values():
         text = "1\\u202f234,50\u00a0€\\u200b\\ud83d\\ude00x"

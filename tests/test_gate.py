@@ -12,8 +12,8 @@ from markupsafe import Markup, escape
 from pages import FOOT, PNG, image, made, part, png, said, svg
 
 from partnerkpi.batch.gate import findings
-from partnerkpi.batch.page import POLICY, Bound, Failure, Heading, Line, Score, network_page
-from partnerkpi.show.html import outside
+from partnerkpi.batch.page import Bound, Failure, Heading, Line, Score, network_page
+from partnerkpi.show.html import POLICY, outside
 
 # What passes
 

@@ -32,18 +32,19 @@ PLAN = """
     book.schema sample.time_and_chance sample.world sample.lives sample.history sample.truth sample.tables
     sample.package sample
     book.labels book.thresholds book.keys book.meaning book.declarations book.connections book.config book.sources
-    book.cells book.workbooks book.heads book.delimited book.sheets book.columnar book.databases
+    book.cells book.workbooks book.causes book.heads book.delimited book.sheets book.columnar book.databases
     book.queries book.currencies book.parse book.values book.choosing book.naming book.intake book.reading book.money
     book.rules book.suspicious book.past book.earlier book.events book.prospects book.levels book.loading book.book book
     deals estimate intervals statistics indices survival network own_sales forecast expectation others slices opening
     recorded groups plot kpi
     KPIS kpis
-    figures compare waterfalls drivers restatement bridges export kept notes
+    lacking uses figures compare waterfalls drivers restatement bridges export quality kept notes
     findings.signal findings.chance findings.facts findings.past findings.process findings.rest findings.kinds
     findings.family findings.subjects findings.sentences findings.advice findings.power findings.verdict
     findings.network findings
     portfolio
-    show.html show.tables show.months show.changes show.reviews show.cards show.network show.states show.cover show
+    show.html show.tables show.months show.changes show.reviews show.cards show.network show.states show.cover
+    show.quality show
     batch.plan batch.page batch.markup batch.pictures batch.disclosure batch.gate batch.files batch.engine
     batch.kernels batch.publish batch.run batch
     survey.words survey.sniff survey.files survey.marks survey.crm survey.profiles survey.columns survey.days

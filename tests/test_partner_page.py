@@ -117,6 +117,10 @@ def test_the_answer_stands_before_its_method_and_what_is_linked_is_there(folder:
         assert html.index("pk-definition") > inside
         assert html.count("How to read it") == 1
     assert len(page.css("section.chapter")) == len(pk.KPIS) + 1
+    rest = lines_of_table(page.css_first("#about table.pk-table"))
+    assert rest["found in the data"] == (
+        "deals, expected close on: open, though the expected closing has passed (20 rows)"
+    )
     rows = {words(a): a.attributes["href"] for a in page.css(".pk-actions a")}
     assert rows["show the 59 rows"] == "#behind-2"
     assert len(page.css("#behind-2 tbody tr")) == 59

@@ -17,6 +17,7 @@ from babel.messages.pofile import write_po
 
 import partnerkpi as pk
 from partnerkpi import compare, plot, show, wording
+from partnerkpi.book.causes import EVERY
 from partnerkpi.book.schema import every_column, title_of
 from partnerkpi.errors import UsageError
 from partnerkpi.estimate import Estimate
@@ -24,6 +25,8 @@ from partnerkpi.figures import WHEN
 from partnerkpi.findings.verdict import Standing
 from partnerkpi.groups import ALL, Key
 from partnerkpi.kpis import average_deal_size, number_of_deals
+from partnerkpi.lacking import LACKS
+from partnerkpi.quality import KINDS
 from partnerkpi.show.cards import paragraphs
 from partnerkpi.wording import DEALS, DIRECTION, PLAIN_UNITS, Code, Noun, amount_text, say, signed_text, spoken
 
@@ -161,6 +164,9 @@ def said_by_registries() -> Iterator[Message]:
         yield from (figure.title, figure.question, figure.formula, figure.rose, figure.fell, *paragraphs(figure))
     for column in every_column():
         yield title_of(column.name)
+    for cause in EVERY.values():
+        yield from (cause.says, cause.cure)
+    yield from (*KINDS.values(), *LACKS.values(), "accepted", "accepted with warnings", "refused")
     yield from (*DIRECTION.values(), *WHEN.values(), *PLAIN_UNITS, "group", "quarter", "figure")
     yield from (member.value for kind in (compare.Verdict, Key, Standing) for member in kind)
 

@@ -18,10 +18,9 @@ from typing import Any
 
 from partnerkpi.batch.disclosure import Foreign
 from partnerkpi.batch.markup import Finding, Reading, read_page
-from partnerkpi.batch.page import POLICY
 from partnerkpi.batch.pictures import read_pictures
 from partnerkpi.batch.plan import Claim, Figures
-from partnerkpi.show.html import END
+from partnerkpi.show.html import END, POLICY
 
 #: Warnings about the age of code, not about numbers.
 HARMLESS = re.compile(r"(Deprecation|Future|PendingDeprecation|User|Pandas4|Resource|Import|Syntax)Warning")

@@ -25,12 +25,10 @@ import mistune
 from markupsafe import Markup, escape
 
 from partnerkpi.batch.plan import Chapter
-from partnerkpi.show.html import clean, environment, outside, style
+from partnerkpi.show.html import POLICY, clean, environment, outside, page_style, style
 from partnerkpi.wording import MISSING, say
 
 FOLDER = Path(__file__).resolve().parent / "templates"
-#: No script, nothing from elsewhere: the second line of defence, should anything have passed the first.
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'"
 EMPTY = Markup()
 #: The tags of cells that fold, beside the lesson's.
 FOLDED = {"method", "what-if"}
@@ -198,14 +196,8 @@ def linked(html: Markup, lines: Sequence[Line]) -> Markup:
 
 
 def _rendered(template: str, **values: Any) -> bytes:
-    html = environment(FOLDER).get_template(template).render(policy=POLICY, css=_css(), **values)
+    html = environment(FOLDER).get_template(template).render(policy=POLICY, css=page_style(), **values)
     return (html.strip() + "\n").encode()
-
-
-@cache
-def _css() -> Markup:
-    shown = str(style()).removeprefix("<style>").removesuffix("</style>")
-    return Markup(shown + "\n" + (FOLDER / "page.css").read_text(encoding="utf-8").strip())
 
 
 @dataclass(frozen=True)

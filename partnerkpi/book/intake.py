@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
+from partnerkpi.book.causes import cause_of
 from partnerkpi.book.choosing import (
     beside_columns,
     by_status,
@@ -27,6 +29,8 @@ from partnerkpi.book.values import read_column, unreadable
 FATES = ("used", "out of scope", "set aside")
 USED, OUT, ASIDE = range(len(FATES))
 FAULT_COLUMNS = ("table", "file", "record", "line", "column", "value", "rule", "kind", "count")
+#: Of the rows that one fault stands for, so many are shown.
+EXAMPLES = 3
 
 
 @dataclass(eq=False)
@@ -36,7 +40,7 @@ class Examined:
     `unread` lists for each file the columns that nothing is made of, `queried` the files that a query was given;
     `beside` holds the cells of flags, keys, scope and sources by status, named as in the export. `below` counts the
     lines of footers, `late` holds faults that follow from others, `signs` the currency's sign or code beside each
-    amount, where there are any.
+    amount, where there are any. `touched` and `examples` are those of `Reading`; `deals` those the rows are about.
     """
 
     table: Table
@@ -57,6 +61,9 @@ class Examined:
     below: int = 0
     late: list[pd.DataFrame] = field(default_factory=list)
     signs: pd.Series | None = None
+    touched: list[pd.DataFrame] = field(default_factory=list)
+    examples: list[pd.DataFrame] = field(default_factory=list)
+    deals: Examined | None = None
 
     def __post_init__(self) -> None:
         self.fate = np.zeros(len(self.text), dtype=np.int8)
@@ -98,6 +105,15 @@ class Examined:
         row = (self.table.name, file, 0, 0, column, value, rule, kind, 1)
         fault = pd.DataFrame([row], columns=list(FAULT_COLUMNS)).assign(partner_id=partner)
         (self.late if late else self.faults).append(fault)
+        self.touch(column, rule, kind, pd.Series([partner], dtype="str"), whole=not partner)
+
+    def touch(self, column: str, rule: str, kind: str, partners: pd.Series, *, whole: bool) -> None:
+        """Note whose rows a fault concerns, one partner for each row; `whole` where it concerns everybody's figures."""
+        cause = cause_of(rule)
+        rows = partners.fillna("").value_counts(sort=False)
+        facts = {"table": self.table.name, "column": column, "cause": cause.name, "kind": kind, "whole": whole}
+        facts["said"] = rule if cause.itself else ""
+        self.touched.append(pd.DataFrame({"partner_id": rows.index.astype("str"), "rows": rows.to_numpy(), **facts}))
 
     def partner_of(self) -> pd.Series:
         """The partner of each row as text, empty where there is none."""
@@ -134,23 +150,39 @@ class Examined:
         if not len(where):
             return
         shown = where[:1] if once else where
-        value = self.text[column].take(shown).fillna("").to_numpy() if column in self.text else ""
-        self.faults.append(
-            pd.DataFrame(
-                {
-                    "table": self.table.name,
-                    "file": np.asarray(self.file.take(shown), dtype=object),
-                    "record": self.record[shown],
-                    "line": self.line[shown],
-                    "column": column,
-                    "value": value,
-                    "rule": rule,
-                    "kind": kind,
-                    "count": len(where) if once else 1,
-                    "partner_id": "" if once and len(where) > 1 else self.partner_of().take(shown).to_numpy(),
-                }
-            )
-        )
+        fault = self._placed(column, rule, kind, shown)
+        one = not once or len(where) == 1
+        owner = self.partner_of().take(shown).to_numpy() if one else ""
+        self.faults.append(fault.assign(count=1 if one else len(where), partner_id=owner))
+        first = where[:EXAMPLES]
+        self.examples.append(self._placed(column, rule, kind, first).assign(row=written(self.text.take(first))))
+        self.touch(column, rule, kind, self._owners(where), whole=self.table.looked_up)
+
+    def _placed(self, column: str, rule: str, kind: str, rows: np.ndarray) -> pd.DataFrame:
+        """The fault of some rows, each where it was read."""
+        value = self.text[column].take(rows).fillna("").to_numpy() if column in self.text else ""
+        place = {"file": np.asarray(self.file.take(rows), dtype=object)}
+        place |= {"record": self.record[rows], "line": self.line[rows]}
+        return pd.DataFrame({"table": self.table.name, **place, "column": column, "value": value, "rule": rule,
+                             "kind": kind})  # fmt: skip
+
+    def _owners(self, rows: np.ndarray) -> pd.Series:
+        """The partner of some rows; where they name none, that of the deal they are about."""
+        own = self.partner_of().take(rows)
+        if self.deals is None or not self.has("deal_id") or not self.deals.has("deal_id"):
+            return own
+        named, ids = self.text["deal_id"].take(rows), self.deals.text["deal_id"]
+        at = np.flatnonzero(ids.isin(named).to_numpy())
+        owner = dict(zip(ids.take(at), self.deals.partner_of().take(at), strict=True))
+        theirs = pd.Series([owner.get(one, "") for one in named], index=own.index, dtype="str")
+        return own.mask(own == "", theirs)
+
+
+def written(text: pd.DataFrame) -> list[str]:
+    """Each row as `column=value` for the columns that have one."""
+    return [
+        "; ".join(f"{n}={v}" for n, v in row.items() if isinstance(v, str)) for row in text.to_dict(orient="records")
+    ]
 
 
 def examine(table: Table, config: TableConfig, raws: list[RawTable], zone: str, home: str) -> Examined:
@@ -229,7 +261,7 @@ def _assembled(table: Table, config: TableConfig, raws: list[RawTable]) -> Exami
     line = np.concatenate([*(r.line for r in files), np.empty(0, np.int64)])
     extra = pd.concat(beside, ignore_index=True) if beside else pd.DataFrame()
     examined = Examined(table, text, whole, record, line, typed, extra, given=bool(raws), ragged=ragged)
-    examined.faults, examined.unread = faulty.faults, faulty.unread
+    examined.faults, examined.unread, examined.touched = faulty.faults, faulty.unread, faulty.touched
     examined.below = sum(raw.below for raw in raws)
     return examined
 
@@ -239,6 +271,11 @@ def note_file(examined: Examined, raw: RawTable) -> None:
     for p in [*raw.problems, *raw.ragged]:
         row = (examined.table.name, raw.file, p.record, p.line, p.column, p.value, p.rule, p.kind, p.count)
         examined.faults.append(pd.DataFrame([row], columns=list(FAULT_COLUMNS)).assign(partner_id=""))
+    rows = Counter[tuple[str, str, str]]()
+    for p in [*raw.problems, *raw.ragged]:
+        rows[p.column, p.rule, p.kind] += p.count
+    for (column, rule, kind), many in rows.items():  # whose they are nobody knows
+        examined.touch(column, rule, kind, pd.Series([""] * many, dtype="str"), whole=True)
 
 
 def _leave_out(examined: Examined, config: TableConfig) -> None:

@@ -157,6 +157,7 @@ def _read(config: BookConfig, *, allow_set_aside: bool) -> tuple[dict[str, Exami
     for name, table in TABLES.items():
         raws, queried = ([live[name]], []) if name in live else _raw_tables(config.tables[name], config.folder, inputs)
         seen[name] = examine(table, config.tables[name], raws, config.time_zone, config.currency)
+        seen[name].deals = seen["deals"] if "deals" in table.about else None
         seen[name].queried = frozenset(raw.file for raw in queried)
         for raw in queried:
             note_file(seen[name], raw)
@@ -165,9 +166,9 @@ def _read(config: BookConfig, *, allow_set_aside: bool) -> tuple[dict[str, Exami
     check_direct(seen["deals"], config.direct)
     check_stages(seen["deals"], config.tables["deals"].probabilities)
     check_suspicious(seen, config.currency, config.extracted_on)
-    for name, examined in seen.items():
-        check_control_totals(examined, config.tables[name])
-    return seen, account(seen, config.currency, inputs, allow_set_aside=allow_set_aside)
+    controls = [c for name, examined in seen.items() for c in check_control_totals(examined, config.tables[name])]
+    reading = account(seen, config.currency, inputs, allow_set_aside=allow_set_aside)
+    return seen, replace(reading, controls=tuple(controls))
 
 
 def _live_tables(config: BookConfig, inputs: dict[str, str]) -> dict[str, RawTable]:

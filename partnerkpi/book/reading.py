@@ -16,7 +16,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from partnerkpi.book.intake import ASIDE, FATES, FAULT_COLUMNS, OUT, Examined
+from partnerkpi.book.intake import ASIDE, FATES, FAULT_COLUMNS, OUT, Examined, written
 from partnerkpi.wording import decimal_point, number_text, say
 
 SET_ASIDE = FATES[ASIDE]
@@ -54,11 +54,22 @@ class Fault:
         elif self.record:
             at = f"record {self.record}"
         what = f", {self.column}" if self.column else ""
-        shown = f" '{_cut(self.value)}'" if self.value else ""
+        shown = f" '{in_one_line(self.value)}'" if self.value else ""
         if self.count > 1:
             first = f", first: {at}" if at else ""
             return f"{self.kind} {place}{what}{shown}: {self.rule} ({self.count:,} rows{first})"
         return f"{self.kind} {place}{', ' if at else ''}{at}{what}{shown}: {self.rule}"
+
+
+@dataclass(frozen=True)
+class Control:
+    """A total of a table, `rows` or `amount_total`: what book.toml declares, empty for nothing, and what was read."""
+
+    table: str
+    name: str
+    declared: str
+    read: str
+    holds: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +82,10 @@ class Reading:
     - `found`: the faults as a frame, columns as in `to_frame()` and `partner_id`, one of them for each row set aside;
     - `set_aside`: every row set aside: table, file, record, line, column, value, rule, partner_id, and the row's text;
     - `inputs`: SHA-256 of every file read, by name;
-    - `unread`: the columns of each file that nothing is made of.
+    - `unread`: the columns of each file that nothing is made of;
+    - `touched`: whose rows each cause of a fault (see `causes`) concerns: `table`, `column`, `cause`, `kind`,
+      `partner_id`, `rows`; `whole` where it is no single partner's but everybody's; `said` is a remark of book.toml;
+    - `examples`: the first rows of each fault, with their text; `controls`: what book.toml declares of tables.
     """
 
     ledger: pd.DataFrame
@@ -80,6 +94,9 @@ class Reading:
     inputs: Mapping[str, str] = field(default_factory=dict)
     digits: int = 2
     unread: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    touched: pd.DataFrame = field(default_factory=lambda: empty_touched())
+    examples: pd.DataFrame = field(default_factory=pd.DataFrame)
+    controls: tuple[Control, ...] = ()
 
     @cached_property
     def faults(self) -> tuple[Fault, ...]:
@@ -142,12 +159,12 @@ class Reading:
     def _equation(self, table: str, currency: str, sums: Mapping[str, int]) -> str:
         """The money of one currency: read = used + out of scope + set aside, rows of unknown money on both sides."""
         mine = self.ledger[(self.ledger["table"] == table) & (self.ledger["currency"] == currency)]
-        left = [f"{currency} {self._money_text(sums['read'])}"]
+        left = [f"{currency} {self.money_text(sums['read'])}"]
         right = []
         if sums["unknown"]:
             left.append(_unknown(sums["unknown"]))
         for fate in FATES:
-            right.append(f"{self._money_text(sums[fate])} {say(fate)}")
+            right.append(f"{self.money_text(sums[fate])} {say(fate)}")
             if rows := int(mine.loc[mine["fate"] == fate, "unknown"].sum()):
                 right.append(f"{_unknown(rows)} {say(fate)}")
         return f"{' + '.join(left)} = {' + '.join(right)}"
@@ -159,31 +176,41 @@ class Reading:
     def unread_lines(self) -> list[str]:
         """For each file that has any, the columns that are not read."""
         return [
-            f"{file}: not read: {', '.join(_cut(name) or '(no name)' for name in names[:_SHOWN])}"
+            f"{file}: not read: {', '.join(in_one_line(name) or '(no name)' for name in names[:_SHOWN])}"
             + (f" … and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else "")
             for file, names in self.unread.items()
         ]
 
     def of_partner(self, partner: str) -> Reading:
-        """The same account for one partner's rows alone, without the files' hashes and columns."""
+        """The same account for one partner's rows alone, without the files' hashes, columns and declared totals."""
 
         def own(frame: pd.DataFrame) -> pd.DataFrame:
             return frame[frame["partner_id"] == partner].reset_index(drop=True)
 
         part = replace(self, ledger=own(self.ledger), found=own(self.found), set_aside=own(self.set_aside))
-        return replace(part, inputs={}, unread={})
+        of_all = self.touched["whole"] & (self.touched["partner_id"] != partner)
+        mine = self.touched[of_all | (self.touched["partner_id"] == partner)]
+        # how many rows of all there are is no partner's to know
+        mine = mine.assign(rows=mine["rows"].mask(of_all, 0)).reset_index(drop=True)
+        return replace(part, inputs={}, unread={}, touched=mine, examples=self.examples.iloc[:0], controls=())
 
-    def _money_text(self, units: int) -> str:
+    def money_text(self, units: int) -> str:
+        """So many units of 10^-digits as a reader has them: 10,005.50."""
         sign, units = ("−" if units < 0 else ""), abs(units)
         whole, rest = divmod(units, 10**self.digits)
         return sign + number_text(whole) + (decimal_point() + f"{rest:0{self.digits}d}" if self.digits else "")
+
+    def plain_money(self, units: int) -> str:
+        """So many units of 10^-digits as book.toml and other programs have them: 10005.50."""
+        whole, rest = divmod(abs(units), 10**self.digits)
+        return ("-" if units < 0 else "") + str(whole) + (f".{rest:0{self.digits}d}" if self.digits else "")
 
 
 def _unknown(rows: int) -> str:
     return say("{n} row of unknown money", "{n} rows of unknown money", n=rows)
 
 
-def _cut(text: str, limit: int = 60) -> str:
+def in_one_line(text: str, limit: int = 60) -> str:
     """The text on one line, cut with a mark when it is long: every space as it is, what has no shape as its number."""
     flat = "".join(c if c.isprintable() or unicodedata.category(c) == "Zs" else ascii(c)[1:-1] for c in text)
     return flat if len(flat) <= limit else flat[:limit] + "…"
@@ -221,6 +248,12 @@ def empty_found() -> pd.DataFrame:
     )
 
 
+def empty_touched() -> pd.DataFrame:
+    """Whose rows faults concern, without any."""
+    texts = {n: pd.Series(dtype="str") for n in ("table", "column", "cause", "kind", "partner_id", "said")}
+    return pd.DataFrame({**texts, "rows": pd.Series(dtype="int64"), "whole": pd.Series(dtype="bool")})
+
+
 def empty_ledger() -> pd.DataFrame:
     """An account without any row."""
     texts = {name: pd.Series(dtype="str") for name in ("table", "partner_id", "currency", "fate")}
@@ -252,7 +285,12 @@ def account(tables: Mapping[str, Examined], home: str, inputs: Mapping[str, str]
     faults = faults.assign(order=order).sort_values("order", kind="stable").drop(columns="order").reset_index(drop=True)
     some = [t for t in given if t.ragged or (t.fate == ASIDE).any()]
     aside = pd.concat([empty_set_aside(), *(_set_aside(t) for t in some)], ignore_index=True)
-    return Reading(ledger, faults, aside, dict(sorted(inputs.items())), digits, _unread(given))
+    touched = pd.concat([empty_touched(), *(f for t in tables.values() for f in t.touched)], ignore_index=True)
+    same = [name for name in touched if name != "rows"]
+    touched = touched.groupby(same, sort=False)["rows"].sum().reset_index()[list(empty_touched())]
+    shown = [f for t in tables.values() for f in t.examples]
+    examples = pd.concat(shown, ignore_index=True) if shown else pd.DataFrame()
+    return Reading(ledger, faults, aside, dict(sorted(inputs.items())), digits, _unread(given), touched, examples)
 
 
 def _unread(tables: Iterable[Examined]) -> dict[str, tuple[str, ...]]:
@@ -340,7 +378,7 @@ def _set_aside(examined: Examined) -> pd.DataFrame:
     faults = pd.concat([empty_found(), *parts], ignore_index=True).drop(columns=["kind", "count"])
     where = np.flatnonzero(examined.fate == ASIDE)
     texts = dict(
-        zip(_places(examined.file[where], examined.record[where]), _joined(examined.text.take(where)), strict=True)
+        zip(_places(examined.file[where], examined.record[where]), written(examined.text.take(where)), strict=True)
     )
     texts |= {(file, p.record): p.value for file, p in examined.ragged}
     rows = [texts.get(place, "") for place in _places(faults["file"], faults["record"])]
@@ -349,10 +387,3 @@ def _set_aside(examined: Examined) -> pd.DataFrame:
 
 def _places(files: Iterable[object], records: Iterable[object]) -> list[tuple[str, int]]:
     return [(str(f), int(r)) for f, r in zip(files, records, strict=True)]  # type: ignore[call-overload]
-
-
-def _joined(text: pd.DataFrame) -> list[str]:
-    """Each row as `column=value` for the columns that have one."""
-    return [
-        "; ".join(f"{n}={v}" for n, v in row.items() if isinstance(v, str)) for row in text.to_dict(orient="records")
-    ]

@@ -13,6 +13,7 @@ import pandas as pd
 from partnerkpi.book.currencies import meant_by
 from partnerkpi.book.declarations import TableConfig
 from partnerkpi.book.intake import ASIDE, OUT, Examined
+from partnerkpi.book.reading import Control
 from partnerkpi.book.schema import tables_with
 
 _TOTALS = """
@@ -46,22 +47,32 @@ def check_suspicious(tables: Mapping[str, Examined], home: str, export_day: pd.T
         tables["partners"].warn("commission_rate", rule, (shares > 1).to_numpy())
 
 
-def check_control_totals(examined: Examined, config: TableConfig) -> None:
-    """The numbers of rows and the sum of amounts that the table is said to have, beside those it has."""
-    if not len(examined.text) and any((f["kind"] == "E").any() for f in examined.faults):
-        return  # it was not read, and that is said
+def check_control_totals(examined: Examined, config: TableConfig) -> Iterator[Control]:
+    """The numbers of rows and the sum of amounts of a table, beside those it is said to have; blamed where they differ.
+
+    Nothing of a table that is not there or was not read.
+    """
+    if not examined.given or (not len(examined.text) and any((f["kind"] == "E").any() for f in examined.faults)):
+        return  # why it was not read is said
     where, read = f"[{config.name}]", len(examined.text) + len(examined.ragged)
-    if config.rows is not None and config.rows != read:
+    declared = "" if config.rows is None else str(config.rows)
+    yield Control(config.name, "rows", declared, str(read), config.rows in (None, read))
+    if config.rows not in (None, read):
         examined.blame(f"{where} rows = {config.rows} is declared, but {read} rows are read", "E", late=True)
-    if config.amount_total is None or "amount" not in examined.values:
+    if "amount" not in examined.values:
         return
     amounts = examined.values["amount"].dropna().to_numpy()
     exact = sum(int(units) for units in np.rint(amounts * 10**examined.decimals))
+    whole, rest = divmod(abs(exact), 10**examined.decimals)
+    shown = f"{'-' if exact < 0 else ''}{whole}" + (f".{rest:0{examined.decimals}d}" if examined.decimals else "")
+    if config.amount_total is None:
+        yield Control(config.name, "amount_total", "", shown, True)
+        return
     places = max(0, -int(config.amount_total.as_tuple().exponent))
     gap = abs(exact * 10**places - int(config.amount_total.scaleb(places)) * 10**examined.decimals)
-    if 2 * gap >= 10**examined.decimals:
-        whole, rest = divmod(abs(exact), 10**examined.decimals)
-        shown = f"{'-' if exact < 0 else ''}{whole}" + (f".{rest:0{examined.decimals}d}" if examined.decimals else "")
+    holds = 2 * gap < 10**examined.decimals
+    yield Control(config.name, "amount_total", str(config.amount_total), shown, holds)
+    if not holds:
         unread = int((examined.values["amount"].isna() & examined.text["amount"].notna()).sum())
         but = f"; {unread:,} cannot be read" if unread else ""
         rule = f"{where} amount_total = {config.amount_total} is declared, but the amounts read sum to {shown}{but}"

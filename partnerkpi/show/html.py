@@ -34,6 +34,8 @@ LONGEST = 400
 #: Invisible, but part of how Persian, Hindi and emoji are written.
 JOINERS = "\u200c\u200d"
 FOLDER = Path(__file__).resolve().parent / "templates"
+#: What a page may do: no script, nothing from elsewhere: the second line of defence, should anything pass the first.
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'"
 #: The mime type a page's maker looks for at the end of a notebook; nothing of it is visible.
 END = "application/vnd.partnerkpi.end+json"
 #: No salt, date or path of the machine; text stays text; a pair of dollars in a name is no formula.
@@ -82,6 +84,13 @@ def environment(folder: Path) -> Environment:
 def style() -> Markup:
     """The style of everything shown, for the first output of a notebook; a page has it once in its head."""
     return Markup("<style>" + (FOLDER / "show.css").read_text(encoding="utf-8").strip() + "</style>")
+
+
+@cache
+def page_style() -> Markup:
+    """The style of a whole page, that of everything shown in it among it."""
+    shown = str(style()).removeprefix("<style>").removesuffix("</style>")
+    return Markup(shown + "\n" + (FOLDER / "page.css").read_text(encoding="utf-8").strip())
 
 
 def outside(text: object) -> Markup:

@@ -22,6 +22,7 @@ from partnerkpi.kpi import Kpi
 from partnerkpi.kpis import KPIS
 from partnerkpi.kpis.opportunity_pipeline import backtest as forecasts_before
 from partnerkpi.periods import Quarter
+from partnerkpi.quality import warnings_of
 from partnerkpi.recorded import approximation
 from partnerkpi.show.html import Shown, clean, outside, render
 from partnerkpi.wording import FEW, MISSING, ROWS, amount_text, languages, number_text, say, speak
@@ -117,6 +118,8 @@ def about(book: Book, quarter: str | Quarter) -> Shown:
         say("rows"): book.reading.line(),
     }
     body = [[plain_cell(fact), _text(here)] for fact, here in facts.items()]
+    found = warnings_of(book) or [say("nothing that touches these figures")]
+    body += [[plain_cell(say("found in the data") if not n else ""), _text(one)] for n, one in enumerate(found)]
     return table_of([(say("fact"), False), (say("here"), False)], body, say("What these figures rest on"), "")
 
 
