@@ -97,7 +97,10 @@ def _advice(line: Line) -> dict[str, Callable[[], Advice]]:
             say("in overdue deals"),
         ),
         "no_deals": lambda: Advice(
-            say("Call it: win it back, or end the partnership"), say("it enters a lead or a deal in the next quarter")
+            say("Call it: win it back, or end the partnership")
+            if line.value == line.value
+            else say("Call it: help it to a first deal, or end the partnership"),
+            say("it enters a lead or a deal in the next quarter"),
         ),
         "handed_over": lambda: Advice(
             say("Ask {label} for a decision or a day on each deal it took over"), say("each of them has one")

@@ -46,11 +46,11 @@ def state(verdict: Judgement, book: Book, period: Quarter) -> Shown:
         is_open=is_open,
         was=Markup(table.html) if len(was) else "",
         held=Markup(held.html) if len(open_deals) else "",
-        todo=todo,
+        todo=[_named(one, about, about) if about else one for one, about in todo],
     )
     text = [f"{str(verdict.standing).upper()}: {' '.join(sentence(line, book.currency) for line in lines)}", is_open]
     tables = [repr(one) for one, there in ((held, len(open_deals)), (table, len(was))) if there]
-    return Shown(html, "\n".join([*text, *tables, *todo]))
+    return Shown(html, "\n".join([*text, *tables, *(one for one, _ in todo)]))
 
 
 def before(book: Book, period: Quarter) -> pd.DataFrame:
@@ -69,9 +69,14 @@ def _linked(line: Any, currency: str) -> Markup:
     """The sentence, with the name of another partner as a link to be."""
     if line.kind not in NAMING:
         return escape(sentence(line, currency))
-    name = clean(str(line.label))
+    return _named(sentence(line._replace(label=_NAME), currency), _NAME, str(line.label))
+
+
+def _named(text: str, place: str, partner: str) -> Markup:
+    """The text as HTML, with a link to a partner in the place of a word."""
+    name = clean(partner)
     link = Markup('<a data-partner="{}">{}</a>').format(name, name)
-    return Markup(str(escape(sentence(line._replace(label=_NAME), currency))).replace(_NAME, str(link)))
+    return Markup(str(escape(text)).replace(str(escape(place)), str(link)))
 
 
 def _is_open(deals: pd.DataFrame, book: Book) -> str:
@@ -86,8 +91,8 @@ def _is_open(deals: pd.DataFrame, book: Book) -> str:
     )
 
 
-def _todo(verdict: Judgement, n_open: int) -> list[str]:
-    """What to do, the state's own advice first."""
+def _todo(verdict: Judgement, n_open: int) -> list[tuple[str, str]]:
+    """What to do, the state's own advice first, and the partner that is named in it."""
     own = []
     if verdict.standing is Standing.LEFT:
         if n_open:
@@ -96,4 +101,7 @@ def _todo(verdict: Judgement, n_open: int) -> list[str]:
             own.append(say("Nothing is left to do."))
     if verdict.standing is Standing.JOINED:
         own.append(say("Give it a quarter: there is nothing yet to judge it by. Help it to its first win."))
-    return [*own, *(say("{what}. Success: {sign}.", what=a.what, sign=a.worked) for a in verdict.actions)]
+    told = verdict.signals.drop_duplicates("kind").set_index("kind")["label"]
+    advice = (say("{what}. Success: {sign}.", what=a.what, sign=a.worked) for a in verdict.actions)
+    named = (str(told[a.kind]) if a.kind in NAMING else "" for a in verdict.actions)
+    return [*((one, "") for one in own), *zip(advice, named, strict=True)]
