@@ -1,4 +1,4 @@
-"""A real CRM: a year clicked in Tryton (tryton_world.py) is read by the preset from its database, and counted by hand."""
+"""A real CRM: a year in Tryton (tryton_world.py), read by the preset from its database, equals a hand count."""
 
 from __future__ import annotations
 

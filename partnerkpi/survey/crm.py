@@ -96,7 +96,7 @@ TRAPS: dict[str, tuple[str, ...]] = {
     ),
     "odoo": ("Odoo has no lost stage: a lost deal is an archived one, and lists leave those out unless asked.",),
     "tryton": (
-        "Tryton writes the amount of a deal's sales over its own: one that is lost by cancelling them has the amount 0.",
+        "Tryton writes the amount of a deal's sales over its own: one lost by cancelling them has the amount 0.",
     ),
 }
 
