@@ -23,6 +23,19 @@ def programs() -> Path:
     return found[-1].parent if found else Path(shutil.which("initdb") or "/nowhere/initdb").parent
 
 
+def asked(address: str, *statements: str) -> list[list[object]]:
+    """What the server answers the last of the statements, in a connection of their own."""
+    import pg8000.native
+
+    access, _, folder = address.partition("?host=")
+    database = access.rpartition("/")[2]
+    made = pg8000.native.Connection(OWNER, password=PASSWORD, database=database, unix_sock=f"{folder}/.s.PGSQL.5432")
+    try:
+        return [made.run(statement) or [] for statement in statements][-1]
+    finally:
+        made.close()
+
+
 @contextmanager
 def postgres_server() -> Iterator[str]:
     """The address of a database in a server that listens in its own folder alone; skips the test with the reason."""
