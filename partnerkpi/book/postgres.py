@@ -40,14 +40,8 @@ def connected(url: URL, seconds: int) -> Any:
         raise UsageError(f"[source] url: after the ? only {', '.join(_FOLLOWED)} can stand.")
     asked = {key: str(value) for key, value in url.query.items()}
     host, port = asked.get("host") or url.host or "localhost", url.port or _PORT
-    local = host.startswith("/")
-    context = False if local else _encryption(asked.get("sslmode", "prefer"), asked.get("sslrootcert"))
-    if local:
-        line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        line.settimeout(PATIENCE)
-        line.connect(f"{host}/.s.PGSQL.{port}")
-    else:
-        line = socket.create_connection((host, port), PATIENCE)
+    context = False if host.startswith("/") else _encryption(asked.get("sslmode", "prefer"), asked.get("sslrootcert"))
+    line = _line(host, port)
     line.settimeout(seconds + PATIENCE)  # the server ends a query itself, if it still can
     try:
         connection = pg8000.Connection(
@@ -65,6 +59,20 @@ def connected(url: URL, seconds: int) -> Any:
     for number, read in _READERS.items():
         connection.register_in_adapter(number, read)
     return connection
+
+
+def _line(host: str, port: int) -> socket.socket:
+    """A line to the server: by network, or by the socket in a folder of this machine."""
+    if not host.startswith("/"):
+        return socket.create_connection((host, port), PATIENCE)
+    line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        line.settimeout(PATIENCE)
+        line.connect(f"{host}/.s.PGSQL.{port}")
+    except OSError:
+        line.close()
+        raise
+    return line
 
 
 def _first_said(error: BaseException) -> BaseException:
