@@ -20,7 +20,7 @@ import pytest
 
 from partnerkpi.batch import kernels
 from partnerkpi.batch.engine import kill
-from partnerkpi.batch.plan import PARAMETERS
+from partnerkpi.batch.plan import PARAMETERS, Chapter
 from partnerkpi.batch.run import _tidied_when_ended
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -187,6 +187,35 @@ def test_other_processes_are_started_without_the_working_folder(
         assert not hasattr(sys.modules["__main__"], "__file__")
     assert sys.path == before
     assert os.environ["PYTHONSAFEPATH"] == ""
+
+
+# Nothing of the environment gets in that is not needed
+
+
+@pytest.mark.slow
+def test_a_kernel_does_not_see_the_environment_of_the_caller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRM_PASSWORD", "hunter2")
+    monkeypatch.setenv("PARTNERKPI_DB_URL", "postgresql://somebody:hunter2@host/crm")
+    monkeypatch.setenv("LC_TIME", "fr_FR")
+    monkeypatch.setenv("PYTHONSTARTUP", str(tmp_path / "absent.py"))
+    own = notebook(tmp_path / "own", "import os\nprint(*sorted(os.environ.items()), sep='\\n')") / "00_only.ipynb"
+    job = kernels.Job(0, tmp_path / "job", (Chapter(own, "only"),), dict.fromkeys(PARAMETERS, ""), timeout=PATIENCE)
+    assert not kernels.run_job(job).failure
+    done = (tmp_path / "job" / "00_only.ipynb").read_text()
+    text = "".join("".join(o.get("text", "")) for c in json.loads(done)["cells"] for o in c["outputs"])
+    seen = dict(re.findall(r"^\('(\w+)', '(.*)'\)$", text, re.MULTILINE))
+    assert {"PATH", "HOME", "IPYTHONDIR"} <= seen.keys()
+    assert seen["LC_TIME"] == "fr_FR"
+    assert not {"CRM_PASSWORD", "PARTNERKPI_DB_URL", "PYTHONSTARTUP", "PYTEST_CURRENT_TEST"} & seen.keys()
+    assert "hunter2" not in text
+
+
+def test_a_worker_forgets_the_environment_of_the_caller() -> None:
+    code = "import os; from partnerkpi.batch.kernels import begin; begin('nowhere'); print(*os.environ.items())"
+    env = environment(CRM_PASSWORD="hunter2", LC_TIME="fr_FR")
+    ended = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    assert "fr_FR" in ended.stdout
+    assert "hunter2" not in ended.stdout
 
 
 # Nothing is left behind

@@ -1,13 +1,11 @@
 import re
 import sqlite3
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import quote
 
 import pytest
 from click.testing import CliRunner
-from postgres import OWNER, PASSWORD, postgres_server
 
 from partnerkpi.book.connections import source_of
 from partnerkpi.cli import partnerkpi
@@ -121,7 +119,7 @@ def test_a_query_reads_and_ends(write_book: Write, monkeypatch: pytest.MonkeyPat
         ("sqlite:///file:crm.db?uri=true", "a file in the book's folder is expected"),
         ("sqlite:///crn.db", "has no such SQLite file. Did you mean 'crm.db'"),
         ("sqlite:///text.db", "no SQLite database, or damaged"),
-        ("mysql://${U}@host/db", "only databases of the kinds postgresql\\+psycopg and sqlite are read"),
+        ("mysql://${U}@host/db", "only databases of the kinds postgresql and sqlite are read"),
         ("crm.db", "begins with the kind of database"),
         ("postgresql://u:hunter2@host/db", "a password stands in it"),
         ("postgresql://u:hunter2${U}@host/db", "a password stands in it"),
@@ -154,13 +152,16 @@ def test_a_wrong_address_is_refused_without_its_secrets(
         ("postgresql://somebody:hunter2@host:hunter2/crm", "is no address of a database"),
         ("somebody:hunter2@host", "is no address of a database"),
         ("hunter2://somebody@host", "only databases of the kinds"),
-        ("postgresql://somebody:hunter2@127.0.0.1:1/crm?hunter2=x", "cannot be reached: the connection failed"),
+        (
+            "postgresql://somebody:hunter2@127.0.0.1:1/crm?hunter2=x",
+            "after the . only host, sslmode, sslrootcert can stand",
+        ),
     ],
 )
 def test_no_error_repeats_the_address(
     write_book: Write, monkeypatch: pytest.MonkeyPatch, address: str, said: str
 ) -> None:
-    pytest.importorskip("psycopg")
+    pytest.importorskip("pg8000")
     monkeypatch.setenv("CRM_DB_URL", address)
     folder = file_of(write_book, asking(SELECT), source='[source]\nurl = "${CRM_DB_URL}"\n')
     with pytest.raises((SystemProblem, UsageError), match=said) as caught:
@@ -197,7 +198,7 @@ def test_what_the_environment_holds_may_have_any_sign(monkeypatch: pytest.Monkey
     assert "a@b" not in repr(source)
 
 
-@pytest.mark.parametrize("package", ["sqlalchemy", "psycopg"])
+@pytest.mark.parametrize("package", ["sqlalchemy", "pg8000"])
 def test_without_a_package_a_sentence_names_the_extra(
     write_book: Write, monkeypatch: pytest.MonkeyPatch, package: str
 ) -> None:
@@ -206,98 +207,6 @@ def test_without_a_package_a_sentence_names_the_extra(
     folder = file_of(write_book, asking(SELECT), source='[source]\nurl = "${CRM_DB_URL}"\n')
     with pytest.raises(UsageError, match=r"pip install 'partnerkpi\[sql\]'"):
         open_book(folder)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    pytest.importorskip("psycopg")
-    import psycopg
-
-    with postgres_server() as address:
-        with psycopg.connect(address) as made:
-            made.execute(
-                'CREATE SCHEMA crm; CREATE TABLE crm."Deals 2025" (deal_id text, created_on date, closed_on'
-                " timestamptz, amount numeric(19, 4), status text, flags int[], partner_id uuid)"
-            )
-            made.execute(
-                """INSERT INTO crm."Deals 2025" VALUES
-                ('D-2', '2025-01-05', '2025-03-31 23:30+00', 0.1, 'won', '{1}', null),
-                ('D-1', '2025-01-06', null, 123456789012.3456, 'open', null, '00000000-0000-0000-0000-000000000001')"""
-            )
-        yield address
-
-
-def book_on(write_book: Write, deals: str, url: str = "${CRM_DB_URL}", seconds: int = 60) -> Path:
-    return write_book(None, toml=f'[source]\nurl = "{url}"\nseconds = {seconds}\n[deals]\n{deals}\n')
-
-
-def test_postgresql_is_read_exactly(write_book: Write, monkeypatch: pytest.MonkeyPatch, server: str) -> None:
-    monkeypatch.setenv("CRM_DB_URL", server)
-    book = open_book(book_on(write_book, 'relation = "crm.Deals 2025"'))
-    assert book.deals["deal_id"].tolist() == ["D-1", "D-2"]
-    assert book.deals["amount"].tolist() == [123456789012.3456, 0.1]
-    assert book.reading.money()["EUR"]["read"] == 1234567890124456  # exact: ten-thousandths
-    assert str(book.deals["closed_on"].iloc[1])[:10] == "2025-04-01"  # in Paris
-    assert book.deals["partner_id"].astype("str").tolist()[0] == "00000000-0000-0000-0000-000000000001"
-    columns = "deal_id, created_on, status, amount"
-    query = f"""SELECT {columns} FROM crm."Deals 2025" WHERE deal_id LIKE 'D%' AND ':x' <> '%s' AND status = 'open';"""
-    again = book_on(write_book, asking(query.replace('"', r"\"")))
-    assert open_book(again).deals["amount"].tolist() == [123456789012.3456]
-    assert "flags" in str(book.reading.unread)
-
-
-@pytest.mark.parametrize(
-    ("query", "said"),
-    [
-        ('SELECT 1; DELETE FROM crm."Deals 2025"', "one SELECT is expected, which only reads"),
-        ('SELECT 1; COMMIT; DROP TABLE crm."Deals 2025"', "one SELECT is expected, which only reads"),
-        ('WITH x AS (DELETE FROM crm."Deals 2025" RETURNING *) SELECT * FROM x', "one SELECT is expected, which only"),
-        ("SELECT 1 AS deal_id INTO crm.other", "SELECT ... INTO is not allowed here"),
-        ("SELECT lo_create(0) AS deal_id", "the column 'created_on' is missing"),  # and what it made is rolled back
-        ("SELECT set_config('transaction_read_only', 'off', false)", "must be set before any query"),
-        ("SELECT pg_sleep(9)", "is stopped: it takes longer than 1 seconds"),
-        ("SELECT x AS deal_id FROM generate_series(1, 1000000000) x", "is stopped: it takes longer than 1 seconds"),
-        ("SELECT CAST(current_user AS int)", "so it is not shown here"),
-        ("SELECT * FROM crm.nothing", 'relation "crm.nothing" does not exist'),
-        ("SELECT CAST('infinity' AS date) AS created_on", "query fails: date too large"),
-    ],
-)
-def test_postgresql_is_only_read(
-    write_book: Write, monkeypatch: pytest.MonkeyPatch, server: str, query: str, said: str
-) -> None:
-    import psycopg
-
-    monkeypatch.setenv("CRM_DB_URL", server)
-    with pytest.raises(PartnerKpiError, match=said):
-        open_book(book_on(write_book, asking(query), seconds=1))
-    with psycopg.connect(server) as looked:
-        assert looked.execute('SELECT count(*) FROM crm."Deals 2025"').fetchone() == (2,)
-        assert looked.execute("SELECT count(*) FROM pg_largeobject_metadata").fetchone() == (0,)
-
-
-@pytest.mark.slow
-def test_credentials_stand_in_no_file_page_or_error(
-    write_book: Write, monkeypatch: pytest.MonkeyPatch, server: str, tmp_path: Path
-) -> None:
-    where = server.partition("?host=")[2]
-    monkeypatch.setenv("CRM_PASSWORD", PASSWORD)
-    monkeypatch.setenv("CRM_SOCKET", where)
-    url = f"postgresql+psycopg://{OWNER}:${{CRM_PASSWORD}}@/postgres?host=${{CRM_SOCKET}}"
-    folder = book_on(write_book, 'relation = "crm.Deals 2025"', url)
-    out = tmp_path / "out"
-    run = CliRunner().invoke
-    shown = [run(partnerkpi, ["check", str(folder)]), run(partnerkpi, ["score", str(folder), "--format", "json"])]
-    shown.append(run(partnerkpi, ["review", str(folder), "--quarter", "2025Q2", "--out", str(out), "--jobs", "1"]))
-    assert [result.exit_code for result in shown] == [0, 0, 0], [result.output for result in shown]
-    monkeypatch.setenv("CRM_PASSWORD", PASSWORD + "x")
-    shown.append(run(partnerkpi, ["check", str(folder), "--debug"]))
-    assert isinstance(shown[-1].exception, SystemProblem)
-    assert "it refused the user or the password" in str(shown[-1].exception)
-    written = [path.read_bytes() for path in out.rglob("*") if path.is_file()]
-    assert len(written) > 5
-    for text in [*written, *(f"{r.output}{r.exception}".encode() for r in shown)]:
-        for secret in (PASSWORD, quote(PASSWORD, safe=""), OWNER, where):
-            assert secret.encode() not in text
 
 
 def test_without_a_password_in_the_way_check_says_what_is_wrong(write_book: Write) -> None:

@@ -2,7 +2,8 @@
 
 The kernel is this Python, whatever kernels a user has installed. It runs in an empty private folder, so that no file
 beside the data or the pages can pose as a module, and with a private IPython profile, so that nobody's start-up files
-change a report. It is killed, not asked to leave: it holds nothing worth saving, and leaving takes most of a second.
+change a report. Of the caller's environment it is given what it needs, and no credentials. It is killed, not asked to
+leave: it holds nothing worth saving, and leaving takes most of a second.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import Engine, papermill_engines
 from traitlets.config import Config
 
-from partnerkpi.startup import loading
+from partnerkpi.startup import environment, loading
 
 ENGINE = "partnerkpi"
 #: Where the functions are that run inside a kernel.
@@ -122,7 +123,7 @@ class Kernel:
             kill(self._manager)
 
     def _environment(self) -> dict[str, str]:
-        return {**os.environ, "PYTHONSAFEPATH": "1", "IPYTHONDIR": str(self._fresh("ipython"))}
+        return {**environment(os.environ), "PYTHONSAFEPATH": "1", "IPYTHONDIR": str(self._fresh("ipython"))}
 
     def _fresh(self, name: str) -> Path:
         number = sum(1 for _ in self.folder.glob(f"{name}*"))

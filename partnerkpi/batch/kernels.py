@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from partnerkpi.batch.plan import Chapter
+from partnerkpi.startup import environment
 
 if TYPE_CHECKING:
     from partnerkpi.batch.engine import Kernel
@@ -118,8 +119,11 @@ def _in_words(error: Exception, timeout: float) -> str:
 def begin(private: str) -> None:
     """Prepare a worker process: leave Ctrl-C to the parent, and end with the parent, whatever ends it.
 
-    `private` is the folder of the whole batch: with the parent gone there is nobody else to remove it.
+    Of the environment it forgets what it does not need, credentials above all. `private` is the folder of the whole
+    batch: with the parent gone there is nobody else to remove it.
     """
+    for name in set(os.environ) - set(environment(os.environ)):
+        del os.environ[name]
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: _leave())
     parent = multiprocessing.parent_process()

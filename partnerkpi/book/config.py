@@ -31,6 +31,7 @@ files = ["deals.csv"]
 """
 
 _BOOK_KEYS = ("name", "currency", "time_zone", "fiscal_year_starts", "extracted_on", "preset", "direct")
+_ROWS = frozenset({"files", "sql", "query", "relation"})
 _PRESETS = Path(__file__).parent / "presets"
 
 
@@ -81,7 +82,8 @@ def read_config(folder: Path) -> BookConfig:
     for key in book:
         check_name(key, _BOOK_KEYS, f"[book] {key}")
     preset = preset_called(text_of(book.get("preset", ""), "[book] preset"))
-    tables = {name: table_config(TABLES[name], content.get(name), folder, preset.get(name)) for name in TABLES}
+    asked = {name: _asked(name, section, content) for name, section in preset.items()}
+    tables = {name: table_config(TABLES[name], content.get(name), folder, asked.get(name)) for name in TABLES}
     source = source_of(content.get("source"))
     _check_source(source, tables)
     if not tables["deals"].given:
@@ -119,6 +121,20 @@ def preset_called(name: str) -> dict[str, Any]:
     if name not in preset_names():
         raise UsageError(f"{NAME}, [book] preset: {shown(name)} is not one of {', '.join(map(repr, preset_names()))}.")
     return tomllib.loads((_PRESETS / f"{name}.toml").read_text(encoding="utf-8"))
+
+
+def _asked(name: str, section: Mapping[str, Any], content: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A preset's section of a table; its query where the book has a [source] and names no rows of its own.
+
+    Of tables other than the deals the query is asked only where book.toml has their section, be it empty. What a
+    section remarks is of exports alone; one without columns is about its query alone.
+    """
+    if "query" not in section:
+        return section
+    own = content.get(name, {} if name == "deals" else None)
+    asked = "source" in content and isinstance(own, dict) and not _ROWS.intersection(own)
+    left = {key: value for key, value in section.items() if key != ("remarks" if asked else "query")}
+    return left if asked or "columns" in left else {}
 
 
 def _direct(value: Any) -> tuple[str, ...]:

@@ -78,7 +78,7 @@ def _url(section: Mapping[str, Any]) -> str:
     before, _, after = url.partition("?")
     scheme, colon, rest = before.partition("://")
     if not colon or _NAMED.search(scheme):
-        raise UsageError(f'{where}: it begins with the kind of database, like "postgresql+psycopg://".')
+        raise UsageError(f'{where}: it begins with the kind of database, like "postgresql://".')
     who = rest.rpartition("@")[0]
     if _NAMED.sub("", who.partition(":")[2]):
         raise UsageError(f"{where}: a password stands in it, for everybody who reads the file. {_HINT}")

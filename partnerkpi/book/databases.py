@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from partnerkpi.book import postgres
 from partnerkpi.book.cells import Column, Unreadable
 from partnerkpi.book.connections import Source
 from partnerkpi.book.declarations import TableConfig, check_inside
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 _CHUNK = 8_192
 _MOST_CELLS = 250_000_000
-_PATIENCE = 10  # seconds until a server that does not answer is given up
 _INSTALL = "Reading from a database needs {}: install it with  pip install 'partnerkpi[sql]'"
 _READING = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
 _REASONS = (
@@ -39,7 +39,7 @@ _REASONS = (
     ("database .* does not exist", "it has no database of that name"),
     ("translate|resolve|name or service|getaddrinfo|nodename", "there is no host of that name"),
     ("refused|no such file|unreachable|no route", "nothing answers there"),
-    ("time", f"it did not answer within {_PATIENCE} seconds"),
+    ("time", f"it did not answer within {postgres.PATIENCE} seconds"),
     ("ssl|certificate|tls", "no safe connection could be made"),
 )
 
@@ -86,9 +86,11 @@ def _table(
         named = set(wanted(config, raw.header))
         columns = [name for name in raw.header if name in named]
         query = f"SELECT {', '.join(map(quote, columns)) or '1'} FROM {table}"
-    asked = connection.execution_options(stream_results=True, no_parameters=True, max_row_buffer=_CHUNK)
-    result = asked.exec_driver_sql(query)
-    names = list(result.keys())
+    if connection.dialect.name == "sqlite":
+        result = connection.execution_options(no_parameters=True).exec_driver_sql(query)
+        names, parts = list(result.keys()), result.partitions(_CHUNK)
+    else:
+        names, parts = postgres.answer(connection, query, _CHUNK)
     if columns is None:
         raw.header = names
         twice = [name for name, times in Counter(names).items() if times > 1]
@@ -97,7 +99,7 @@ def _table(
     named = set(wanted(config, raw.header))
     cells = {i: Column(config.decimal) for i, name in enumerate(names) if name in named}
     rows = 0
-    for part in result.partitions(_CHUNK):
+    for part in parts:
         rows += len(part)
         if rows * max(1, len(cells)) > (allowed := most("PARTNERKPI_MOST_CELLS", _MOST_CELLS)):
             raise UsageError(
@@ -142,8 +144,9 @@ def _transaction(source: Source, folder: Path) -> Iterator[Connection]:
                 connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
                 _driver(connection).set_authorizer(_only_reading)
             else:
-                connection = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-                connection.exec_driver_sql(f"SET LOCAL statement_timeout = {1000 * source.seconds}")
+                postgres.begin(connection, source.seconds)
+        except UsageError:
+            raise
         except Exception as error:  # whatever the driver says may hold the address: none of it is passed on
             raise SystemProblem(_unreached(source, error)) from None
         with connection:
@@ -167,7 +170,7 @@ def _engine(source: Source, folder: Path) -> Engine:
     except (sqlalchemy.exc.ArgumentError, ValueError):
         raise UsageError(
             "[source] url: what the environment holds is no address of a database, like "
-            "postgresql+psycopg://user:password@host/name. A sign like @ or / in a password is written %40 or %2F."
+            "postgresql://user:password@host/name. A sign like @ or / in a password is written %40 or %2F."
         ) from None
     kind = url.drivername
     if kind == "sqlite":
@@ -177,20 +180,20 @@ def _engine(source: Source, folder: Path) -> Engine:
             poolclass=NullPool,
             creator=lambda: sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None),
         )
-    if kind not in ("postgresql", "postgres", "postgresql+psycopg"):
+    if kind not in postgres.KINDS:
         raise UsageError(
-            "[source] url: only databases of the kinds postgresql+psycopg and sqlite are read. Export the tables of "
-            "another to files."
+            "[source] url: only databases of the kinds postgresql and sqlite are read. Export the tables of another to "
+            "files."
         )
     try:
-        import psycopg  # noqa: F401
+        import pg8000  # noqa: F401
     except ImportError as error:
-        raise UsageError(_INSTALL.format("psycopg")) from error
+        raise UsageError(_INSTALL.format("pg8000")) from error
     return sqlalchemy.create_engine(
-        url.set(drivername="postgresql+psycopg"),
+        "postgresql+pg8000://",
         poolclass=NullPool,
         hide_parameters=True,
-        connect_args={"connect_timeout": _PATIENCE, "application_name": "partnerkpi"},
+        creator=lambda: postgres.connected(url, source.seconds),
     )
 
 
@@ -216,6 +219,8 @@ def _sentences(source: Source, connection: Connection, config: TableConfig, wher
     """What goes wrong with a query, in a sentence that holds no credentials."""
     import sqlalchemy
 
+    own = connection.dialect.loaded_dbapi.Error  # of the driver, where it is asked without SQLAlchemy
+    errors: tuple[type[Exception], ...] = (sqlalchemy.exc.SQLAlchemyError, own)
     listed = f"is stopped: it takes longer than {source.seconds} seconds. [source] seconds can allow more."
     try:
         yield
@@ -223,9 +228,9 @@ def _sentences(source: Source, connection: Connection, config: TableConfig, wher
         raise UsageError(f"{where} {listed}") from None
     except MemoryError:
         raise UsageError(f"{where} is stopped: its result does not fit into memory.") from None
-    except sqlalchemy.exc.SQLAlchemyError as error:
-        said, state = _said(error)
-        if getattr(error, "connection_invalidated", False):
+    except errors as error:
+        said, state = postgres.said(getattr(error, "orig", None) or error)
+        if getattr(error, "connection_invalidated", False) or "network error" in said:
             raise SystemProblem(f"{where}: the database ended the connection. Try again.") from None
         if state == "57014" or "interrupted" in said:
             raise UsageError(f"{where} {listed}") from None
@@ -237,13 +242,6 @@ def _sentences(source: Source, connection: Connection, config: TableConfig, wher
         if config.relation and (state == "42P01" or "no such table" in said):
             hint = " " + nearest(config.relation, _relations(connection))
         raise UsageError(f"{where} fails: {_without_secrets(said, source)}.{hint}") from None
-
-
-def _said(error: Exception) -> tuple[str, str]:
-    """What the database says is wrong, on one line, and its code for it."""
-    own = getattr(error, "orig", None) or error
-    text = getattr(getattr(own, "diag", None), "message_primary", None) or str(own).partition("\n")[0]
-    return text, str(getattr(own, "sqlstate", None) or "")
 
 
 def _relations(connection: Connection) -> list[str]:

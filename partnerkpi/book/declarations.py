@@ -112,7 +112,7 @@ def table_config(table: Table, section: Any, folder: Path, preset: Mapping[str, 
     What its section leaves open is as the section of a preset has it.
     """
     default = f"{table.name}.csv"
-    if section is None and not (preset and (folder / default).is_file()):
+    if section is None and not (preset and ("query" in preset or (folder / default).is_file())):
         return TableConfig(table.name, files=_default_files(table, folder))
     where = f"[{table.name}]"
     section, offered = merged(mapping_of({} if section is None else section, where), preset or {}, table)

@@ -96,8 +96,7 @@ TRAPS: dict[str, tuple[str, ...]] = {
     ),
     "odoo": ("Odoo has no lost stage: a lost deal is an archived one, and lists leave those out unless asked.",),
     "tryton": (
-        "Tryton writes End Date at the end only where it was empty or to come: an overdue deal keeps its old day, "
-        "perhaps before it was created.",
+        "Tryton writes the amount of a deal's sales over its own: one lost by cancelling them has the amount 0.",
     ),
 }
 
