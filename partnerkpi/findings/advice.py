@@ -163,6 +163,7 @@ def _praise() -> Advice:
     return Advice(
         say("Help it grow: sales software, communication tools, marketing"),
         say("it goes on growing and its close rate does not fall"),
+        say("a year, beyond the year before"),
     )
 
 

@@ -25,8 +25,9 @@ from partnerkpi.wording import amount_text, listed, say
 NEEDED = ({"wins_of_year", "wins_of_quarter"}, {"close_rate_of_year", "close_rate"})
 
 
-#: A verdict has so many sentences at most beside its headline.
+#: A verdict has so many sentences at most beside its headline; facts that explain the others are always among them.
 SENTENCES = 3
+EXPLAINING = ("joined", "took_over")
 
 
 @unique
@@ -95,9 +96,10 @@ def judgement(book: Book, quarter: str | Quarter) -> Judgement:
     shown = mine[(mine["weight"] != "").to_numpy()]
     now = shown[(shown["state"] != OVER).to_numpy()]
     powers = power(book, this)
-    asks, rest = now["weight"].isin(["act", "watch"]), now["weight"].isin(["good", "fact"])
-    told = pd.concat([now[asks], now[rest]])
-    told = told[~told["kind"].isin(["year_target", "rivals"]) & ~told_already(told)]
+    told = now[~now["kind"].isin(["year_target", "rivals"]) & ~told_already(now)]
+    asks, explains = told["weight"].isin(["act", "watch"]), told["kind"].isin(EXPLAINING)
+    first = told[asks].head(SENTENCES - int(explains.sum()))
+    told = pd.concat([first, told[explains], told[~asks & ~explains]])
     because = [sentence(line, book.currency) for line in told.itertuples(index=False)]
     return Judgement(
         standing=standing_of(mine, book, this),
@@ -220,5 +222,5 @@ def _sureness(looked: pd.DataFrame, now: pd.DataFrame, powers: Power) -> str:
     else:
         parts.append(str(powers))
         if powers.outside and not powers.enough and not {"close_rate", "close_rate_of_year"} & told:
-            parts.append(say("Among so many comparisons a few such are chance: do not act on it alone."))
+            parts.append(say("Among so many comparisons a few such are chance: do not build on it alone."))
     return " ".join(parts)

@@ -102,7 +102,7 @@ def _said(verdict: Judgement, sure: str, actions: Sequence[dict[str, Any]]) -> l
     """The page as plain text."""
     lines = [f"{str(verdict.standing).upper()}: {verdict.headline}", *verdict.because, sure]
     for one in actions:
-        money = f" ({one['stake']} {one['stake_is']})" if one["stake"] else ""
+        money = f" ({' '.join((one['stake'], one['stake_is'])).strip()})" if one["stake"] else ""
         lines.append(f"{one['number']}. {one['what']}{money}. {one['because']} {one['worked']}")
     return [line for line in lines if line]
 
