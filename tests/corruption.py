@@ -10,7 +10,9 @@ import csv
 import datetime as dt
 import io
 import re
+import shutil
 import sqlite3
+import unicodedata
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -124,7 +126,8 @@ def _text(name: str, value: object) -> str:
 def write_book(folder: Path, tables: Tables, form: str, harm: Harm | None = None, chance: Random | None = None,
                target: str = "deals", totals: str = "") -> None:  # fmt: skip
     """A book in the folder: the deals in the form, the rest as CSV (all of it in a database); one file damaged."""
-    folder.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     toml, files = HEADER, {}
     for name, rows in tables.items():
         declared = "".join(f"{line}\n" for line in control_totals(rows)) if totals else ""
@@ -184,7 +187,7 @@ def unsound(tables: Tables) -> str:
     for name, rows in tables.items():
         for row in rows:
             for column, cell in row.items():
-                if any(not c.isprintable() for c in cell) or "\ufffd" in cell:
+                if any(unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp") for c in cell) or "\ufffd" in cell:
                     return f"{name}.{column} {cell!r}: a character that is not seen"
                 if cell != cell.strip() and column in ("deal_id", "partner_id", "status"):
                     return f"{name}.{column} {cell!r}: a space around an id"

@@ -91,7 +91,7 @@ def trial(place: Path, number: int, census: Census) -> None:
             return
         if same:
             census.harmless += 1
-            census.unseen["own reader fails, same"] += 1
+            census.unseen[f"own reader fails, same {form} {name} {error}"] += 1
         else:
             census.wrong.append(f"{told}: silent, own reading: {error}")
         return

@@ -17,13 +17,18 @@ from partnerkpi.periods import checked
 
 _IDS = ("deal_id", "lead_id", "partner_id")
 _REWRITTEN = r"[0-9]+[.]0|[0-9](?:[.][0-9]+)?[eE][+]?[0-9]+|[1-9][0-9]{14}0+"
-_UNSEEN = "[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]"
+_HIDDEN = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u200b\u2028-\u202e\u2060-\u2064\ufeff"
+_UNSEEN = f"[{_HIDDEN}\t\r\n\u200c-\u200f]"
+_UNSEEN_IN_TEXT = f"[{_HIDDEN}]"  # joiners, and marks of the direction of writing, belong to some languages
+_LOST = "\ufffd"
+_LOST_SAID = f"holds {_LOST}, which stands for a letter that was lost before: another encoding, at the export"
 _TWO_ALPHABETS = "[A-Za-z].*[\u0370-\u03ff\u0400-\u04ff]|[\u0370-\u03ff\u0400-\u04ff].*[A-Za-z]"
 
 
 def check_rows(examined: Examined, export_day: pd.Timestamp) -> None:
     """The faults of single rows of one table."""
     _check_ids(examined)
+    _check_texts(examined)
     if examined.table.name in ("deals", "leads"):
         _check_outcomes(examined, export_day)
     if examined.table.name == "deals":
@@ -108,11 +113,24 @@ def _check_ids(examined: Examined) -> None:
             ("looks like a number that a spreadsheet rewrote", odd[odd.str.fullmatch(_REWRITTEN)]),
             ("begins or ends with a space", odd[odd.str.fullmatch(r"\s.*|.*\s")]),
             ("holds a character that is not seen", odd[odd.str.contains(_UNSEEN)]),
+            (_LOST_SAID, odd[odd.str.contains(_LOST)]),
             ("mixes letters of two alphabets that look alike", odd[odd.str.contains(_TWO_ALPHABETS)]),
             ("differs from another only in capitals", text[_only_case(text)]),
         ):
             if len(values):
                 examined.warn(name, rule, examined.text[name].isin(values).to_numpy())
+
+
+def _check_texts(examined: Examined) -> None:
+    """Characters in texts that no export means to write: what was damaged groups and reads otherwise."""
+    for column in examined.table.columns:
+        if column.kind not in ("text", "label") or column.name in _IDS or not examined.has(column.name):
+            continue
+        text = examined.text[column.name]
+        if not text.str.contains(f"[{_HIDDEN}{_LOST}]").any():
+            continue
+        for rule, shape in (("holds a character that is not seen", _UNSEEN_IN_TEXT), (_LOST_SAID, _LOST)):
+            examined.warn(column.name, rule, text.str.contains(shape).fillna(False).to_numpy(dtype=bool))
 
 
 def _only_case(text: pd.Series) -> pd.Series:

@@ -72,11 +72,14 @@ def check_control_totals(examined: Examined, config: TableConfig) -> Iterator[Co
     gap = abs(exact * 10**places - int(config.amount_total.scaleb(places)) * 10**examined.decimals)
     holds = 2 * gap < 10**examined.decimals
     yield Control(config.name, "amount_total", str(config.amount_total), shown, holds)
-    if not holds:
+    if gap:
         unread = int((examined.values["amount"].isna() & examined.text["amount"].notna()).sum())
         but = f"; {unread:,} cannot be read" if unread else ""
         rule = f"{where} amount_total = {config.amount_total} is declared, but the amounts read sum to {shown}{but}"
-        examined.blame(rule, "E", "amount", late=True)
+        if holds:
+            examined.blame(f"{rule}: the same when rounded", "W", "amount", late=True)
+        else:
+            examined.blame(rule, "E", "amount", late=True)
 
 
 def _check_totals_among_rows(examined: Examined) -> None:
