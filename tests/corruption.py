@@ -31,6 +31,8 @@ KEYS = {"deals": ("deal_id",), "partners": ("partner_id",), "history": ("deal_id
 Row = dict[str, str]
 Tables = dict[str, list[Row]]
 Harm = Callable[[Random, bytes], bytes]
+#: A deal of which an optional column is not known, and so cannot be wrong.
+SOUND = {"partner_id": "?", "closed_on": "", "amount": "1"}
 FORMS = ("csv", "workbook", "parquet", "database")
 
 
@@ -124,7 +126,7 @@ def _text(name: str, value: object) -> str:
 
 
 def write_book(folder: Path, tables: Tables, form: str, harm: Harm | None = None, chance: Random | None = None,
-               target: str = "deals", totals: str = "") -> None:  # fmt: skip
+               target: str = "deals", totals: bool = False) -> None:  # fmt: skip
     """A book in the folder: the deals in the form, the rest as CSV (all of it in a database); one file damaged."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -191,12 +193,14 @@ def unsound(tables: Tables) -> str:
                     return f"{name}.{column} {cell!r}: a character that is not seen"
                 if cell != cell.strip() and column in ("deal_id", "partner_id", "status"):
                     return f"{name}.{column} {cell!r}: a space around an id"
+        if rows and not {*KEYS[name], *("created_on", "status")[: 2 * (name == "deals")]} <= rows[0].keys():
+            return f"{name}: a column is missing that must be there"
         keys = [tuple(row[k] for k in KEYS[name]) for row in rows]
         if not all(map(all, keys)) or len({tuple(map(str.casefold, k)) for k in keys}) < len(keys):
             return f"{name}: a key that is empty, or there twice"
     deals = {row["deal_id"]: row for row in tables["deals"]}
     partners = {row["partner_id"] for row in tables["partners"]}
-    for row in tables["deals"]:
+    for row in ({**SOUND, **row} for row in tables["deals"]):
         created, closed = _day(row["created_on"]), _day(row["closed_on"])
         if row["status"] not in ("open", "won", "lost", "abandoned", "rejected"):
             return f"status {row['status']!r}"
@@ -206,7 +210,7 @@ def unsound(tables: Tables) -> str:
             return f"a day of closing that cannot be: {row}"
         if not (_amount(row["amount"]) or 0) > 0:
             return f"amount {row['amount']!r}"
-        if row.get("partner_id", "P-0") not in partners:
+        if row["partner_id"] not in {*partners, SOUND["partner_id"]}:
             return f"no such partner: {row['partner_id']!r}"
     for row in tables["partners"]:
         if row.get("joined_on") and _day(row["joined_on"]) is None:
@@ -218,7 +222,7 @@ def unsound(tables: Tables) -> str:
             return f"changed_at {row['changed_at']!r}"
         if row["deal_id"] not in deals or f"{at.date()}" < deals[row["deal_id"]]["created_on"]:
             return f"a change of no deal, or before it was there: {row}"
-        if row["amount"] and _amount(row["amount"]) is None:
+        if row.get("amount") and _amount(row["amount"]) is None:
             return f"amount {row['amount']!r}"
     return ""
 
