@@ -138,7 +138,10 @@ def write_book(folder: Path, tables: Tables, form: str, harm: Harm | None = None
         else:
             ending = {"workbook": "xlsx", "parquet": "parquet"}.get(form, "csv") if name == "deals" else "csv"
             toml += f'[{name}]\nfiles = ["{name}.{ending}"]\n{declared}'
-            files[name] = (folder / f"{name}.{ending}", {"xlsx": as_workbook, "parquet": as_parquet}.get(ending, as_csv)(rows))
+            files[name] = (
+                folder / f"{name}.{ending}",
+                {"xlsx": as_workbook, "parquet": as_parquet}.get(ending, as_csv)(rows),
+            )
     if form == "database":
         path = folder / "crm.db"
         write_database(path, tables)

@@ -101,7 +101,9 @@ def ask(capsys: pytest.CaptureFixture[str]) -> Callable[[Path], Asked]:
 
 def sums(tables: Tables) -> dict[str, tuple[int, Decimal]]:
     """What the control totals of each table are: its rows, and the sum of the amounts it tells."""
-    return {n: (len(rows), sum((Decimal(r.get("amount") or 0) for r in rows), Decimal(0))) for n, rows in tables.items()}
+    return {
+        n: (len(rows), sum((Decimal(r.get("amount") or 0) for r in rows), Decimal(0))) for n, rows in tables.items()
+    }
 
 
 @pytest.mark.parametrize("share", range(SHARES))

@@ -39,6 +39,8 @@ _TABLE_KEYS = (
     "missing", "skip_rows", "footer", "rows", "amount_total", "times",
 )  # fmt: skip
 _THOUSANDS = (".", ",", " ", "'", "’", "\u00a0", "\u202f")
+#: Days as spreadsheets store them: how many since this one.
+SERIALS = {"excel-1900": "1899-12-30", "excel-1904": "1904-01-01"}
 _DIRECTIVES = "YymdHIMSfzbBp"
 _SELECT = re.compile(r"(?:--[^\n]*\n|/\*.*?\*/|\s)*(?:SELECT|WITH)\b", re.IGNORECASE | re.DOTALL)
 _OF_THIS_MACHINE = ("mbcs", "oem")
@@ -305,6 +307,8 @@ def _dates(table: Table, value: Any) -> dict[str, str]:
         if name:
             check_name(name, dated, f"{where} {name}")
         text = text_of(text, f"{where} {name}".rstrip())
+        if text in SERIALS:
+            continue
         used = re.findall(r"%(.)", text)
         whole = not name or table[name].kind != "month"
         if any(u not in _DIRECTIVES for u in used) or len(set(used)) < len(used):
