@@ -28,8 +28,9 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from decimal import Decimal
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from random import Random
 
@@ -41,9 +42,8 @@ pytest.importorskip("openpyxl")
 pytest.importorskip("python_calamine")
 pytest.importorskip("sqlalchemy")
 
-from corruption import (
-    FORMS, NotWhole, Tables, changes, harms_of, own_reading, sound_tables, unsound, write_book,
-)  # fmt: skip
+from corruption import harms_of
+from sound_book import FORMS, NotWhole, Tables, changes, control_totals, own_reading, sound_tables, unsound, write_book
 
 from partnerkpi.book.loading import load
 from partnerkpi.cli import run
@@ -106,46 +106,57 @@ def sums(tables: Tables) -> dict[str, tuple[int, Decimal]]:
     }
 
 
+@dataclass(frozen=True)
+class Damage:
+    """One damage of the many, wholly told by its number."""
+
+    number: int
+
+    @property
+    def before(self) -> Tables:
+        return world(self.number % WORLDS)
+
+    def chosen(self) -> tuple[Random, str, str, str]:
+        """The chance that goes on, the form of the book, the table whose file is damaged, and how."""
+        chance = Random(f"{SEED} {self.number}")
+        form = "csv" if chance.random() < 0.6 else chance.choice(FORMS[1:])
+        target = chance.choice(["deals", "deals", "deals", "partners", "history"])
+        return chance, form, target, chance.choice(sorted(harms_of(form, target)))
+
+    def write(self, folder: Path, *, totals: bool = False) -> Path:
+        chance, form, target, name = self.chosen()
+        harm = partial(harms_of(form, target)[name], chance)
+        lines = {table: control_totals(rows) for table, rows in self.before.items()} if totals else {}
+        write_book(folder, self.before, form, target=target, harm=harm, totals=lines)
+        return folder
+
+
 @pytest.mark.parametrize("share", range(SHARES))
 def test_no_damage_goes_unsaid(tmp_path: Path, ask: Callable[[Path], Asked], share: int) -> None:
     seen: Counter[str] = Counter()
     wrong = []
-    numbers = range(share, MANY, SHARES)
-    for number in numbers:
-        chance = Random(f"{SEED} {number}")
-        form = "csv" if chance.random() < 0.6 else chance.choice(FORMS[1:])
-        target = chance.choice(["deals", "deals", "deals", "partners", "history"])
-        harms = harms_of(form, target)
-        name = chance.choice(sorted(harms))
-        state = chance.getstate()
-
-        def damaged(totals: bool) -> Path:
-            chance.setstate(state)
-            write_book(tmp_path / "damaged", world(number % WORLDS), form, harms[name], chance, target, totals=totals)
-            return tmp_path / "damaged"
-
+    damages = [Damage(number) for number in range(share, MANY, SHARES)]
+    for damage in damages:
         try:
-            seen[outcome(damaged, tmp_path, ask, form, world(number % WORLDS))] += 1
+            seen[outcome(damage, tmp_path, ask)] += 1
         except Exception as error:  # all are tried, and all that go wrong are told
-            wrong.append(f"{SEED} {number}: {form}, {target}, {name}: {type(error).__name__}: {error}")
-    print(f"{len(numbers)} tried:", *(f"{n} {what}" for what, n in seen.most_common()), sep="\n  ")
+            wrong.append(f"{SEED} {damage.number}, {damage.chosen()[1:]}: {type(error).__name__}: {error}")
+    print(f"{len(damages)} tried:", *(f"{n} {what}" for what, n in seen.most_common()), sep="\n  ")
     assert not wrong, "\n".join(wrong)
-    assert seen["said"] > 0.6 * len(numbers)
+    assert seen["said"] > 0.6 * len(damages)
 
 
-def outcome(
-    damaged: Callable[[bool], Path], place: Path, ask: Callable[[Path], Asked], form: str, before: Tables
-) -> str:
+def outcome(damage: Damage, place: Path, ask: Callable[[Path], Asked]) -> str:
     """What became of a damage: said, no difference, or what nobody can see; the totals must see their part of it."""
-    folder = damaged(False)
+    folder, before = damage.write(place / "damaged"), damage.before
     code, faults = ask(folder)
     if code or faults:
         return "said"
     opened = known(folder)
     try:
-        now = {n: own_reading(folder, form, n) for n in before}
+        now = {name: own_reading(folder, damage.chosen()[1], name) for name in before}
     except NotWhole:  # the package reads what the own reader does not: then nothing may be different
-        write_book(place / "sound", before, form)
+        write_book(place / "sound", before, "csv")
         same(opened, known(place / "sound"))
         return "no difference"
     why = unsound(now)
@@ -154,14 +165,12 @@ def outcome(
     same(opened, known(place / "clean"))
     kinds = set(changes(before, now))
     assert kinds <= _UNSEEN
-    code, faults = ask(damaged(True))
-    was, is_now = sums(before), sums(now)
-    for name in before:
+    code, faults = ask(damage.write(folder, totals=True))
+    for name, (rows, amount) in sums(now).items():
         lines = [str(f["rule"]) for f in faults if f["kind"] == "E" and f["table"] == name]
-        rows, amounts = (any(f"[{name}] {total} = " in line for line in lines) for total in ("rows", "amount_total"))
-        assert rows == (was[name][0] != is_now[name][0])
-        known_amounts = not is_now[name][0] or "amount" in now[name][0]
-        assert not known_amounts or amounts == (was[name][1] != is_now[name][1])
+        missed = [any(f"[{name}] {total} = " in line for line in lines) for total in ("rows", "amount_total")]
+        assert missed[0] == (rows != sums(before)[name][0])
+        assert missed[1] == (amount != sums(before)[name][1]) or (now[name] and "amount" not in now[name][0])
     if not kinds:
         assert not code
         return "no difference"
@@ -181,7 +190,8 @@ def test_the_book_is_sound_in_every_form_and_for_both_readers(
     tmp_path: Path, ask: Callable[[Path], Asked], form: str
 ) -> None:
     for number in range(WORLDS):
-        write_book(tmp_path / "book", world(number), form, totals=True)
+        totals = {name: control_totals(rows) for name, rows in world(number).items()}
+        write_book(tmp_path / "book", world(number), form, totals=totals)
         assert ask(tmp_path / "book") == (0, [])
         now = {name: own_reading(tmp_path / "book", form, name) for name in world(number)}
         assert not unsound(now)
