@@ -213,7 +213,8 @@ def _inside_archive(harm: Harm) -> Harm:
             parts = [n for n in source.namelist() if n.startswith("xl/")]
             hurt = chance.choice([*parts, *["xl/worksheets/sheet1.xml", "xl/sharedStrings.xml"] * 4])
             for name in source.namelist():
-                made.writestr(name, harm(chance, source.read(name)) if name == hurt else source.read(name))
+                data = harm(chance, source.read(name)) if name == hurt else source.read(name)
+                made.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
         return target.getvalue()
 
     return inside

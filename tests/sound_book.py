@@ -13,6 +13,7 @@ import re
 import shutil
 import sqlite3
 import unicodedata
+import zipfile
 from collections.abc import Callable
 from contextlib import closing
 from decimal import Decimal
@@ -80,8 +81,12 @@ def as_workbook(rows: list[Row]) -> bytes:
     workbook.active.append(list(rows[0]))
     for row in rows:
         workbook.active.append([_typed(name, text) for name, text in row.items()])
-    target = io.BytesIO()
-    workbook.save(target)
+    workbook.properties.created = workbook.properties.modified = dt.datetime(2025, 12, 31)
+    saved, target = io.BytesIO(), io.BytesIO()
+    workbook.save(saved)
+    with zipfile.ZipFile(saved) as source, zipfile.ZipFile(target, "w") as made:  # the same bytes at any time
+        for name in source.namelist():
+            made.writestr(zipfile.ZipInfo(name), source.read(name), zipfile.ZIP_DEFLATED)
     return target.getvalue()
 
 
@@ -120,6 +125,9 @@ def _texts(header: list[object], rows: list[tuple[object, ...]]) -> list[Row]:
 def _text(name: str, value: object) -> str:
     if isinstance(value, dt.datetime):
         value = value.date() if name.endswith("_on") and value.time() == dt.time() else value
+    if isinstance(value, float | Decimal):
+        value = round(Decimal(value), 6).normalize()  # money has six decimals at most
+        return f"{value:f}"
     return "" if value is None else f"{value}"
 
 
@@ -195,6 +203,10 @@ def unsound(tables: Tables) -> str:
     for name, rows in tables.items():
         for row in rows:
             for column, cell in row.items():
+                if column in ("name", "region", "stage"):
+                    if re.search("[\r\n]", cell) and cell.count(",") >= len(row) - 1:
+                        return f"{name}.{column} {cell!r}: a record within a cell"
+                    cell = re.sub("[\t\r\n]", " ", cell)
                 if any(unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp") for c in cell) or "\ufffd" in cell:
                     return f"{name}.{column} {cell!r}: a character that is not seen"
                 if cell != cell.strip() and column in ("deal_id", "partner_id", "status"):

@@ -36,14 +36,13 @@ from random import Random
 
 import pandas as pd
 import pytest
-from pandas.testing import assert_frame_equal
 
 pytest.importorskip("openpyxl")
 pytest.importorskip("python_calamine")
 pytest.importorskip("sqlalchemy")
 
 from corruption import harms_of
-from sound_book import FORMS, NotWhole, Tables, changes, control_totals, own_reading, sound_tables, unsound, write_book
+from sound_book import FORMS, Tables, changes, control_totals, own_reading, sound_tables, unsound, write_book
 
 from partnerkpi.book.loading import load
 from partnerkpi.cli import run
@@ -123,12 +122,18 @@ class Damage:
         target = chance.choice(["deals", "deals", "deals", "partners", "history"])
         return chance, form, target, chance.choice(sorted(harms_of(form, target)))
 
-    def write(self, folder: Path, *, totals: bool = False) -> Path:
+    def write(self, folder: Path) -> Path:
         chance, form, target, name = self.chosen()
-        harm = partial(harms_of(form, target)[name], chance)
-        lines = {table: control_totals(rows) for table, rows in self.before.items()} if totals else {}
-        write_book(folder, self.before, form, target=target, harm=harm, totals=lines)
+        write_book(folder, self.before, form, target=target, harm=partial(harms_of(form, target)[name], chance))
         return folder
+
+    def declare_totals(self, folder: Path) -> None:
+        """Add to the book.toml of the damaged book what the sound one held."""
+        path = folder / "book.toml"
+        text = path.read_text(encoding="utf-8")
+        for table, rows in self.before.items():
+            text = text.replace(f"[{table}]\n", f"[{table}]\n" + "\n".join(control_totals(rows)) + "\n")
+        path.write_text(text, encoding="utf-8")
 
 
 @pytest.mark.parametrize("share", range(SHARES))
@@ -153,36 +158,34 @@ def outcome(damage: Damage, place: Path, ask: Callable[[Path], Asked]) -> str:
     if code or faults:
         return "said"
     opened = known(folder)
-    try:
-        now = {name: own_reading(folder, damage.chosen()[1], name) for name in before}
-    except NotWhole:  # the package reads what the own reader does not: then nothing may be different
-        write_book(place / "sound", before, "csv")
-        same(opened, known(place / "sound"))
+    write_book(place / "sound", before, "csv")
+    if equal(opened, known(place / "sound")):
+        damage.declare_totals(folder)
+        assert ask(folder) == (0, [])
         return "no difference"
+    now = {name: own_reading(folder, damage.chosen()[1], name) for name in before}
     why = unsound(now)
     assert not why, f"nothing is said, but {why}"
     write_book(place / "clean", now, "csv")
-    same(opened, known(place / "clean"))
+    assert equal(opened, known(place / "clean")), "other cells than the own reader's"
     kinds = set(changes(before, now))
+    assert kinds
     assert kinds <= _UNSEEN
-    code, faults = ask(damage.write(folder, totals=True))
+    damage.declare_totals(folder)
+    code, faults = ask(folder)
     for name, (rows, amount) in sums(now).items():
         lines = [str(f["rule"]) for f in faults if f["kind"] == "E" and f["table"] == name]
         missed = [any(f"[{name}] {total} = " in line for line in lines) for total in ("rows", "amount_total")]
         assert missed[0] == (rows != sums(before)[name][0])
         assert missed[1] == (amount != sums(before)[name][1]) or (now[name] and "amount" not in now[name][0])
-    if not kinds:
-        assert not code
-        return "no difference"
     if code:
         return f"seen by a total alone: {', '.join(sorted(kinds))}"
     assert not kinds & {"rows lost", "rows added"}
     return f"not seen: {', '.join(sorted(kinds))}"
 
 
-def same(one: Frames, other: Frames) -> None:
-    for name in one:
-        assert_frame_equal(one[name], other[name], obj=name)
+def equal(one: Frames, other: Frames) -> bool:
+    return all(one[name].equals(other[name]) for name in one)
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
+import pickle
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -189,6 +193,85 @@ def test_a_file_in_another_shape_is_refused_with_one_cause(
 @pytest.mark.parametrize("data", [b"\xef\xbb\xbf" + TEXT.encode(), HEAD.encode()])
 def test_a_byte_order_mark_and_a_header_alone_are_no_faults(write_book: Write, checked: Check, data: bytes) -> None:
     assert checked(write_book(data))[0] == 0
+
+
+@pytest.mark.parametrize("name", ["deals.pkl", "https://example.org/deals.csv", "s3://bucket/deals.parquet"])
+def test_code_and_addresses_are_no_files(
+    write_book: Write, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """What a pickle would run, and whom an address would call, is not even tried."""
+
+    def never(*_: object) -> None:
+        raise AssertionError("a connection, or a pickle")
+
+    for module, function in ((socket.socket, "connect"), (socket, "getaddrinfo"), (pickle, "load"), (pickle, "loads")):
+        monkeypatch.setattr(module, function, never)
+    folder = write_book(None, toml=f'[deals]\nfiles = ["{name}"]\n')
+    (folder / "deals.pkl").write_bytes(b"cos\nsystem\n(S'touch pwned'\ntR.")
+    for command in (["check", str(folder)], ["init", str(folder / "deals.pkl")]):
+        assert run(command) == 2
+        out, err = capsys.readouterr()
+        assert not out
+        assert err.startswith("partnerkpi: ")
+    assert sorted(path.name for path in folder.iterdir()) == ["book.toml", "deals.pkl"]
+
+
+def score_of(folder: Path, capsys: pytest.CaptureFixture[str], *options: str) -> dict[tuple[str, str], str]:
+    """What `score` says of each group and figure, beside the headlines of each KPI."""
+    assert run(["score", str(folder), "--quarter", "2025Q4", "--format", "csv", *options]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    return {(r["group"], r["kpi"] if r["figure"] == "headline" else r["figure"]): r["value"] for r in rows}
+
+
+def test_the_business_zone_decides_in_which_quarter_a_deal_was_closed(
+    write_book: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = "A,2025-05-01,won,2025-09-30T23:30:00,100,P\nB,2025-05-01,won,2025-09-30T20:00:00,10,P\n"
+    for zone, stamp, won in (("Europe/Berlin", "", 0), ("Europe/Berlin", "Z", 100), ("America/New_York", "Z", 0)):
+        book = f'[book]\nname = "T"\ncurrency = "EUR"\ntime_zone = "{zone}"\nextracted_on = 2025-12-31\n'
+        folder = write_book(HEAD + rows.replace(":00,1", f":00{stamp},1"), book=book)
+        assert float(score_of(folder, capsys)["all", "won_amount"]) == won
+        run(["check", str(folder)])
+        assert "The book can be used." in capsys.readouterr().out
+
+
+def test_deals_without_a_partner_stand_on_their_own_line(write_book: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    amounts = {"P": [10.25, 20.5], "Q": [40], "": [80.75, 160]}
+    rows = [
+        f"{p or 'U'}{n},2025-09-01,won,2025-11-03,{a},{p}\n" for p, own in amounts.items() for n, a in enumerate(own)
+    ]
+    values = score_of(write_book(HEAD + "".join(rows)), capsys)
+    for partner, own in amounts.items():
+        assert float(values[partner or "unassigned", "won_amount"]) == sum(own)
+        assert float(values[partner or "unassigned", "number_of_deals"]) == len(own)
+    assert float(values["all", "won_amount"]) == sum(map(sum, amounts.values()))
+    assert float(values["all", "number_of_deals"]) == 5
+
+
+def test_two_currencies_without_a_rate(write_book: Write, checked: Check) -> None:
+    dollars = "A,2025-01-01,open,,5,P,USD\n"
+    rest = "B,2025-01-01,open,,6,P,EUR\nC,2025-01-01,won,2025-02-01,7,P,GBP\n"
+    rows = dollars + rest + dollars.replace("A", "D")
+    code, lines = checked(write_book(HEAD.replace("\n", ",currency\n") + rows))
+    assert code == 1
+    assert [line for line in lines if line[0] == "E"] == [
+        "E deals.csv, line 4 (record 3), currency 'GBP': no rate for GBP in the rates table, and the book is in EUR",
+        "E deals.csv, currency 'USD': no rate for USD in the rates table, and the book is in EUR "
+        "(2 rows, first: line 2)",
+    ]
+
+
+def test_one_id_twice(write_book: Write, checked: Check) -> None:
+    same = "A,2025-01-01,open,,5,P\n"
+    code, lines = checked(write_book(HEAD + same + "B,2025-01-01,open,,6,P\n" + same))
+    said = "W deals.csv, line 4 (record 3), deal_id 'A': an identical row stands above: counted out of scope"
+    assert (code, lines) == (0, [said])
+    code, lines = checked(write_book(HEAD + same + "B,2025-01-01,open,,6,P\n" + same.replace(",5,", ",7,")))
+    assert code == 1
+    assert lines[0] == "Q deals.csv, deal_id 'A': the same key stands in rows that differ (2 rows, first: line 2)"
+    code, lines = checked(write_book(HEAD + same + same.replace(",P", ",Q")))
+    assert code == 1
+    assert "differ in the partner: to share a deal among partners is not in this version" in lines[0]
 
 
 ODD = "1\u202f234,50\u00a0€\u200b\U0001f600x"
