@@ -274,6 +274,86 @@ def test_one_id_twice(write_book: Write, checked: Check) -> None:
     assert "differ in the partner: to share a deal among partners is not in this version" in lines[0]
 
 
+NAMED = HEAD.replace("\n", ",name\n")
+OPEN = "A,2025-01-01,open,,5,P,{}\n"
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ("N\ufeffordwind", "holds a character that is not seen"),
+        ("Nord\x1b[31mwind", "holds a character that is not seen"),
+        ("N\u200bord", "holds a character that is not seen"),
+        ("Caf\ufffd", "holds \ufffd, which stands for a letter that was lost before: another encoding, at the export"),
+        (
+            "Caf\u00c3\u00a9",
+            "reads like UTF-8 that was taken for another encoding before the export: its letters are two",
+        ),
+        ("It\u00e2\u20ac\u2122s", "reads like UTF-8 that was taken for another encoding before the export"),
+        ("S\u00c3O \u00c2NGELO \u00e2", ""),
+        ("\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645 12\u00a0rue", ""),
+    ],
+)
+def test_texts_show_what_was_damaged_before_the_export(write_book: Write, checked: Check, cell: str, said: str) -> None:
+    code, lines = checked(write_book(NAMED + OPEN.format(cell) + OPEN.format("Plain").replace("A,", "B,")))
+    assert code == 0
+    assert [said in line and line.startswith("W deals.csv, line 2 (record 1), name '") for line in lines] == (
+        [True] if said else []
+    )
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "latin-1", "cp1250", "mac-roman"])
+def test_utf_8_is_not_read_as_another_encoding(write_book: Write, checked: Check, encoding: str) -> None:
+    toml = f'[deals]\nencoding = "{encoding}"\n'
+    text = NAMED + OPEN.format("plain") + OPEN.format("Müller").replace("A", "B")
+    code, lines = checked(write_book(text, toml=toml))
+    assert code == 1
+    assert len(lines) == 1
+    if encoding != "latin-1":  # of which the bytes may be no letters at all
+        assert lines[0].startswith("E deals.csv, line 3: read as ")
+        assert lines[0].endswith('but every letter beyond ASCII is one of UTF-8: declare encoding = "utf-8"')
+    assert checked(write_book(NAMED + OPEN.format("plain"), toml=toml)) == (0, [])
+    assert checked(write_book(text.encode(encoding), toml=toml)) == (0, [])
+
+
+def test_partners_that_read_alike_are_two_and_it_is_said(write_book: Write, checked: Check) -> None:
+    alike = {
+        "Acme  Ltd": "Acme Ltd",
+        "Acme\u00a0Ltd": "Acme Ltd",
+        "\uff21cme Ltd": "Acme Ltd",
+        "\u0410\u0441\u043c\u0435": "Acme",
+        "Acm\u0435": "Acme",
+    }
+    ids = [*alike, "Acme Ltd", "Acme Ltd", "Acme", "Acme"]
+    code, lines = checked(write_book(HEAD + "".join(f"D{n},2025-01-01,open,,5,{i}\n" for n, i in enumerate(ids))))
+    assert code == 0
+    said = [re.search("partner_id '(.+)': reads like '(.+)': two partners, unless", line) for line in lines]
+    assert {found[1]: found[2] for found in said if found} == alike
+
+
+def test_a_deal_of_two_partners_is_refused(write_book: Write, checked: Check) -> None:
+    rows = "A,2025-01-01,open,,5,P\nB,2025-01-01,open,,5,Q\nC,2025-01-01,open,,5,P;Q\nD,2025-01-01,open,,5,P & Sons\n"
+    code, lines = checked(write_book(HEAD + rows))
+    assert code == 1
+    assert lines == [
+        "E deals.csv, line 4 (record 3), partner_id 'P;Q': names several partners: to share a deal among them is not "
+        "in this version, name one"
+    ]
+
+
+def test_days_as_spreadsheets_count_them_are_read_where_that_is_declared(
+    write_book: Write, checked: Check, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = "A,45748,won,45930.99999,5,P\nB,45748.5,won,45931,7,P\n"
+    for first, moved in (("excel-1900", 0), ("excel-1904", -1462)):
+        text = HEAD + re.sub("45[0-9]+", lambda day, by=moved: str(int(day[0]) + by), rows)
+        folder = write_book(text, toml=f'[deals]\ndates = "{first}"\n')
+        assert checked(folder) == (0, [])
+        assert float(score_of(folder, capsys)["all", "won_amount"]) == 7  # 45931 is 1 October 2025
+    folder = write_book(HEAD + "A,60,open,,5,P\n", toml='[deals]\ndates = "excel-1900"\n')
+    assert checked(folder)[1][0].startswith("Q deals.csv, line 2 (record 1), created_on '60': no such day")
+
+
 ODD = "1\u202f234,50\u00a0€\u200b\U0001f600x"
 
 

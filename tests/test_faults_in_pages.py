@@ -75,7 +75,7 @@ def test_what_was_set_aside_stands_in_a_file_and_every_page_says_how_much(
     assert {path.name for path in tmp_path.iterdir()} == {"book1", "out"}
     texts = {page.stem: unescape(re.sub("<[^>]+>", " ", page.read_text(encoding="utf-8"))) for page in pages}
     assert ACCOUNT in texts["index"]
-    assert all("days in Europe/Paris" in " ".join(text.split()) for text in texts.values())
+    assert all("EUR; days in Europe/Paris" in " ".join(text.split()) for text in texts.values())
     (own,) = (text for stem, text in texts.items() if stem != "index")
     assert "deals: 5 rows read = 5 used" in own
 
