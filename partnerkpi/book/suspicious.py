@@ -26,7 +26,8 @@ _TOTALS = """
 _WORDS = frozenset(word.replace("_", " ") for word in _TOTALS.split())
 _LIKE_TOTAL = r"(?i)total|sum|gesamt|ergebnis|totaal|razem|celkem|somme|итого|всего|overall|all records"
 _TAIL = re.compile(r"\s*(?:[:=].*|\([^)]*\)|[0-9].*)?$", re.S)
-_LOOKS = str.maketrans("АВЕКМНОРСТХавекмнорстхуіѕјΑΒΕΖΗΙΚΜΝΟΡΤΥΧο", "ABEKMHOPCTXabekmhopctxyisjABEZHIKMNOPTYXo")  # noqa: RUF001
+_CYRILLIC_GREEK = "АВЕКМНОРСТХавекмнорстхуіѕјΑΒΕΖΗΙΚΜΝΟΡΤΥΧο"
+_LOOKS = str.maketrans(_CYRILLIC_GREEK, "ABEKMHOPCTXabekmhopctxyisjABEZHIKMNOPTYXo")
 _LEAST_ROWS = 5  # above a row for their sum to be no chance
 _QUARTER = 92  # days
 _FACTOR = 3.0
