@@ -42,7 +42,7 @@ def read_columns(path: Path, name: str, wanted: Callable[[list[str]], Collection
         raw.sha256 = hashlib.file_digest(source, "sha256").hexdigest()
         source.seek(0)
         try:
-            with pq.ParquetFile(source) as file:
+            with pq.ParquetFile(source, page_checksum_verification=True) as file:
                 _read(raw, file, wanted)
         except (pa.ArrowException, OSError, ValueError) as error:
             if isinstance(error, OSError) and error.errno:
@@ -69,7 +69,9 @@ def _read(raw: RawTable, file: Any, wanted: Callable[[list[str]], Collection[str
         return
     columns = {}
     for name in keep:
-        text, raw_kind = _text(file.read(columns=[name], use_threads=False).column(0), rows)
+        column = file.read(columns=[name], use_threads=False).column(0)
+        column.validate(full=True)  # else text that is none would only be noticed when it is shown
+        text, raw_kind = _text(column, rows)
         if text is None:
             rule = f"the column holds {schema.field(name).type}, which is no plain value: write it as plain columns"
             raw.problems.append(Problem(0, 0, name, "", rule, "E"))

@@ -141,7 +141,8 @@ def _transaction(source: Source, folder: Path) -> Iterator[Connection]:
             if engine.dialect.name == "sqlite":
                 connection.exec_driver_sql("PRAGMA query_only = ON")
                 connection.exec_driver_sql("BEGIN")
-                connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
+                if connection.exec_driver_sql("PRAGMA quick_check(1)").scalar() != "ok":
+                    raise sqlite3.DatabaseError("malformed")  # rows would be missing without a word
                 _driver(connection).set_authorizer(_only_reading)
             else:
                 postgres.begin(connection, source.seconds)
@@ -228,6 +229,8 @@ def _sentences(source: Source, connection: Connection, config: TableConfig, wher
         raise UsageError(f"{where} {listed}") from None
     except MemoryError:
         raise UsageError(f"{where} is stopped: its result does not fit into memory.") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{where}: the database holds text that is no UTF-8, or is damaged.") from None
     except errors as error:
         said, state = postgres.said(getattr(error, "orig", None) or error)
         if getattr(error, "connection_invalidated", False) or "network error" in said:

@@ -32,6 +32,8 @@ _OTHER_KINDS = {
     ".sqlite": 'A database is named by [source] url = "sqlite:///…".',
 }
 
+#: Days as spreadsheets store them: how many since this one.
+SERIALS = {"excel-1900": "1899-12-30", "excel-1904": "1904-01-01"}
 _DIRECTIVES = "YymdHIMSfzbBp"
 _SELECT = re.compile(r"(?:--[^\n]*\n|/\*.*?\*/|\s)*(?:SELECT|WITH)\b", re.IGNORECASE | re.DOTALL)
 _OF_THIS_MACHINE = ("mbcs", "oem")
@@ -300,6 +302,8 @@ def _dates(table: Table, value: Any) -> dict[str, str]:
         if name:
             check_name(name, dated, f"{where} {name}")
         text = text_of(text, f"{where} {name}".rstrip())
+        if text in SERIALS:
+            continue
         used = re.findall(r"%(.)", text)
         whole = not name or table[name].kind != "month"
         if any(u not in _DIRECTIVES for u in used) or len(set(used)) < len(used):

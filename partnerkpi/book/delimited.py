@@ -31,6 +31,7 @@ _CHUNK = 8_192  # rows at a time; more do not fit the processor's cache
 _BLOCK = 1 << 20
 _NEWLINE = re.compile(r"\r\n|\r|\n")
 _SINGLE_BYTE_CONTROLS = re.compile(rb"[\x80-\x9f]")
+_BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 _SHOWN = 12
 
 
@@ -234,10 +235,13 @@ def _scan(path: Path, encoding: str) -> tuple[str, Problem | None]:
     name = codecs.lookup(encoding).name
     decoder = codecs.getincrementaldecoder(_with_mark(encoding))("strict")
     wide = name.startswith(("utf-16", "utf-32"))
+    other = None if wide or name.startswith("utf") else _AsUtf8()
     offset, line = 0, 1
     with path.open("rb") as source:
         while block := source.read(_BLOCK):
             digest.update(block)
+            if other is not None:
+                other.look(block)
             if damage is None:
                 try:
                     pending = len(decoder.getstate()[0])
@@ -264,7 +268,32 @@ def _scan(path: Path, encoding: str) -> tuple[str, Problem | None]:
             decoder.decode(b"", final=True)
         except UnicodeError:
             damage = Problem(0, line, "", "", f"the file ends in the middle of a character of {name}", "E")
+    if damage is None and other is not None and other.line:
+        rule = f'read as {name}, but every letter beyond ASCII is one of UTF-8: declare encoding = "utf-8"'
+        damage = Problem(0, other.line, "", "", rule, "E")
     return digest.hexdigest(), damage
+
+
+class _AsUtf8:
+    """Whether a file that is read by another encoding is UTF-8: `line` is that of its first letter beyond ASCII."""
+
+    def __init__(self) -> None:
+        self.line = 0
+        self._lines = 1
+        self._decoder: codecs.IncrementalDecoder | None = codecs.getincrementaldecoder("utf-8")("strict")
+
+    def look(self, block: bytes) -> None:
+        """Look at the next block; what is no UTF-8 ends the search."""
+        if self._decoder is None:
+            return
+        try:
+            self._decoder.decode(block)
+        except UnicodeDecodeError:
+            self._decoder, self.line = None, 0
+            return
+        if not self.line and (first := _BEYOND_ASCII.search(block)):
+            self.line = self._lines + block[: first.start()].count(b"\n")
+        self._lines += block.count(b"\n")
 
 
 def _undecodable(name: str, place: int, block: bytes, offset: int) -> str:

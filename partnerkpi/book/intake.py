@@ -395,4 +395,19 @@ def _drop_duplicates(examined: Examined) -> None:
     rest = rows[~same]
     conflict = np.zeros(len(examined.text), dtype=bool)
     conflict[rest[examined.text[key].take(rest).duplicated(keep=False).to_numpy()]] = True
-    examined.aside(name, "the same key stands in rows that differ", conflict)
+    shared = conflict & _differ_in_partner(examined, key, conflict)
+    rule = "the same key stands in rows that differ"
+    examined.aside(name, f"{rule} in the partner: to share a deal among partners is not in this version", shared)
+    examined.aside(name, rule, conflict & ~shared)
+
+
+def _differ_in_partner(examined: Examined, key: list[str], rows: np.ndarray) -> np.ndarray:
+    """True for those of the rows whose equals by key have other partners, but all else, amounts aside, the same."""
+    if "partner_id" in key or not examined.has("partner_id"):
+        return np.zeros(len(rows), dtype=bool)
+    at = np.flatnonzero(rows)
+    text = examined.text.take(at).fillna("")
+    kinds = text.drop(columns="amount", errors="ignore").groupby(key, sort=False).transform("nunique")
+    found = np.zeros(len(rows), dtype=bool)
+    found[at] = ((kinds["partner_id"] > 1) & (kinds.drop(columns="partner_id") == 1).all(axis=1)).to_numpy()
+    return found

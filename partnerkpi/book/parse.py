@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from partnerkpi.book.currencies import SIGN, meant_by
+from partnerkpi.book.declarations import SERIALS
 
 MOST_DECIMALS = 6
 LARGEST = 1e12
@@ -30,6 +31,8 @@ _MONEY = re.compile(
 )
 #: The marks of the world's numbers: decimal, thousands. A group alone ("1.234") fits two of them, and is not guessed.
 _WAYS = ((".", ""), (",", ""), (".", ","), (",", "."), (",", " "), (".", " "), (".", "'"), (",", "'"))
+
+_SERIAL = "[0-9]{1,6}(?:[.,][0-9]+)?"  # days, and as a fraction the time of day
 
 Masks = dict[str, np.ndarray]
 
@@ -242,7 +245,7 @@ def days(text: pd.Series, kind: str, declared: str, zone: str, times: str = "") 
 
 def _unique_days(text: pd.Series, kind: str, declared: str, zone: str, times: str) -> Parsed:
     if declared:
-        shapes = [(declared, _shape_of(declared))]
+        shapes = [(declared, _SERIAL if declared in SERIALS else _shape_of(declared))]
     else:
         shapes = [("%Y-%m-%d", "[0-9]{4}-[0-9]{2}-[0-9]{2}")]
         if kind == "month":
@@ -285,7 +288,7 @@ def _unique_days(text: pd.Series, kind: str, declared: str, zone: str, times: st
     }
     wrong |= {f"{rule}{_forms(text[rows])}": rows for rule, rows in [wrong.popitem()]}
     form = declared or {"month": "2025-12", "stamp": "2025-12-31T23:30:00"}.get(kind, "2025-12-31")
-    bad["a number as spreadsheets store days, not a day"] = serial
+    bad['a number as spreadsheets store days, not a day: if it is one, say dates = "excel-1900"'] = serial
     bad[f"not written like {form}"] = rest & ~short & ~serial & ~undeclared
     mixed = shaped & ~offset & (text.str.len() > 10).fillna(False).to_numpy(dtype=bool)
     if offset.any() and mixed.any() and not times:
@@ -307,6 +310,8 @@ def _forms(text: pd.Series) -> str:
 
 
 def _stamps(text: pd.Series, form: str, zone: str, aware: bool) -> np.ndarray:
+    if form in SERIALS:
+        return _of_serials(text, form)
     if form.startswith("ISO"):
         form = form.removesuffix("%z")
         if aware:
@@ -321,6 +326,14 @@ def _moved(values: np.ndarray, times: str, zone: str) -> np.ndarray:
     """Times of one zone as the clocks of another show them; none where the first's clocks skip or repeat the hour."""
     there = pd.Series(values).dt.tz_localize(times, ambiguous="NaT", nonexistent="NaT")
     return there.dt.tz_convert(zone).dt.tz_localize(None).to_numpy(dtype="datetime64[s]")
+
+
+def _of_serials(text: pd.Series, form: str) -> np.ndarray:
+    """Days that spreadsheets count; before March 1900 they count one that never was, and nothing is read."""
+    numbers = text.str.replace(",", ".", regex=False).astype("float64").to_numpy()
+    seconds = np.rint(numbers * 86_400).astype("int64").astype("timedelta64[s]")
+    values = np.datetime64(SERIALS[form], "s") + seconds
+    return np.where(numbers < (61 if form == "excel-1900" else 0), np.datetime64("NaT", "s"), values)
 
 
 _PIECES = {

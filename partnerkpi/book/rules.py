@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 
@@ -15,15 +16,25 @@ from partnerkpi.book.schema import CLOSED, tables_with
 from partnerkpi.errors import UsageError, nearest
 from partnerkpi.periods import checked
 
+_BETWEEN = r"[;,/|+&]"
 _IDS = ("deal_id", "lead_id", "partner_id")
 _REWRITTEN = r"[0-9]+[.]0|[0-9](?:[.][0-9]+)?[eE][+]?[0-9]+|[1-9][0-9]{14}0+"
-_UNSEEN = "[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]"
+_HIDDEN = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u200b\u2028-\u202e\u2060-\u2064\ufeff"
+_UNSEEN = f"[{_HIDDEN}\t\r\n\u200c-\u200f]"
+_UNSEEN_IN_TEXT = f"[{_HIDDEN}]"  # joiners, and marks of the direction of writing, belong to some languages
+_LOST = "\ufffd"
+_LOST_SAID = f"holds {_LOST}, which stands for a letter that was lost before: another encoding, at the export"
 _TWO_ALPHABETS = "[A-Za-z].*[\u0370-\u03ff\u0400-\u04ff]|[\u0370-\u03ff\u0400-\u04ff].*[A-Za-z]"
+#: Letters of UTF-8 that were taken for cp1252 once: "Ã¼" for "ü", "â€™" for an apostrophe.
+_TWICE = "\u00c3[\u0080-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122]|"
+_TWICE += "\u00c2[\u00a0-\u00bf]|\u00e2\u20ac"
+_TWICE_SAID = "reads like UTF-8 that was taken for another encoding before the export: its letters are two signs each"
 
 
 def check_rows(examined: Examined, export_day: pd.Timestamp) -> None:
     """The faults of single rows of one table."""
     _check_ids(examined)
+    _check_texts(examined)
     if examined.table.name in ("deals", "leads"):
         _check_outcomes(examined, export_day)
     if examined.table.name == "deals":
@@ -60,6 +71,7 @@ def check_tables(tables: Mapping[str, Examined], home: str) -> None:
         lost = ~(_names_one_in(touches, "deal_id", deals) | _names_one_in(touches, "lead_id", leads))
         touches.warn("deal_id", "a touch of a deal or lead that is not in use: counted out of scope", lost)
         touches.leave_out(lost)
+    _check_shared(deals, tables["partners"])
     if leads.given and deals.has("lead_id"):
         lost = deals.text["lead_id"].notna().to_numpy() & ~_names_one_in(deals, "lead_id", leads)
         deals.warn("lead_id", "there is no such lead: the deal stands for itself", lost)
@@ -75,6 +87,19 @@ def check_tables(tables: Mapping[str, Examined], home: str) -> None:
                 )
     for name in ("deals", "spend"):
         _check_currency(tables[name], tables["rates"], home)
+
+
+def _check_shared(deals: Examined, partners: Examined) -> None:
+    """A cell that names two known partners shares the deal between them: this version gives it to one."""
+    if not deals.has("partner_id"):
+        return
+    ids = deals.text["partner_id"]
+    known = {str(one) for one in (*ids.unique(), *(partners.text["partner_id"] if partners.has("partner_id") else ()))}
+    for value in ids[ids.str.contains(_BETWEEN).fillna(False).to_numpy(dtype=bool)].unique():
+        parts = [part.strip() for part in re.split(_BETWEEN, str(value))]
+        if len(parts) > 1 and known.issuperset(parts):
+            rule = "names several partners: to share a deal among them is not in this version, name one"
+            deals.refuse("partner_id", rule, (ids == value).to_numpy())
 
 
 def check_direct(deals: Examined, direct: Sequence[str]) -> None:
@@ -108,11 +133,26 @@ def _check_ids(examined: Examined) -> None:
             ("looks like a number that a spreadsheet rewrote", odd[odd.str.fullmatch(_REWRITTEN)]),
             ("begins or ends with a space", odd[odd.str.fullmatch(r"\s.*|.*\s")]),
             ("holds a character that is not seen", odd[odd.str.contains(_UNSEEN)]),
+            (_LOST_SAID, odd[odd.str.contains(_LOST)]),
+            (_TWICE_SAID, odd[odd.str.contains(_TWICE)]),
             ("mixes letters of two alphabets that look alike", odd[odd.str.contains(_TWO_ALPHABETS)]),
             ("differs from another only in capitals", text[_only_case(text)]),
         ):
             if len(values):
                 examined.warn(name, rule, examined.text[name].isin(values).to_numpy())
+
+
+def _check_texts(examined: Examined) -> None:
+    """Characters in texts that no export means to write: what was damaged groups and reads otherwise."""
+    for column in examined.table.columns:
+        if column.kind not in ("text", "label") or column.name in _IDS or not examined.has(column.name):
+            continue
+        text = examined.text[column.name]
+        if not text.str.contains(f"[{_HIDDEN}{_LOST}]|{_TWICE}").any():
+            continue
+        unseen = ("holds a character that is not seen", _UNSEEN_IN_TEXT)
+        for rule, shape in (unseen, (_LOST_SAID, _LOST), (_TWICE_SAID, _TWICE)):
+            examined.warn(column.name, rule, text.str.contains(shape).fillna(False).to_numpy(dtype=bool))
 
 
 def _only_case(text: pd.Series) -> pd.Series:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from posixpath import join, normpath
 from xml.etree import ElementTree
+from xml.parsers import expat
 
 from partnerkpi.book.sources import most
 
@@ -199,7 +200,11 @@ def _info(archive: zipfile.ZipFile, part: str) -> zipfile.ZipInfo:
 
 
 def _blocks(archive: zipfile.ZipFile, part: str) -> Iterator[bytes]:
-    """The unpacked part in pieces; never more than it says it has, and exactly what was packed."""
+    """The unpacked part in pieces; never more than it says it has, exactly what was packed, and whole as XML.
+
+    The reader of values is lenient: of broken tags it makes other cells.
+    """
+    parser = expat.ParserCreate()
     try:
         with archive.open(_info(archive, part)) as source:
             first = True
@@ -207,7 +212,11 @@ def _blocks(archive: zipfile.ZipFile, part: str) -> Iterator[bytes]:
                 if first and (b"<!DOCTYPE" in block or b"\0" in block[:200]):
                     raise Damaged("the file has a part that no spreadsheet writes: definitions of its own, or UTF-16")
                 first = False
+                parser.Parse(block, False)
                 yield block
+            parser.Parse(b"", True)
+    except expat.ExpatError as error:
+        raise Damaged("the file is damaged: a part of it is no XML") from error
     except (zipfile.BadZipFile, EOFError, OSError, ValueError, NotImplementedError, RuntimeError, zlib.error) as error:
         raise Damaged("the file is damaged: what was packed into it does not come out again") from error
 

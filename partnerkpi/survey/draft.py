@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pandas as pd
 
+from partnerkpi.book.choosing import first_filled
 from partnerkpi.survey import queries
 from partnerkpi.survey.columns import GUESSED
 from partnerkpi.survey.days import early
@@ -19,7 +20,7 @@ from partnerkpi.survey.mappings import (
     write_statuses,
     write_values,
 )
-from partnerkpi.survey.marks import ISO, amounts_of
+from partnerkpi.survey.marks import ISO, Marks, amounts_of
 from partnerkpi.survey.sniff import Sheet
 from partnerkpi.survey.survey import Survey
 from partnerkpi.survey.tables import Part
@@ -185,17 +186,13 @@ def _totals(made: Draft, found: Survey) -> None:
         rows = sum(p.sheet.rows + p.sheet.totals for p in found.deals)
         made.say(f"rows = {rows}", "control totals: a line or a digit that is lost later is noticed")
     if "amount" in found.mapped.matches and found.marks["deals"].sure:
-        made.say(f"amount_total = {quoted(_total(found))}")
-
-
-def _total(found: Survey) -> str:
-    """The exact sum of the amounts as they are written, those of rows of totals too."""
-    marks = found.marks["deals"]
-    parts = [found.cells("amount")]
-    for part in found.deals:
         named = found.mapped.source("amount")
-        if named in part.sheet.removed:
-            parts.append(part.sheet.removed[named])
+        removed = [p.sheet.removed[named] for p in found.deals if named in p.sheet.removed]
+        made.say(f"amount_total = {quoted(_total([found.cells('amount'), *removed], found.marks['deals']))}")
+
+
+def _total(parts: list[pd.Series], marks: Marks) -> str:
+    """The exact sum of the amounts as they are written, those of rows of totals too."""
     text = pd.concat(parts).dropna()
     values = amounts_of(text, marks)
     after = text.str.extract(rf"{re.escape(marks.decimal)}([0-9]+)[^0-9]*$")[0].str.len().max() if len(text) else 0
@@ -203,10 +200,22 @@ def _total(found: Survey) -> str:
     return str(sum((Decimal(f"{v:.{places}f}") for v in values.dropna()), Decimal(0)))
 
 
+def _totals_beside(made: Draft, found: Survey, part: Part) -> None:
+    """The control totals of a table other than the deals."""
+    made.say(f"rows = {part.sheet.rows + part.sheet.totals}")
+    match, marks = part.mapped.matches.get("amount"), found.marks[part.table]
+    if match is None or not marks.sure:
+        return
+    cells = first_filled(part.sheet.text, match.reads.within(part.sheet.text.columns).names)
+    removed = [part.sheet.removed[match.source]] if match.source in part.sheet.removed else []
+    made.say(f"amount_total = {quoted(_total([cells, *removed], marks))}")
+
+
 def _table(made: Draft, found: Survey, part: Part) -> None:
     made.say(f"[{part.table}]")
     _source(made, [part.sheet], described=f"{part.sheet.rows:,} rows; {part.why}")
     _written(made, found, part, trial=False)
+    _totals_beside(made, found, part)
     source = part.mapped.source("status") or part.mapped.source("stage")
     values = {v.text for v in found.status.values if v.status}
     told = part.table == "history" and source and set(part.columns[source].values) <= values
