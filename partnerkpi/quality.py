@@ -15,7 +15,7 @@ import pandas as pd
 
 from partnerkpi.book import Book, Fault, Reading
 from partnerkpi.book.causes import EVERY, Cause, cause_of
-from partnerkpi.book.intake import EXAMPLES, FATES, FAULT_COLUMNS
+from partnerkpi.book.examined import EXAMPLES, FATES, FAULT_COLUMNS
 from partnerkpi.book.reading import Control
 from partnerkpi.book.schema import title_of
 from partnerkpi.export import to_json

@@ -50,7 +50,8 @@ _ON_PURPOSE = "If it is meant so, nothing is to be done"
 CAUSES: tuple[Cause, ...] = (
     # what forbids reading a file
     Cause("encoding", "cannot be read as |every second byte is|begins like UTF-16|that latin-1 does not print"
-          "|in the middle of a character", "the file is written in another encoding than declared",
+          "|in the middle of a character|letter beyond ASCII is one of", "the file is written in another encoding than "
+          "declared",
           'Say how it is written: encoding = "cp1252", or what it is, under [{table}]', "table"),
     Cause("too large", "is read unasked|are read unasked", "the file is larger than what is read unasked",
           "Set what the sentence names in the environment, if the size is right", "table"),
@@ -175,13 +176,17 @@ CAUSES: tuple[Cause, ...] = (
     Cause("same name", "the same name as another partner", "partners of one name: perhaps one partner with two ids",
           'Make them one: under [deals.values.partner_id], "P-1" = ["P-2"]', "nothing"),
     Cause("share above one", "a share above 1", "shares above 100 %", "Write percent as 12 %, or 0.12", "cell"),
+    Cause("letters lost", "a letter that was lost|taken for another encoding", "letters that an earlier program lost "
+          "or wrote as two signs each", f"{_EXPORT} in another encoding (UTF-8)", "nothing"),
+    Cause("shared deal", "to share a deal among", "deals that name several partners, or are given once for each",
+          "Name one partner for each deal; to share a deal among partners is not in this version", "row"),
     Cause("rewritten id", "that a spreadsheet rewrote", "ids that look like a number that a spreadsheet rewrote",
           f"{_EXPORT} with the column {{column}} as text", "cell"),
     Cause("odd id", "begins or ends with a space|is not seen$|letters of two alphabets|differs from another only in",
           "ids that look alike but are not: spaces, capitals, letters that are not seen",
           'Make them one under [{table}.values.{column}]: "right" = ["wrong"]', "cell"),
-    Cause("spelt otherwise", "the partners table spells it", "ids of partners that are spelt otherwise than in the "
-          "partners table, so they are two partners", 'Make them one under [{table}.values.partner_id]: "right" = '
+    Cause("spelt otherwise", "the partners table spells it|two partners, unless", "ids of partners that are spelt "
+          "otherwise elsewhere, so they are two partners", 'Make them one under [{table}.values.partner_id]: "right" = '
           '["wrong"]', "cell"),
     # between tables
     Cause("not in use", "that is not in use", "rows about a deal or lead that is not in use: out of scope",

@@ -19,7 +19,8 @@ from partnerkpi.book.databases import read_tables
 from partnerkpi.book.declarations import COLUMNS, SHEETS, TableConfig
 from partnerkpi.book.delimited import read_file
 from partnerkpi.book.earlier import spells_heard, spells_until
-from partnerkpi.book.intake import Examined, examine, note_file
+from partnerkpi.book.examined import Examined
+from partnerkpi.book.intake import examine, note_file
 from partnerkpi.book.keys import NAME
 from partnerkpi.book.labels import as_label, first_known, trimmed
 from partnerkpi.book.money import converted

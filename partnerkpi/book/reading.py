@@ -16,7 +16,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from partnerkpi.book.intake import ASIDE, FATES, FAULT_COLUMNS, OUT, Examined, written
+from partnerkpi.book.examined import ASIDE, FATES, FAULT_COLUMNS, OUT, Examined, written
 from partnerkpi.wording import decimal_point, number_text, say
 
 SET_ASIDE = FATES[ASIDE]

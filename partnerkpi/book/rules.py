@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from partnerkpi.book.intake import Examined
+from partnerkpi.book.examined import Examined
 from partnerkpi.book.labels import among
 from partnerkpi.book.money import rates_on
 from partnerkpi.book.schema import CLOSED, tables_with

@@ -14,7 +14,7 @@ import pandas as pd
 
 from partnerkpi.book.currencies import meant_by
 from partnerkpi.book.declarations import TableConfig
-from partnerkpi.book.intake import ASIDE, OUT, Examined
+from partnerkpi.book.examined import ASIDE, OUT, Examined
 from partnerkpi.book.reading import Control
 from partnerkpi.book.schema import tables_with
 

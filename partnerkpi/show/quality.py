@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from markupsafe import Markup, escape
 
 from partnerkpi.book import Reading
-from partnerkpi.book.intake import FATES
+from partnerkpi.book.examined import FATES
 from partnerkpi.book.reading import in_one_line
 from partnerkpi.kpis import KPIS
 from partnerkpi.quality import KINDS, Finding, Quality, declared, tables_of, touch_text

@@ -1,0 +1,171 @@
+"""One table under examination: its rows of text, their values, and what becomes of each row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from partnerkpi.book.causes import cause_of
+from partnerkpi.book.labels import as_label
+from partnerkpi.book.schema import Table
+from partnerkpi.book.sources import Problem
+
+FATES = ("used", "out of scope", "set aside")
+USED, OUT, ASIDE = range(len(FATES))
+FAULT_COLUMNS = ("table", "file", "record", "line", "column", "value", "rule", "kind", "count")
+#: Of the rows that one fault stands for, so many are shown.
+EXAMPLES = 3
+
+
+@dataclass(eq=False)
+class Examined:
+    """Rows of one table: `text` by canonical column, where each was read, its `fate`, and the parsed `values`.
+
+    `unread` lists for each file the columns that nothing is made of, `queried` the files that a query was given;
+    `beside` holds the cells of flags, keys, scope and sources by status, named as in the export. `below` counts the
+    lines of footers, `late` holds faults that follow from others, `signs` the currency's sign or code beside each
+    amount, where there are any. `touched` and `examples` are those of `Reading`; `deals` those the rows are about.
+    """
+
+    table: Table
+    text: pd.DataFrame
+    file: pd.Categorical
+    record: np.ndarray
+    line: np.ndarray
+    typed: dict[str, str] = field(default_factory=dict)
+    beside: pd.DataFrame = field(default_factory=pd.DataFrame)
+    given: bool = True
+    ragged: list[tuple[str, Problem]] = field(default_factory=list)
+    faults: list[pd.DataFrame] = field(default_factory=list)
+    unread: dict[str, list[str]] = field(default_factory=dict)
+    queried: frozenset[str] = frozenset()
+    values: dict[str, pd.Series] = field(default_factory=dict)
+    decimals: int = 0
+    made_key: bool = False
+    below: int = 0
+    late: list[pd.DataFrame] = field(default_factory=list)
+    signs: pd.Series | None = None
+    touched: list[pd.DataFrame] = field(default_factory=list)
+    examples: list[pd.DataFrame] = field(default_factory=list)
+    deals: Examined | None = None
+
+    def __post_init__(self) -> None:
+        self.fate = np.zeros(len(self.text), dtype=np.int8)
+
+    @property
+    def used(self) -> np.ndarray:
+        """True for the rows that count so far."""
+        return self.fate == USED
+
+    def has(self, column: str) -> bool:
+        """True when the source has the column at all."""
+        return column in self.text
+
+    def refuse(self, column: str, rule: str, rows: np.ndarray) -> None:
+        """An error that forbids the book; one fault stands for all the rows."""
+        self._note(column, rule, rows & (self.fate != OUT), "E", once=True)
+
+    def aside(self, column: str, rule: str, rows: np.ndarray) -> None:
+        """Set the rows aside, each with its own fault."""
+        rows = rows & (self.fate != OUT)
+        self._note(column, rule, rows, "Q", once=False)
+        self.fate[rows] = ASIDE
+
+    def warn(self, column: str, rule: str, rows: np.ndarray) -> None:
+        """Say something about rows that are kept; one fault stands for them all."""
+        self._note(column, rule, rows & self.used, "W", once=True)
+
+    def lose_cells(self, column: str, rule: str, rows: np.ndarray) -> None:
+        """Keep the rows without what stands in the column, each with its own fault."""
+        self._note(column, rule, rows & self.used, "W", once=False)
+
+    def leave_out(self, rows: np.ndarray) -> None:
+        """Put rows out of scope."""
+        self.fate[rows & self.used] = OUT
+
+    def blame(self, rule: str, kind: str, column: str = "", value: str = "", file: str = "", partner: str = "",
+              *, late: bool = False) -> None:  # fmt: skip
+        """A fault of the table or a file as a whole; `late` where it follows from others."""
+        row = (self.table.name, file, 0, 0, column, value, rule, kind, 1)
+        fault = pd.DataFrame([row], columns=list(FAULT_COLUMNS)).assign(partner_id=partner)
+        (self.late if late else self.faults).append(fault)
+        self.touch(column, rule, kind, pd.Series([partner], dtype="str"), whole=not partner)
+
+    def touch(self, column: str, rule: str, kind: str, partners: pd.Series, *, whole: bool) -> None:
+        """Note whose rows a fault concerns, one partner for each row; `whole` where it concerns everybody's figures."""
+        cause = cause_of(rule)
+        rows = partners.fillna("").value_counts(sort=False)
+        facts = {"table": self.table.name, "column": column, "cause": cause.name, "kind": kind, "whole": whole}
+        facts["said"] = rule if cause.itself else ""
+        self.touched.append(pd.DataFrame({"partner_id": rows.index.astype("str"), "rows": rows.to_numpy(), **facts}))
+
+    def partner_of(self) -> pd.Series:
+        """The partner of each row as text, empty where there is none."""
+        if "partner_id" not in self.text:
+            return pd.Series("", index=self.text.index, dtype="str")
+        return self.text["partner_id"].fillna("")
+
+    def unknown_money(self) -> np.ndarray:
+        """True for the rows whose amount cannot be read, or is empty where it must not be."""
+        if "amount" not in self.values:
+            return np.zeros(len(self.text), dtype=bool)
+        unread = self.values["amount"].isna().to_numpy()
+        return unread if self.table["amount"].required else unread & self.text["amount"].notna().to_numpy()
+
+    def frame(self) -> pd.DataFrame:
+        """The rows used, with all columns of the table, their dtypes, and the place each was read at."""
+        keep = np.flatnonzero(self.used)
+        columns = {}
+        for column in self.table.columns:
+            if column.name in self.values:
+                whole = self.values[column.name]
+            elif column.name in self.text:
+                whole = self.text[column.name]
+            else:
+                empty = pd.Series([np.nan], dtype="str" if column.dtype == "category" else column.dtype)
+                whole = empty.take(np.zeros(len(self.text), dtype=np.int64))
+            part = whole.take(keep).reset_index(drop=True)
+            columns[column.name] = as_label(part) if column.dtype == "category" else part
+        place = {"_file": self.file.take(keep), "_record": self.record[keep], "_line": self.line[keep]}
+        return pd.DataFrame({**columns, **place})
+
+    def _note(self, column: str, rule: str, rows: np.ndarray, kind: str, *, once: bool) -> None:
+        where = np.flatnonzero(rows)
+        if not len(where):
+            return
+        shown = where[:1] if once else where
+        fault = self._placed(column, rule, kind, shown)
+        one = not once or len(where) == 1
+        owner = self.partner_of().take(shown).to_numpy() if one else ""
+        self.faults.append(fault.assign(count=1 if one else len(where), partner_id=owner))
+        first = where[:EXAMPLES]
+        self.examples.append(self._placed(column, rule, kind, first).assign(row=written(self.text.take(first))))
+        self.touch(column, rule, kind, self._owners(where), whole=self.table.looked_up)
+
+    def _placed(self, column: str, rule: str, kind: str, rows: np.ndarray) -> pd.DataFrame:
+        """The fault of some rows, each where it was read."""
+        value = self.text[column].take(rows).fillna("").to_numpy() if column in self.text else ""
+        place = {"file": np.asarray(self.file.take(rows), dtype=object)}
+        place |= {"record": self.record[rows], "line": self.line[rows]}
+        return pd.DataFrame({"table": self.table.name, **place, "column": column, "value": value, "rule": rule,
+                             "kind": kind})  # fmt: skip
+
+    def _owners(self, rows: np.ndarray) -> pd.Series:
+        """The partner of some rows; where they name none, that of the deal they are about."""
+        own = self.partner_of().take(rows)
+        if self.deals is None or not self.has("deal_id") or not self.deals.has("deal_id"):
+            return own
+        named, ids = self.text["deal_id"].take(rows), self.deals.text["deal_id"]
+        at = np.flatnonzero(ids.isin(named).to_numpy())
+        owner = dict(zip(ids.take(at), self.deals.partner_of().take(at), strict=True))
+        theirs = pd.Series([owner.get(one, "") for one in named], index=own.index, dtype="str")
+        return own.mask(own == "", theirs)
+
+
+def written(text: pd.DataFrame) -> list[str]:
+    """Each row as `column=value` for the columns that have one."""
+    return [
+        "; ".join(f"{n}={v}" for n, v in row.items() if isinstance(v, str)) for row in text.to_dict(orient="records")
+    ]
