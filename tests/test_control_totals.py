@@ -45,7 +45,7 @@ def refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Refused:
         (tmp_path / name).write_text(text, encoding="utf-8")
         code = run(["check", str(tmp_path), "--format", "json"])
         (tmp_path / name).write_text(FILES[name], encoding="utf-8")
-        faults = json.loads(capsys.readouterr().out)
+        faults = json.loads(capsys.readouterr().out)["faults"]
         assert code == 1, text
         found = [re.match(r"(\[\w+\] (?:rows|amount_total)) = \S+ is declared, but", f["rule"]) for f in faults]
         return [match[1] for match in found if match]

@@ -93,7 +93,7 @@ def ask(capsys: pytest.CaptureFixture[str]) -> Callable[[Path], Asked]:
         assert code in (0, 1, 2, 4)
         assert "A fault in partnerkpi itself" not in err
         assert bool(err) == (code in (2, 4))
-        return code, json.loads(out) if out else []
+        return code, json.loads(out)["faults"] if out else []
 
     return check
 
