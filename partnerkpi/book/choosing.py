@@ -96,6 +96,18 @@ def twins(text: pd.DataFrame, key: str, used: np.ndarray) -> np.ndarray:
     return mask
 
 
+def shared_by_partners(text: pd.DataFrame, key: list[str], rows: np.ndarray) -> np.ndarray:
+    """True for those of the rows whose equals by key name other partners, and are the same in all else but amounts."""
+    found = np.zeros(len(text), dtype=bool)
+    at = np.flatnonzero(rows)
+    if "partner_id" in key or "partner_id" not in text or not len(at):
+        return found
+    own = text.take(at).fillna("").drop(columns="amount", errors="ignore")
+    kinds = own.groupby(key, sort=False).transform("nunique")
+    found[at] = ((kinds.pop("partner_id") > 1) & (kinds == 1).all(axis=1)).to_numpy()
+    return found
+
+
 @dataclass(frozen=True)
 class Settled:
     """The status of each row, and what its flags and its value show together.

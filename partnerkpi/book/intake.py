@@ -14,6 +14,7 @@ from partnerkpi.book.choosing import (
     first_filled,
     key_of_rows,
     settled_status,
+    shared_by_partners,
     twins,
     wanted_columns,
 )
@@ -219,35 +220,21 @@ def _drop_duplicates(examined: Examined) -> None:
     if not key or len(key) < len(examined.table.key):
         return
     rows = np.flatnonzero(examined.used)
-    part = examined.text[key].take(rows)
-    doubled = part.duplicated(keep=False).to_numpy()
+    doubled = examined.text[key].take(rows).duplicated(keep=False).to_numpy()
     if not doubled.any():
         return
     rows = rows[doubled]
     same = examined.text.take(rows).duplicated(keep="first").to_numpy()
     mask = np.zeros(len(examined.text), dtype=bool)
     mask[rows[same]] = True
-    name = examined.table.key[0]
-    examined.warn(name, "an identical row stands above: counted out of scope", mask)
+    examined.warn(key[0], "an identical row stands above: counted out of scope", mask)
     examined.leave_out(mask)
     if examined.table.name == "history":  # several things may change on one day
         return
     rest = rows[~same]
     conflict = np.zeros(len(examined.text), dtype=bool)
     conflict[rest[examined.text[key].take(rest).duplicated(keep=False).to_numpy()]] = True
-    shared = conflict & _differ_in_partner(examined, key, conflict)
+    shared = shared_by_partners(examined.text, key, conflict)
     rule = "the same key stands in rows that differ"
-    examined.aside(name, f"{rule} in the partner: to share a deal among partners is not in this version", shared)
-    examined.aside(name, rule, conflict & ~shared)
-
-
-def _differ_in_partner(examined: Examined, key: list[str], rows: np.ndarray) -> np.ndarray:
-    """True for those of the rows whose equals by key have other partners, but all else, amounts aside, the same."""
-    if "partner_id" in key or not examined.has("partner_id"):
-        return np.zeros(len(rows), dtype=bool)
-    at = np.flatnonzero(rows)
-    text = examined.text.take(at).fillna("")
-    kinds = text.drop(columns="amount", errors="ignore").groupby(key, sort=False).transform("nunique")
-    found = np.zeros(len(rows), dtype=bool)
-    found[at] = ((kinds["partner_id"] > 1) & (kinds.drop(columns="partner_id") == 1).all(axis=1)).to_numpy()
-    return found
+    examined.aside(key[0], f"{rule} in the partner: to share a deal among partners is not in this version", shared)
+    examined.aside(key[0], rule, conflict & ~shared)
