@@ -16,7 +16,7 @@ import pandas as pd
 from partnerkpi.book import thresholds
 from partnerkpi.book.connections import Source, source_of
 from partnerkpi.book.declarations import TableConfig, check_inside, csv_files, table_config
-from partnerkpi.book.keys import NAME, check_name, mapping_of, shown, text_of, zone_of
+from partnerkpi.book.keys import NAME, OF_BOOK, PRESETS, check_name, mapping_of, shown, text_of, zone_of
 from partnerkpi.book.schema import TABLES
 from partnerkpi.errors import SystemProblem, UsageError
 
@@ -30,7 +30,6 @@ extracted_on = 2025-12-31
 files = ["deals.csv"]
 """
 
-_BOOK_KEYS = ("name", "currency", "time_zone", "fiscal_year_starts", "extracted_on", "preset", "direct")
 _ROWS = frozenset({"files", "sql", "query", "relation"})
 _PRESETS = Path(__file__).parent / "presets"
 
@@ -80,7 +79,7 @@ def read_config(folder: Path) -> BookConfig:
         raise UsageError(f"{path} has no [book]. It begins like this:\n\n{EXAMPLE}")
     book = mapping_of(content["book"], "[book]")
     for key in book:
-        check_name(key, _BOOK_KEYS, f"[book] {key}")
+        check_name(key, OF_BOOK, f"[book] {key}")
     preset = preset_called(text_of(book.get("preset", ""), "[book] preset"))
     asked = {name: _asked(name, section, content) for name, section in preset.items()}
     tables = {name: table_config(TABLES[name], content.get(name), folder, asked.get(name)) for name in TABLES}
@@ -95,8 +94,8 @@ def read_config(folder: Path) -> BookConfig:
         folder=folder,
         name=_name(book.get("name", folder.resolve().name)),
         currency=_currency(book),
-        time_zone=zone_of(book.get("time_zone", "UTC"), "[book] time_zone", "Europe/Paris"),
-        fiscal_year_starts=_month(book.get("fiscal_year_starts", 1)),
+        time_zone=zone_of(book.get("time_zone", OF_BOOK["time_zone"].default), "[book] time_zone", "Europe/Paris"),
+        fiscal_year_starts=_month(book.get("fiscal_year_starts", OF_BOOK["fiscal_year_starts"].default)),
         extracted_on=_day(book),
         tables=tables,
         thresholds=_thresholds(content.get("thresholds", {})),
@@ -107,7 +106,7 @@ def read_config(folder: Path) -> BookConfig:
 
 def preset_names() -> tuple[str, ...]:
     """The names of all presets, each that of a CRM."""
-    return tuple(sorted(path.stem for path in _PRESETS.glob("*.toml")))
+    return PRESETS
 
 
 def preset_called(name: str) -> dict[str, Any]:

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
-from partnerkpi.book.keys import NAME, check_name, mapping_of
+from partnerkpi.book.keys import NAME, OF_SOURCE, check_name, mapping_of
 from partnerkpi.errors import UsageError
 
-_KEYS = ("url", "seconds")
 _NAMED = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _SECRET = re.compile("pass|pwd|secret|token|key", re.IGNORECASE)
-_SECONDS, _MOST_SECONDS = 60, 3600
+_SECONDS: int = OF_SOURCE["seconds"].default
+_MOST_SECONDS = 3600
 _HINT = 'Keep it in the environment and write url = "${CRM_DB_URL}", or "${NAME}" in its place.'
 
 
@@ -61,7 +61,7 @@ def source_of(section: Any) -> Source | None:
         return None
     section = mapping_of(section, "[source]")
     for key in section:
-        check_name(key, _KEYS, f"[source] {key}")
+        check_name(key, OF_SOURCE, f"[source] {key}")
     return Source(_url(section), _seconds(section))
 
 

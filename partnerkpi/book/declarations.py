@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from partnerkpi.book import meaning
-from partnerkpi.book.keys import NAME, check_name, mapping_of, one_of, shown, text_of, zone_of
+from partnerkpi.book.keys import NAME, OF_TABLE, check_name, mapping_of, one_of, shown, text_of, zone_of
 from partnerkpi.book.meaning import Flags, Source
 from partnerkpi.book.schema import ENUMERATED, STATUSES, Table
 from partnerkpi.errors import UsageError, nearest
@@ -32,13 +32,6 @@ _OTHER_KINDS = {
     ".sqlite": 'A database is named by [source] url = "sqlite:///…".',
 }
 
-_TABLE_KEYS = (
-    "files", "encoding", "delimiter", "decimal", "thousands", "dates", "sql", "columns", "values", "constants",
-    "key", "flags", "leave_out", "only", "probabilities", "remarks", "expects",
-    "sheet", "query", "relation",
-    "missing", "skip_rows", "footer", "rows", "amount_total", "times",
-)  # fmt: skip
-_THOUSANDS = (".", ",", " ", "'", "’", "\u00a0", "\u202f")
 _DIRECTIVES = "YymdHIMSfzbBp"
 _SELECT = re.compile(r"(?:--[^\n]*\n|/\*.*?\*/|\s)*(?:SELECT|WITH)\b", re.IGNORECASE | re.DOTALL)
 _OF_THIS_MACHINE = ("mbcs", "oem")
@@ -117,7 +110,7 @@ def table_config(table: Table, section: Any, folder: Path, preset: Mapping[str, 
     where = f"[{table.name}]"
     section, offered = merged(mapping_of({} if section is None else section, where), preset or {}, table)
     for key in section:
-        check_name(key, _TABLE_KEYS, f"{where} {key}")
+        check_name(key, OF_TABLE, f"{where} {key}")
     sql = text_of(section.get("sql", ""), f"{where} sql").strip()
     if "sql" in section and not sql:
         raise UsageError(f"{NAME}, {where} sql: the query is empty. Write one SELECT, or leave the line out.")
@@ -136,8 +129,10 @@ def table_config(table: Table, section: Any, folder: Path, preset: Mapping[str, 
     for name in constants:
         if name in columns:
             raise UsageError(f"[{table.name}.constants] {name}: it is also in [{table.name}.columns]. Keep one.")
-    decimal = one_of(section.get("decimal", "."), (".", ","), f"{where} decimal")
-    thousands = one_of(section.get("thousands", ""), ("", *_THOUSANDS), f"{where} thousands")
+    decimal = one_of(
+        section.get("decimal", OF_TABLE["decimal"].default), OF_TABLE["decimal"].allowed, f"{where} decimal"
+    )
+    thousands = one_of(section.get("thousands", ""), ("", *OF_TABLE["thousands"].allowed), f"{where} thousands")
     if thousands == decimal:
         raise UsageError(f"{where} thousands: '{thousands}' is also the decimal mark.")
     delimiter = text_of(section.get("delimiter", ""), f"{where} delimiter")
@@ -146,7 +141,7 @@ def table_config(table: Table, section: Any, folder: Path, preset: Mapping[str, 
     return TableConfig(
         name=table.name,
         files=files,
-        encoding=_encoding(section.get("encoding", "utf-8"), f"{where} encoding"),
+        encoding=_encoding(section.get("encoding", OF_TABLE["encoding"].default), f"{where} encoding"),
         delimiter=delimiter,
         decimal=decimal,
         thousands=thousands,

@@ -6,14 +6,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from partnerkpi.book.keys import NAME, check_name, mapping_of, one_of, shown, text_of
+from partnerkpi.book.keys import NAME, OF_FLAGS, check_name, mapping_of, one_of, shown, text_of
 from partnerkpi.book.schema import STATUSES, Table
 from partnerkpi.errors import UsageError
 
 OTHER, ROW = "other", "row"
-FLAGS = ("closed", "won", "lost", "active")
-YES = frozenset({"TRUE", "True", "true", "1", "YES", "Yes", "yes"})
-NO = frozenset({"FALSE", "False", "false", "0", "NO", "No", "no"})
+YES, NO = (frozenset(OF_FLAGS[words].default) for words in ("yes", "no"))
+_DECIDES = OF_FLAGS["decides"]
+FLAGS = tuple(name for name in OF_FLAGS if name not in ("yes", "no", "decides"))
 #: The key that is the file and the record of a row.
 BY_ROW = ("",)
 
@@ -111,7 +111,7 @@ def flags_of(table: Table, value: Any) -> Flags:
     if given and "status" not in table:
         raise UsageError(f"{NAME}, {where}: the table has no status.")
     for key in given:
-        check_name(key, (*FLAGS, "yes", "no", "decides"), f"{where} {key}")
+        check_name(key, OF_FLAGS, f"{where} {key}")
     columns = {name: texts_of(given[name], f"{where} {name}") for name in FLAGS if name in given}
     yes, no = (
         frozenset(texts_of(given[key], f"{where} {key}")) if key in given else words
@@ -123,7 +123,7 @@ def flags_of(table: Table, value: Any) -> Flags:
         yes -= no
     if both := sorted(yes & no):
         raise UsageError(f"{NAME}, {where}: '{both[0]}' stands under yes and no.")
-    decides = one_of(given.get("decides", "flags"), ("flags", "values"), f"{where} decides")
+    decides = one_of(given.get("decides", _DECIDES.default), _DECIDES.allowed, f"{where} decides")
     return Flags({name: names for name, names in columns.items() if names}, yes, no, decides)
 
 
