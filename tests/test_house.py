@@ -29,7 +29,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # The plan of the house: a module imports only from those before it, inside rooms too; a room's own name is its door.
 PLAN = """
     startup errors shipped wording periods experience
-    book.schema sample.time_and_chance sample.world sample.lives sample.history sample.truth sample.tables
+    book.kinds book.schema sample.time_and_chance sample.world sample.lives sample.history sample.truth sample.tables
     sample.package sample
     book.labels book.thresholds book.keys book.meaning book.declarations book.connections book.config book.sources
     book.cells book.workbooks book.causes book.heads book.delimited book.sheets book.columnar book.postgres

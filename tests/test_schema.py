@@ -12,7 +12,7 @@ import pytest
 import partnerkpi as pk
 from partnerkpi import cli, show
 from partnerkpi.book import schema
-from partnerkpi.book.schema import Column, Table, amount, day, label, text
+from partnerkpi.book.kinds import Column, Table, amount, day, label, text
 from partnerkpi.groups import ALL, UNASSIGNED, telling_level
 from partnerkpi.kpis import average_deal_size, close_rate, number_of_deals, opportunity_pipeline
 from partnerkpi.others import given_to

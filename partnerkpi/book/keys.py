@@ -66,7 +66,8 @@ OF_BOOK = _named(
         "preset",
         _TEXT,
         "the CRM the files come from: its columns and values hold where the file says nothing itself, key by key, of "
-        "values value by value. A column that only the preset names need not be there. All stand in `partnerkpi/book/presets`",
+        "values value by value. A column that only the preset names need not be there. They can be read "
+        "in `partnerkpi/book/presets`",
         default="",
         without="nothing is taken to be so",
         allowed=PRESETS,

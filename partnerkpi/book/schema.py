@@ -2,161 +2,72 @@
 
 Everything else asks here: the reader what to parse, as-of what to cut, `where` and `by` what one can choose and group
 by, the pages what a column is called and whether it is shown. To add a column, a table or a level is one edit here.
-
-Kinds of column and what the reader makes of them:
-
-| kind | holds | dtype |
-|---|---|---|
-| `text` | any text; ids are text and never become numbers | `str` |
-| `label` | text with few different values | `category`, sorted |
-| `day` | a calendar day in the book's business time zone | `datetime64[s]` at midnight |
-| `stamp` | a day, or a time of day in the business time zone | `datetime64[s]` |
-| `month` | any day of a month, kept as the first one | `datetime64[s]` at midnight |
-| `quarter` | a quarter of the book's fiscal year, written `2025Q4` | `category`, sorted |
-| `amount` | money | `float64` |
-| `number` | a rate or a share | `float64` |
+What a column can be stands in `kinds`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import partial
-from typing import Literal
+from dataclasses import replace
+
+from partnerkpi.book.kinds import Column as Column
+from partnerkpi.book.kinds import Table as Table
+from partnerkpi.book.kinds import amount, day, label, month, number, quarter, stamp, text
 
 STATUSES = ("open", "won", "lost", "abandoned", "rejected")
 CLOSED = ("won", "lost", "abandoned", "rejected")
 MEASURES = ("won_amount", "deals", "pipeline")
 SOURCES = ("partner", "vendor")
 
-Later = Literal["row", "value", "known"]
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column and its facts.
-
-    - `required`: a source must have it;
-    - `values`: the only values it may have, in the book's own words;
-    - `level`: the word one groups by; empty: it is no level. One can *choose* by every column;
-    - `later`, for days: what a day after the as-of day means. `row`: the row was not there yet (the rule unless another
-      is stated); `value`: only this day was not known yet; `known`: a day to come, known ahead. For quarters the same
-      of one that had not ended on the as-of day;
-    - `quarter_after`: told one quarter after that of its row, so not known before the next one has ended;
-    - `closing`: told with the outcome, so not known while the deal was open;
-    - `carried`: goes along with the deal into its periods (`past.spells`), as its levels do;
-    - `telling`, for levels: its place among those worth the one breakdown of a page, 0: never;
-    - `priced_in`, for amounts: `currency` (the row's own column), `deal` (that of its deal) or `book`;
-    - `title`: what a reader sees above it; `evidence`: its place among the rows behind a figure, 0: not shown there;
-    - `internal`: the vendor's own, never shown among the rows behind a figure;
-    - `of_somebody`, for labels: its values name a partner or a person; those of other labels are everyone's;
-    - `before`, in a history: it holds the value of that column before the change; read, and then in rows of its own.
-    """
-
-    name: str
-    kind: str
-    required: bool = False
-    values: tuple[str, ...] = ()
-    level: str = ""
-    later: Later = "row"
-    quarter_after: bool = False
-    closing: bool = False
-    carried: bool = False
-    telling: int = 0
-    priced_in: str = ""
-    title: str = ""
-    evidence: int = 0
-    internal: bool = False
-    of_somebody: bool = False
-    before: str = ""
-
-    @property
-    def dtype(self) -> str:
-        """The pandas dtype of the column once read."""
-        plain = {"text": "str", "label": "category", "quarter": "category", "amount": "float64", "number": "float64"}
-        return plain.get(self.kind, "datetime64[s]")
-
-    @property
-    def dated(self) -> bool:
-        """True for columns that hold a day or a time."""
-        return self.kind in ("day", "stamp", "month")
-
-
-@dataclass(frozen=True)
-class Table:
-    """One table: its columns in their order, and the columns that name a row (`()` when rows have no name).
-
-    `money`: its amounts enter the account of a reading. `about`: the tables whose rows it speaks of, which it follows.
-    `looked_up`: it speaks of nobody's rows, so nobody chooses among its own.
-    """
-
-    name: str
-    columns: tuple[Column, ...]
-    key: tuple[str, ...] = ()
-    money: bool = False
-    about: tuple[str, ...] = ()
-    looked_up: bool = False
-
-    def __getitem__(self, name: str) -> Column:
-        return next(c for c in self.columns if c.name == name)
-
-    def __contains__(self, name: str) -> bool:
-        return any(c.name == name for c in self.columns)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names of all columns."""
-        return tuple(c.name for c in self.columns)
-
-    @property
-    def priced_on(self) -> str:
-        """The column whose day gives the rate its amounts are converted at: the first day that every row must have.
-
-        Deals are the exception: they take the rate of the day they close.
-        """
-        return next((c.name for c in self.columns if c.dated and c.required), "")
-
-
-text, label, day, stamp, month, quarter, amount, number = (
-    partial(Column, kind=kind) for kind in ("text", "label", "day", "stamp", "month", "quarter", "amount", "number")
+PARTNER = label(
+    "partner_id",
+    meaning="whose it is; empty: the vendor's own, the line `unassigned`",
+    of_somebody=True,
+    level="partner",
+    telling=1,
+    title="partner",
+    evidence=30,
 )
-
-PARTNER = label("partner_id", of_somebody=True, level="partner", telling=1, title="partner", evidence=30)
-REP, UNIT = label("rep", of_somebody=True, level="rep", telling=5), label("unit", level="unit", telling=4)
-REGION, PRODUCT = label("region", level="region", telling=2), label("product", level="product", telling=3, evidence=50)
-CHANNEL = label("channel", level="channel", telling=6, evidence=60)
-STATUS = label("status", values=STATUSES, evidence=130)
-STAGE = label("stage", evidence=120)
-SOURCED = label("sourced", values=SOURCES)
-CLOSED_ON = day("closed_on", later="value", evidence=90)
-CREATED_ON = day("created_on", required=True, carried=True, evidence=80)
-EXPECTED = day("expected_close_on", later="known")
-OWN_MONEY = amount("amount", priced_in="currency", evidence=160)
+REP = label("rep", meaning="the seller", of_somebody=True, level="rep", telling=5)
+UNIT = label("unit", meaning="the seller's department", level="unit", telling=4)
+REGION = label("region", meaning="where the customer is", level="region", telling=2)
+PRODUCT = label("product", meaning="what is sold", level="product", telling=3, evidence=50)
+CHANNEL = label("channel", meaning="how the customer came", level="channel", telling=6, evidence=60)
+STATUS = label("status", meaning="how it stands, or ended", values=STATUSES, evidence=130)
+STAGE = label("stage", meaning="how far it has come", evidence=120)
+SOURCED = label("sourced", meaning="who brought it", values=SOURCES)
+CLOSED_ON = day("closed_on", meaning="when it ended; empty while open", later="value", evidence=90)
+CREATED_ON = day("created_on", meaning="when it was entered", required=True, carried=True, evidence=80)
+EXPECTED = day("expected_close_on", meaning="when it is promised to close", later="known")
+OWN_MONEY = amount("amount", meaning="the price, in the row's own currency", priced_in="currency", evidence=160)
+CURRENCY = label("currency", meaning="three letters, like EUR; empty: the book's")
+THE_DEAL = text("deal_id", meaning="the deal it is about", title="deal")
 
 _ALL = (
     Table(
         "deals",
+        meaning="one row per deal, open or ended",
         key=("deal_id",),
         money=True,
         columns=(
-            text("deal_id", required=True, title="deal", evidence=10),
+            text("deal_id", meaning="names the deal", required=True, title="deal", evidence=10),
             CREATED_ON,
-            label("status", required=True, values=STATUSES, evidence=130),
+            label("status", meaning="how it stands, or ended", required=True, values=STATUSES, evidence=130),
             PARTNER,
             CLOSED_ON,
             OWN_MONEY,
-            label("currency", carried=True),
-            text("name", carried=True),
-            text("customer", carried=True, evidence=40),
+            replace(CURRENCY, carried=True),
+            text("name", meaning="what the deal is called", carried=True),
+            text("customer", meaning="who buys", carried=True, evidence=40),
             STAGE,
             EXPECTED,
             SOURCED,
-            day("registered_on", later="value"),
-            day("accepted_on", later="value"),
-            text("reason", closing=True, evidence=150),
-            text("competitor", closing=True),
+            day("registered_on", meaning="when the partner registered it", later="value"),
+            day("accepted_on", meaning="when the vendor accepted the registration", later="value"),
+            text("reason", meaning="why it was not won", closing=True, evidence=150),
+            text("competitor", meaning="the rival", closing=True),
             CHANNEL,
-            text("lead_id", title="lead", evidence=20),
+            text("lead_id", meaning="the lead it began as", title="lead", evidence=20),
             REP,
             UNIT,
             REGION,
@@ -165,25 +76,34 @@ _ALL = (
     ),
     Table(
         "partners",
+        meaning="one row per partner; without it partners are the distinct `partner_id` of the deals",
         key=("partner_id",),
         columns=(
-            label("partner_id", required=True, of_somebody=True, level="partner", title="partner"),
-            text("name"),
-            label("type", level="type"),
-            label("tier", level="tier"),
-            REGION,
-            label("country", level="country"),
-            label("manager", of_somebody=True, level="manager"),
-            day("joined_on"),
-            day("left_on", later="value"),
-            number("commission_rate", internal=True),
+            label(
+                "partner_id",
+                meaning="names the partner",
+                required=True,
+                of_somebody=True,
+                level="partner",
+                title="partner",
+            ),
+            text("name", meaning="what the partner is called"),
+            label("type", meaning="kind of partner", level="type"),
+            label("tier", meaning="rank in the programme", level="tier"),
+            replace(REGION, meaning="where the partner is"),
+            label("country", meaning="where the partner is", level="country"),
+            label("manager", meaning="who looks after it at the vendor", of_somebody=True, level="manager"),
+            day("joined_on", meaning="first day in the programme; empty: not known"),
+            day("left_on", meaning="last day in the programme", later="value"),
+            number("commission_rate", meaning="share of the won amount paid to it: 0.1, or 10 %", internal=True),
         ),
     ),
     Table(
         "leads",
+        meaning="one row per lead; one that became a deal ends with it",
         key=("lead_id",),
         columns=(
-            text("lead_id", required=True, title="lead", evidence=20),
+            text("lead_id", meaning="names the lead", required=True, title="lead", evidence=20),
             CREATED_ON,
             PARTNER,
             STATUS,
@@ -195,84 +115,113 @@ _ALL = (
     ),
     Table(
         "history",
+        meaning="one row per change of a deal, with its state after the change",
         key=("deal_id", "changed_at"),
         about=("deals",),
         columns=(
-            text("deal_id", required=True, title="deal"),
-            stamp("changed_at", required=True),
+            replace(THE_DEAL, required=True),
+            stamp("changed_at", meaning="when it changed", required=True),
             STAGE,
             STATUS,
-            amount("amount", priced_in="deal"),
+            amount("amount", meaning="the price then, in the deal's currency", priced_in="deal"),
             EXPECTED,
             PARTNER,
             SOURCED,
             CHANNEL,
-            text("reason"),
-            stamp("recorded_at"),
-            label("old_stage", before="stage"),
-            amount("old_amount", before="amount", priced_in="deal"),
-            day("old_expected_close_on", before="expected_close_on", later="known"),
-            label("old_partner_id", before="partner_id", of_somebody=True),
-            label("old_sourced", before="sourced", values=SOURCES),
-            label("old_channel", before="channel"),
+            text("reason", meaning="why it was not won"),
+            stamp("recorded_at", meaning="when the change was entered; empty: at once"),
+            label("old_stage", meaning="the stage before the change", before="stage"),
+            amount("old_amount", meaning="the price before the change", before="amount", priced_in="deal"),
+            day(
+                "old_expected_close_on",
+                meaning="the promised day before the change",
+                before="expected_close_on",
+                later="known",
+            ),
+            label("old_partner_id", meaning="whose it was before the change", before="partner_id", of_somebody=True),
+            label("old_sourced", meaning="who brought it, before the change", before="sourced", values=SOURCES),
+            label("old_channel", meaning="the channel before the change", before="channel"),
         ),
     ),
     Table(
         "spend",
+        meaning="one row per channel, month and perhaps partner: what marketing cost",
         money=True,
         columns=(
-            label("channel", required=True, level="channel", evidence=60),
-            month("month", required=True, evidence=25),
-            amount("amount", required=True, priced_in="currency", evidence=160),
-            PARTNER,
-            label("currency"),
+            label("channel", meaning="what was paid for", required=True, level="channel", evidence=60),
+            month("month", meaning="any day of the month", required=True, evidence=25),
+            replace(OWN_MONEY, meaning="what was spent; below 0: given back", required=True),
+            replace(PARTNER, meaning="for whom; empty: for the whole network"),
+            CURRENCY,
         ),
     ),
     Table(
         "channels",
+        meaning="one row per channel: what kind of marketing it is",
         key=("channel",),
         looked_up=True,
         columns=(
-            label("channel", required=True, level="channel"),
-            label("media", required=True, values=("paid", "earned", "owned"), level="media"),
+            label("channel", meaning="as in deals, leads and spend", required=True, level="channel"),
+            label(
+                "media",
+                meaning="bought, spoken of by others, or one's own",
+                required=True,
+                values=("paid", "earned", "owned"),
+                level="media",
+            ),
         ),
     ),
     Table(
         "touches",
+        meaning="one row per contact before a deal or lead; a row needs one of the two",
         about=("deals", "leads"),
         columns=(
-            text("deal_id", title="deal"),
-            text("lead_id", title="lead"),
-            label("channel", required=True, level="channel"),
-            stamp("touched_at", required=True),
+            THE_DEAL,
+            text("lead_id", meaning="the lead it is about", title="lead"),
+            label("channel", meaning="by what", required=True, level="channel"),
+            stamp("touched_at", meaning="when", required=True),
         ),
     ),
     Table(
         "targets",
+        meaning="one row per quarter and perhaps partner, seller, department or measure: what is to be reached",
         columns=(
-            quarter("quarter", required=True, later="known"),
-            amount("amount", required=True, priced_in="book"),
-            PARTNER,
+            quarter("quarter", meaning="like 2025Q4", required=True, later="known"),
+            amount("amount", meaning="the target: money of the book, or deals", required=True, priced_in="book"),
+            replace(PARTNER, meaning="whose target; empty: the whole network's"),
             REP,
             UNIT,
-            label("measure", values=MEASURES),
+            label("measure", meaning="of what; empty: of the won amount", values=MEASURES),
         ),
     ),
     Table(
         "rates",
+        meaning="one row per currency and day: what one unit of it is worth",
         key=("currency", "date"),
         looked_up=True,
-        columns=(label("currency", required=True), day("date", required=True), number("rate", required=True)),
+        columns=(
+            label("currency", meaning="three letters, like GBP", required=True),
+            day("date", meaning="from which day on the rate holds", required=True),
+            number("rate", meaning="units of the book's currency for one", required=True),
+        ),
     ),
     Table(
         "notes",
+        meaning="one row per decision of a review, and what came of it",
         columns=(
-            label("partner_id", required=True, of_somebody=True, level="partner", title="partner"),
-            quarter("quarter", required=True),
-            text("action", required=True, title="what was decided"),
-            text("owner", title="who does it"),
-            day("due_on", later="known", title="by when"),
-            text("outcome", quarter_after=True),
+            label(
+                "partner_id",
+                meaning="whom it is about",
+                required=True,
+                of_somebody=True,
+                level="partner",
+                title="partner",
+            ),
+            quarter("quarter", meaning="the quarter that was reviewed", required=True),
+            text("action", meaning="what was decided", required=True, title="what was decided"),
+            text("owner", meaning="who does it", title="who does it"),
+            day("due_on", meaning="by when", later="known", title="by when"),
+            text("outcome", meaning="what came of it; empty while nothing is told", quarter_after=True),
         ),
     ),
 )

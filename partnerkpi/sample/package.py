@@ -14,7 +14,7 @@ _NAMED = {"partner_id": "partners", "lead_id": "leads", "deal_id": "deals"}
 
 
 def data_package(headers: Mapping[str, Sequence[str]]) -> str:
-    """The text of datapackage.json for tables with these columns: type, key and what each column names.
+    """The text of datapackage.json for tables with these columns: type, key, meaning and what each column names.
 
     Statuses are as in the CRM, test entries among them; book.toml says what each stands for, so no list closes them.
     """
@@ -36,12 +36,13 @@ def _resource(table: Table, columns: Sequence[str], headers: Mapping[str, Sequen
     if keys:
         schema["foreignKeys"] = keys
     kind = {"type": "table", "path": f"{table.name}.csv", "format": "csv", "mediatype": "text/csv", "encoding": "utf-8"}
-    return {"name": table.name, **kind, "schema": schema}
+    return {"name": table.name, "description": table.meaning, **kind, "schema": schema}
 
 
 def _field(column: Column) -> dict[str, Any]:
     field: dict[str, Any] = {"name": column.name, "type": _TYPES.get(column.kind, "string")}
     field["title"] = title_of(column.name)
+    field["description"] = column.meaning
     if column.required:
         field["constraints"] = {"required": True}
     return field
