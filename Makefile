@@ -5,13 +5,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 
-.PHONY: help review test lint format notebooks lab bench mutants coverage signals constraints clean
+.PHONY: help review test lint format notebooks dictionary lab bench mutants coverage signals constraints clean
 
 help:
 	@echo "make review      the reviews of the sample book, as pages under reports/"
 	@echo "make test        ruff and mypy, then every test: code, doctests, notebooks"
 	@echo "make lint        ruff and mypy"
 	@echo "make notebooks   execute the notebooks in place on the sample book"
+	@echo "make dictionary  write data/dictionary.md again, after a key or column changed"
 	@echo "make lab         JupyterLab on the notebooks"
 	@echo "make bench       how long it takes, beside plain SQL and the papermill command"
 	@echo "make coverage    how often intervals hold the truth, in worlds the methods do not assume"
@@ -52,6 +53,9 @@ format: $(VENV)/.dev
 notebooks: $(VENV)/.dev
 	$(BIN)/python tests/refresh_uses.py
 	$(BIN)/python tests/refresh_notebooks.py
+
+dictionary: $(VENV)/.dev
+	$(BIN)/python tests/refresh_dictionary.py
 
 lab: $(VENV)/.dev
 	$(BIN)/jupyter lab notebooks
