@@ -16,7 +16,9 @@ from dictionary_examples import DEALS, EXAMPLES, HEAD, Example
 from partnerkpi.book import kinds
 from partnerkpi.book.keys import OF_BOOK, OF_CONTENT, OF_FLAGS, OF_ROWS, OF_SOURCE, OF_WRITING, Key
 from partnerkpi.book.schema import TABLES, Column
-from partnerkpi.book.thresholds import Thresholds
+from partnerkpi.book.thresholds import Thresholds, meanings
+from partnerkpi.kpis import KPIS
+from partnerkpi.uses import uses
 
 PAGE = Path(__file__).resolve().parent.parent / "data" / "dictionary.md"
 
@@ -34,7 +36,8 @@ partnerkpi review my-exports          # the pages: open reports/…/index.html
 ```
 
 Between the second and the third, decide the lines that `init` left commented out: take away the `# ` of the one that
-holds, or change what it says. `data/README.md` describes what `init` looks at, and the book that comes as an example.
+holds, or change what it says. [README.md](README.md) describes what `init` looks at and what `check` says, and the book
+that comes as an example.
 
 The smallest book is this, and a file `deals.csv` beside it with the columns `deal_id`, `created_on` and `status`:
 
@@ -93,6 +96,7 @@ From where on a fact is a signal: numbers above 0.
 
 COLUMNS = """\
 Only `deals` must be there; what depends on a table or column that is not says so. • marks the columns a table needs.
+What rests on a column: in bold the KPIs, then figures beside other KPIs, then whether one can break down by it.
 """
 
 
@@ -169,7 +173,7 @@ def thresholds() -> str:
     for one in fields(Thresholds):
         most = f"{one.metadata['most']:g}".replace("inf", "")
         default = f"{one.default:.3g}" if isinstance(one.default, float | int) else ""
-        lines.append(f"| `{one.name}` | {default} | {most} | {one.metadata['meaning']} |")
+        lines.append(f"| `{one.name}` | {default} | {most} | {meanings()[one.name]} |")
     return "\n".join(lines) + "\n"
 
 
@@ -183,14 +187,28 @@ def tables() -> Iterator[str]:
     """Every table with its columns."""
     for table in TABLES.values():
         yield f"### {table.name}\n\n{table.meaning[0].upper()}{table.meaning[1:]}.\n"
-        yield "| column | kind | meaning |\n|---|---|---|"
-        yield "\n".join(map(line, table.columns)) + "\n"
+        yield "| column | kind | meaning | what rests on it |\n|---|---|---|---|"
+        yield "\n".join(line(table.name, column) for column in table.columns) + "\n"
 
 
-def line(column: Column) -> str:
+def line(table: str, column: Column) -> str:
     """A column as a line of its table."""
     values = ": " + ", ".join(f"`{value}`" for value in column.values) if column.values else ""
-    return f"| {'• ' if column.required else ''}`{column.name}` | {column.kind} | {column.meaning}{values} |"
+    told = f"{column.meaning}{values}"
+    return f"| {'• ' if column.required else ''}`{column.name}` | {column.kind} | {told} | {rests(table, column)} |"
+
+
+def rests(table: str, column: Column) -> str:
+    """The KPIs that rest on a column, the companion figures of the others, and whether one breaks down by it."""
+    own = [kpi for kpi in KPIS if (table, column.name) in uses()[kpi]]
+    beside = [one for kpi in KPIS if kpi not in own for one in kpi.companions if (table, column.name) in uses()[one]]
+    parts = ["all KPIs"] if len(own) == len(KPIS) else [f"**{kpi.title}**" for kpi in own]
+    parts += [one.title for one in beside]
+    if column.level and not TABLES[table].about and table != "notes":
+        parts.append(f"breakdown by {column.level}")
+    if not parts and column.evidence and TABLES[table].money:
+        parts.append("the rows behind figures")
+    return ", ".join(parts)
 
 
 if __name__ == "__main__":

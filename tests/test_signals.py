@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import partnerkpi as pk
-from partnerkpi.book.thresholds import DEFAULTS, meanings, names, thresholds_of
+from partnerkpi.book.thresholds import DEFAULTS, names, thresholds_of
 from partnerkpi.findings import facts, past, rest
 from partnerkpi.findings.family import CLEAR, LIKELY, RECORDED, looked_at
 from partnerkpi.findings.kinds import BY_NAME, KINDS
@@ -322,9 +322,3 @@ def test_a_book_without_anything_to_test_has_no_signals() -> None:
     )
     assert set(pk.signals(one, QUARTER)["kind"]) <= {"giant"}
     assert judgement(one.for_partner("P1"), QUARTER).standing in (Standing.TOO_LITTLE, Standing.WATCH)
-
-
-def test_the_data_dictionary_names_every_threshold() -> None:
-    text = (Path(__file__).resolve().parent.parent / "data" / "README.md").read_text(encoding="utf-8")
-    for name, meaning in meanings().items():
-        assert f"| `{name}` | {getattr(DEFAULTS, name):.3g} | {meaning} |" in text

@@ -19,6 +19,7 @@ from partnerkpi.book.declarations import TableConfig, check_inside, csv_files, t
 from partnerkpi.book.keys import NAME, OF_BOOK, PRESETS, check_name, mapping_of, shown, text_of, zone_of
 from partnerkpi.book.schema import TABLES
 from partnerkpi.errors import SystemProblem, UsageError
+from partnerkpi.shipped import shipped
 
 EXAMPLE = """\
 [book]
@@ -63,8 +64,8 @@ def read_config(folder: Path) -> BookConfig:
         raise UsageError(f"{path} is a folder. It must be a file, which says how to read the book.")
     if not path.is_file():
         raise UsageError(
-            f"The folder '{folder}' has no {NAME}, which says how to read it. Make one like this "
-            f"(data/README.md describes the tables and columns):\n\n{EXAMPLE}"
+            f"The folder '{folder}' has no {NAME}, which says how to read it. Let one be made of the files with "
+            f"partnerkpi init '{folder}' --write, or write one like this ({dictionary()} has every key):\n\n{EXAMPLE}"
         )
     check_inside(folder, NAME, str(path))
     try:
@@ -102,6 +103,11 @@ def read_config(folder: Path) -> BookConfig:
         direct=_direct(book.get("direct", [])),
         source=source,
     )
+
+
+def dictionary() -> Path:
+    """Where every key and column is described."""
+    return shipped("data") / "dictionary.md"
 
 
 def preset_names() -> tuple[str, ...]:

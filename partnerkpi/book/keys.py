@@ -67,7 +67,8 @@ OF_BOOK = _named(
         _TEXT,
         "the CRM the files come from: its columns and values hold where the file says nothing itself, key by key, of "
         "values value by value. A column that only the preset names need not be there. They can be read "
-        "in `partnerkpi/book/presets`",
+        "in `partnerkpi/book/presets`. `tryton` has queries too: with a `[source]` the deals are asked for, history "
+        "and rates where the sections `[history]` and `[rates]` are there, be they empty",
         default="",
         without="nothing is taken to be so",
         allowed=PRESETS,
@@ -87,9 +88,11 @@ OF_SOURCE = _named(
     Key(
         "url",
         _TEXT,
-        "the address of a PostgreSQL database, `postgresql+psycopg://user:${CRM_PASSWORD}@host/name`, or of a SQLite "
-        "file in the book's folder (extra `sql`). `${NAME}` is what the environment holds under that name; a password "
-        "in the file itself is refused, and no page, file or error repeats one",
+        "the address of a PostgreSQL database, `postgresql://user:${CRM_PASSWORD}@host/name`, followed by "
+        "`?sslmode=verify-full&sslrootcert=FILE` where the server's certificate is to be checked (`host=/folder` "
+        "names a local socket; nothing else can stand there), or of a SQLite file in the book's folder (extra `sql`). "
+        "`${NAME}` is what the environment holds under that name; a password in the file itself is refused, and no "
+        "page, file or error repeats one",
         without="the section is refused: it must be said",
     ),
     Key("seconds", "a whole number from 1 to 3600", "how long a query may take", default=60),
@@ -155,7 +158,8 @@ OF_WRITING = _named(
         "dates",
         "a text, or a table of them by column",
         "how days are written, in the signs of Python's `strptime`: `%d` day, `%m` month, `%b` its name, `%Y` year, "
-        "`%y` its two digits, `%H:%M:%S` time, `%z` offset",
+        "`%y` its two digits, `%H:%M:%S` time, `%z` offset. `excel-1900`, `excel-1904`: a number of "
+        "days since that year began, as spreadsheets store them",
         default={},
         without="2025-12-31, also with a time: 2025-12-31T09:30:00Z",
     ),
@@ -188,7 +192,8 @@ OF_WRITING = _named(
     Key(
         "amount_total",
         "a number in quotes",
-        "control total: the exact sum of all amounts as they are written; another sum refuses the book",
+        "control total: the exact sum of all amounts as they are written; another sum refuses the book, one "
+        "that is equal only when rounded is said",
         without="not checked",
     ),
 )

@@ -115,7 +115,7 @@ _ALL = (
     ),
     Table(
         "history",
-        meaning="one row per change of a deal, with its state after the change",
+        meaning="one row per change of a deal, and what holds after it; `old_…` held from creation to the first",
         key=("deal_id", "changed_at"),
         about=("deals",),
         columns=(
