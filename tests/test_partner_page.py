@@ -199,7 +199,7 @@ def test_how_often_chance_makes_such_a_quarter_is_said_once_where_it_fell_short(
     line = pk.signals(sample, QUARTER, everything=True).query("kind == 'quarter_target' and state != 'over'")
     (p, value, weight) = line.set_index("partner_id").loc[partner, ["p", "value", "weight"]]
     text = show.cover(sample.for_partner(partner), QUARTER).text
-    rule, some = "at its usual pace most bring no more wins", "At its usual pace about one quarter in"
+    rule, some = "at its pace most quarters bring no more", "At its usual pace about one quarter in"
     assert text.count(rule) + text.count(some) == (value < 1 and weight == "")
     if value < 1 and weight == "":
         assert (f"{some} {1 / p:.0f} brings so few wins." if p < 2 / 3 else rule) in text

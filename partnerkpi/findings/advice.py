@@ -113,7 +113,7 @@ def _advice(line: Line) -> dict[str, Callable[[], Advice]]:
         "leads_waiting": lambda: Advice(
             say("Have the waiting leads answered, or give them to others"),
             say("every one of them is answered or given away"),
-            say("what so many leads usually bring"),
+            say("what so many leads bring on average, of all partners"),
         ),
         "spend_without_win": lambda: Advice(
             say("Stop paying for {channel}"), say("the money goes to media that win"), say("spent in a year")

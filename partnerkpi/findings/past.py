@@ -200,7 +200,10 @@ def sizes_of_entries(book: Book, quarter: Quarter) -> Found:
     """Sizes of the deals that entered in four quarters against those of the four before, whatever became of them."""
     deals = priced(book.deals)
     entered = deals["created_on"].between(quarter.year_before.year[0], quarter.last_day)
-    return _sizes(book, quarter, deals[entered], "created_on")
+    found = _sizes(book, quarter, deals[entered], "created_on")
+    ended = deals[(deals["status"].isin((*DECIDED, "rejected")) & deals["closed_on"].between(*quarter.year)).to_numpy()]
+    won = float((ended["status"] == "won").mean()) if len(ended) else 0.0  # only what is won is worth the less
+    return found.assign(stake=found["stake"] * won)
 
 
 def _sizes(book: Book, quarter: Quarter, deals: pd.DataFrame, dated: str) -> Found:

@@ -210,10 +210,16 @@ def _sureness(looked: pd.DataFrame, now: pd.DataFrame, powers: Power) -> str:
     if not clear and not likely and tests:
         if now["weight"].isin(["act", "watch"]).any():
             parts.append(
-                say("Beyond that nothing about it stood out in {n} comparisons of all partners.", None, n=tests)
+                say(
+                    "Beyond that nothing about it is clearly more than chance, in {n} comparisons of all partners.",
+                    None,
+                    n=tests,
+                )
             )
         else:
-            parts.append(say("Nothing about it stood out in {n} comparisons of all partners.", None, n=tests))
+            parts.append(
+                say("Nothing about it is clearly more than chance, in {n} comparisons of all partners.", None, n=tests)
+            )
     if {"left", "no_deals"} & set(now["kind"]):
         return " ".join(parts)
     untested = [one for one in NEEDED if not set(looked.loc[looked["p"].notna().to_numpy(), "kind"]) & one]

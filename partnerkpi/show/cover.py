@@ -80,7 +80,7 @@ def who(book: Book, partner: str) -> Markup:
 def _sure(verdict: Judgement, book: Book, period: Quarter) -> str:
     """How sure the verdict is: counted or tested, what could have been seen, how often chance makes such a quarter."""
     told = verdict.signals[(verdict.signals["weight"].isin(["act", "watch"]) & verdict.signals["state"].ne(OVER))]
-    counted = say("What asks for action is counted from the records: certain.")
+    counted = say("What asks for action is counted from the records: certain; why it is so they do not tell.")
     recorded = counted if len(told) and bool((told["sure"] == RECORDED).all()) else ""
     return " ".join(text for text in (recorded, verdict.sure, _chance(book, period)) if text)
 
@@ -88,13 +88,15 @@ def _sure(verdict: Judgement, book: Book, period: Quarter) -> str:
 def _chance(book: Book, period: Quarter) -> str:
     """How often chance alone makes a quarter that missed its target; empty where it was reached or a signal says it."""
     looked = own_signals(book, period)
+    if "joined" in set(looked["kind"]):  # it has no usual pace yet
+        return ""
     silent = looked["weight"].eq("") & looked["kind"].eq("quarter_target") & (looked["value"] < 1)
     chance = looked.loc[silent.to_numpy(), "p"]
     if not len(chance):
         return ""
     n = max(round(1 / chance.iloc[0]), 1)
     if n == 1:
-        return say("Such a quarter is the rule for it: at its usual pace most bring no more wins.")
+        return say("Its number of wins is nothing unusual: at its pace most quarters bring no more.")
     return say("At its usual pace about one quarter in {n} brings so few wins.", None, n=n)
 
 

@@ -26,8 +26,12 @@ def decided(book: Book, quarter: str | Quarter = "") -> Shown:
     if not len(table):
         return nothing_of(caption, say("nothing is noted"))
     hidden = ["partner_id"] if book.partner else []
-    titles = {"overdue": say("its day has passed")}
-    return rows(table.drop(columns=hidden), caption, limit=100, titles=titles)
+    late, told = table["overdue"].astype(bool), table["outcome"].notna()
+    stands = (
+        pd.Series(say("under way"), index=table.index).mask(late, say("late, nothing noted")).mask(told, say("told"))
+    )
+    table = table.drop(columns=["overdue", *hidden]).assign(stands=stands)
+    return rows(table, caption, limit=100, titles={"stands": say("how it stands")})
 
 
 def restated(book: Book, quarter: str | Quarter = "") -> Shown:
