@@ -1,12 +1,12 @@
 """A damaged file never gives a traceback, a hang, or another figure without a word.
 
 A small book is written as delimited files, workbook, Parquet file or database, one of its files is damaged at random
-(`corruption.harms_of`), and what `partnerkpi check` asks is asked. Either it refuses the book, or lists a fault, or says nothing.
-Where it says nothing,
+(`corruption.harms_of`), and it is checked as `partnerkpi check` does. Either the book is refused, or a fault is listed, or
+every table of the opened book, those made of others too, is what it was: as all figures are made of these tables alone,
+none can be another. Where nothing is said and yet a table is another,
 
 - the file must be sound, cell by cell and between the tables, for a reader and a grammar that are not the package's;
-- every table of the opened book, those made of others too, must equal that of a book newly written from these cells: as
-  all figures are made of these tables alone, none can be another than the cells say.
+- the tables must equal those of a book newly written from the cells that this reader finds.
 
 What is then different from before the damage cannot be seen from inside, because the file is as good as another. These
 kinds there are, and no others (`_UNSEEN`):
@@ -16,7 +16,7 @@ kinds there are, and no others (`_UNSEEN`):
 - a day that became another valid day, in an order that is possible; an id, a partner or a status that became another
   that there may be; a letter of a name or a label. No total tells these, and nothing in the file does;
 - a header that no longer names an optional column, by a word that is like none that is known: the account lists the
-  word under "not read". A book.toml that maps the column, as `init` writes it, refuses that.
+  word under "not read". A book.toml that names the column under [deals.columns] refuses that.
 
 PARTNERKPI_CORRUPTIONS says how many are tried (2,000 take some minutes), PARTNERKPI_SEED another word than the usual.
 """
@@ -196,6 +196,7 @@ def outcome(damage: Damage, place: Path, ask: Ask) -> str:
     kinds = set(changes(before, now))
     assert kinds
     assert kinds <= _UNSEEN
+    assert "a column is no longer known" not in kinds or check_book(folder).unread
     damage.declare_totals(folder)
     code, faults = ask(folder, command)
     for name, (rows, amount) in sums(now).items():
