@@ -302,7 +302,9 @@ def check(book: str, style: str | None, output: str | None) -> int:
 @click.argument("files", nargs=-1, required=True, metavar="FILE…|FOLDER")
 @click.option("--profile", default="", metavar="NAME", help="The CRM they come from. [default: recognised]")
 @click.option(
-    "--write", is_flag=True, help="Keep the draft as book.toml beside the files; never over one that is there."
+    "--write",
+    is_flag=True,
+    help="Keep the draft as book.toml (keys: data/dictionary.md); never over one that is there.",
 )
 @click.option("--diff", is_flag=True, help="Only what is otherwise than when book.toml was written.")
 def init(files: tuple[str, ...], profile: str, write: bool, diff: bool) -> int:

@@ -28,7 +28,7 @@ LACKS: dict[Code, str] = {
     Code.SPEND_NOT_RECORDED: "the table spend",
     Code.COMMISSION_NOT_RECORDED: "partners.commission_rate",
     Code.RIVALS_NOT_RECORDED: "deals.competitor",
-    Code.REFUSALS_NOT_RECORDED: "refused registrations: the status rejected",
+    Code.REFUSALS_NOT_RECORDED: "refused registrations (the status rejected)",
     Code.NO_OUTCOMES_RECORDED: "lost deals or refused registrations, by deals.status",
     Code.NO_TARGET: "the table targets",
     Code.NO_TARGET_AHEAD: "the table targets",

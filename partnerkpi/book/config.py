@@ -178,6 +178,8 @@ def _name(value: Any) -> str:
 
 def _currency(book: dict[str, Any]) -> str:
     code = book.get("currency", "")
+    if "currency" not in book:
+        raise UsageError(f'{NAME}, [book] currency: the currency of the sums is not said. Write it: currency = "EUR".')
     if not isinstance(code, str) or not re.fullmatch(r"[A-Z]{3}", code):
         raise UsageError(f'{NAME}, [book] currency: three capital letters are expected, like "EUR", not {shown(code)}.')
     return code
@@ -195,7 +197,7 @@ def _day(book: dict[str, Any]) -> pd.Timestamp:
         with suppress(ValueError):
             value = date.fromisoformat(value)
     if not isinstance(value, date) or isinstance(value, datetime) or not 1900 <= value.year <= 2199:
-        given = value.isoformat() if isinstance(value, date) else shown(value)
+        given = value.isoformat() if isinstance(value, date) else shown(value) if "extracted_on" in book else "nothing"
         raise UsageError(
             f"{NAME}, [book] extracted_on: the day the export was made is expected, like 2025-12-31, not {given}."
         )

@@ -54,7 +54,8 @@ def draft(found: Survey, *, trial: bool = False) -> Draft:
 
 def _head(made: Draft, found: Survey, trial: bool) -> None:
     made.say("# A first book.toml, drafted by partnerkpi init from what the files hold; why stands behind each line.")
-    made.say("# What nobody but you can know is a line after the word decide: take its '# ' away, or leave it.")
+    made.say("# What nobody but you can know is a line behind '# ', with the word decide beside or above it: take the")
+    made.say("# '# ' of the line away, and change what it says where it is not so. data/dictionary.md has every key.")
     made.say("[book]")
     name = found.folder.resolve().name
     made.say(f"name = {quoted(name or 'Book')}")
@@ -64,12 +65,14 @@ def _head(made: Draft, found: Survey, trial: bool) -> None:
         made.say(f"currency = {quoted(found.currency)}", found.currency_why)
     elif trial:
         made.say(f"currency = {quoted(NO_CURRENCY)}")
+        made.taken.append("all amounts are in one currency")
     else:
         made.ask('currency = "EUR"', "nothing in the files says which currency the amounts are in", needed=True)
     if found.extracted_on:
         made.say(f"extracted_on = {found.extracted_on}", found.extracted_why)
     elif trial:
         made.say("extracted_on = 2199-12-31")
+        made.taken.append("the export was made after every day in it")
     else:
         made.ask("extracted_on = 2025-12-31", "the day the export was made; no day could be read", needed=True)
     if any(days.timed for days in found.days.values()):
@@ -139,9 +142,11 @@ def _written(made: Draft, found: Survey, part: Part, trial: bool) -> None:
     elif marks.needed:
         if trial:
             made.say(f"decimal = {quoted(marks.decimal)}")
+            made.taken.append(f"decimals of {table} stand after {quoted(marks.decimal)}")
         else:
             made.ask('decimal = "."', marks.evidence, needed=True)
-            made.ask('decimal = ","', 'the other way of reading (then thousands = ".", or the other way round)')
+            other = 'the other way of reading (then thousands = ".", or the other way round)'
+            made.ask('decimal = ","', other, further=True)
     nothing = {text: n for c in part.columns.values() if c.kind in ("day", "number") for text, n in c.nothing.items()}
     used = part.mapped.used
     mine = {t: n for name, c in part.columns.items() if name in used for t, n in c.nothing.items() if t in nothing}
@@ -156,6 +161,7 @@ def _days(made: Draft, found: Survey, part: Part, trial: bool) -> None:
     declared = dict(days.declared)
     if trial:
         declared |= {column: forms[0] for column, forms in days.doubts.items()}
+        made.taken += [f"{column} is written {forms[0]}" for column, forms in days.doubts.items()]
     shown = set(days.formats.values()) | set(declared.values())
     if declared and len(shown) == 1:
         only = next(iter(declared))
@@ -175,7 +181,7 @@ def _days(made: Draft, found: Survey, part: Part, trial: bool) -> None:
                 backwards = early(part.sheet.text, created, closed, form)
                 note = f"; {backwards:,} rows would close before they were created"
             why = f"{', '.join(days.doubts)}: all {rows:,} cells fit both orders, 0 decide{note}"
-            made.ask(f"dates = {quoted(form)}", why, needed=form == forms[0])
+            made.ask(f"dates = {quoted(form)}", why, needed=form == forms[0], further=form != forms[0])
 
 
 def _totals(made: Draft, found: Survey) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
 from partnerkpi.book.keys import NAME
 from partnerkpi.errors import SystemProblem
 from partnerkpi.survey.draft import draft
+from partnerkpi.survey.lines import counted
 from partnerkpi.survey.memory import differences, recall, remember
 from partnerkpi.survey.preview import preview
 from partnerkpi.survey.report import report
@@ -39,12 +41,12 @@ def init(files: list[str], *, profile: str = "", write: bool = False, diff: bool
     found = survey([Path(name) for name in files], profile)
     if diff:
         return _diff(found)
-    made = draft(found)
-    shown = preview(list(dict.fromkeys(p.sheet.path for p in found.parts)), made.text, draft(found, trial=True).text)
+    made, trial = draft(found), draft(found, trial=True)
+    shown = preview(list(dict.fromkeys(p.sheet.path for p in found.parts)), made.text, trial.text)
     place = found.folder / NAME
     if not write:
-        step = f"Next: partnerkpi init {' '.join(files)} --write"
-        return Outcome(report(found, made, shown, next_step=step))
+        step = f"Next: partnerkpi init {shlex.join(files)} --write"
+        return Outcome(report(found, made, trial, shown, next_step=step))
     if place.exists():
         return Outcome(_refused(place, made.text), 2)
     try:
@@ -52,11 +54,10 @@ def init(files: list[str], *, profile: str = "", write: bool = False, diff: bool
     except OSError as error:
         raise SystemProblem(f"The file '{place}' cannot be written: {error.strerror}.") from error
     remember(found)
-    edits = (
-        f"decide {len(made.needed)} line{'s' if len(made.needed) > 1 else ''} in {place}, then: " if made.needed else ""
-    )
-    step = f"Written to {place}. Next: {edits}partnerkpi check {found.folder}"
-    return Outcome(report(found, made, shown, next_step=step, written=True))
+    book = shlex.quote(str(found.folder))
+    edits = f"decide {counted(len(made.needed), 'line')} there, then  " if made.needed else ""
+    step = f"Written to {place}.\nNext: {edits}partnerkpi check {book}, and partnerkpi review {book}"
+    return Outcome(report(found, made, trial, shown, next_step=step, written=True))
 
 
 def _refused(place: Path, text: str) -> str:
@@ -74,6 +75,6 @@ def _diff(found: Survey) -> Outcome:
     if not lines:
         return Outcome(
             "The exports have the columns and values they had when book.toml was made: it holds for them.\n"
-            f"Next: partnerkpi check {found.folder}"
+            f"Next: partnerkpi check {shlex.quote(str(found.folder))}"
         )
     return Outcome("\n".join(["What is otherwise than when book.toml was made:", *(f"- {line}" for line in lines)]))

@@ -12,10 +12,16 @@ _WIDTH, _LONGEST = 34, 118
 
 @dataclass
 class Draft:
-    """The lines of a book.toml, and how many of them wait for a decision without which the book is refused."""
+    """The lines of a book.toml, and what waits for a decision.
+
+    `needed`: decisions without which the book is refused; `open`: those it can do without; `taken`: what a trial takes
+    to be so because nothing is decided yet.
+    """
 
     lines: list[str] = field(default_factory=list)
     needed: list[str] = field(default_factory=list)
+    open: list[str] = field(default_factory=list)
+    taken: list[str] = field(default_factory=list)
 
     def say(self, line: str = "", why: str = "") -> None:
         """A line with its comment beside it, or above it where both are long."""
@@ -25,16 +31,21 @@ class Draft:
             whole = line
         self.lines.append(whole)
 
-    def ask(self, line: str, why: str, *, needed: bool = False) -> None:
-        """A line that is left commented out, for the analyst to decide."""
+    def ask(self, line: str, why: str, *, needed: bool = False, further: bool = False) -> None:
+        """A line that is left commented out, for the analyst to decide; `further` ones belong to the one before."""
         self.say(f"# {line}", DECIDE + why)
-        if needed:
-            self.needed.append(f"{line}: {why}")
+        if not further:
+            (self.needed if needed else self.open).append(f"{line}: {why}")
 
     @property
     def text(self) -> str:
         """The whole file."""
         return "\n".join(self.lines).rstrip() + "\n"
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """The number with what it counts."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def quoted(text: str) -> str:

@@ -23,7 +23,7 @@ def write_columns(made: Draft, table: str, mapped: Mapped, found: Survey) -> Non
     preset = [m for m in mapped.matches.values() if m.how == PRESET]
     if preset:
         made.say("# The preset reads:")
-        texts = [f"{m.column} of {_sources(m.reads)}" for m in preset]
+        texts = [f"{m.column} from {_sources(m.reads)}" for m in preset]
         for line in textwrap.wrap("; ".join(texts), 110, break_on_hyphens=False):
             made.say(f"#   {line}")
     for name in TABLES[table].names:
@@ -49,10 +49,9 @@ def write_statuses(made: Draft, found: Survey, trial: bool) -> None:
     rows = len(found.text)
     if status.flags.columns and status.flags.columns == found_flags(found):
         if status.disagree:
-            made.say(
-                f"# {_flags(status.flags)} decide: in {status.disagree:,} of {rows:,} rows {status.source} says else."
-            )
-            made.ask("[deals.flags]", f"or let {status.source} decide: take both lines in")
+            many = f"{status.disagree:,} of {rows:,} rows"
+            made.say(f"# {_flags(status.flags)} decide: in {many} {status.source} says otherwise.")
+            made.ask("[deals.flags]", f"if {status.source} is to decide instead, take both lines in")
             made.say('# decides = "values"')
     elif status.flags.columns:
         made.say("[deals.flags]")
@@ -60,7 +59,7 @@ def write_statuses(made: Draft, found: Survey, trial: bool) -> None:
             made.say(f"{flag} = {quoted(sources[0])}", status.why or "what is not active and not won is lost")
     elif status.beside.columns and status.disagree:
         made.say(
-            f"# {status.source} decides: in {status.disagree:,} of {rows:,} rows {_flags(status.beside)} say else."
+            f"# {status.source} decides: in {status.disagree:,} of {rows:,} rows {_flags(status.beside)} say otherwise."
         )
 
 
@@ -97,13 +96,15 @@ def write_values(made: Draft, found: Survey, table: str, trial: bool) -> None:
     if lines or (unknown and not flagged):
         made.say(f"[{table}.values.status]")
     if known and (preset := [v for v in values if known.get(v.text) == v.status]):
-        texts = [f"{v.text} {v.status} ({v.rows:,})" for v in preset]
+        texts = [f"{v.text} = {v.status} ({v.rows:,})" for v in preset]
         for line in textwrap.wrap(f"{found.found.title}'s own: {'; '.join(texts)}", 112, break_on_hyphens=False):
             made.say(f"# {line}")
     for line, why in lines:
         made.say(line, why)
     for value in unknown:
         _decide(made, value, rows, flagged)
+    if trial and not flagged and (left := [v for v in values if not v.status]):
+        made.taken.append(f"rows whose status is {' or '.join(quoted(v.text) for v in left)} are left out")
 
 
 def _decide(made: Draft, value: Value, rows: int, flagged: bool) -> None:
@@ -158,6 +159,7 @@ def write_channels(made: Draft, found: Survey) -> None:
     if not texts:
         made.lines[-3:] = []
         made.say(f"# channels: which are paid, earned or owned is not known: {cut(', '.join(rest))}")
+        made.say("# A table channels with the columns channel and media would say it.")
         return
     for i, text in enumerate(texts):
         made.say(text + ("," if i + 1 < len(texts) else ""))
@@ -165,6 +167,7 @@ def write_channels(made: Draft, found: Survey) -> None:
     made.say('"""')
     if rest:
         made.say(f"# decide: not among the usual ones: {cut(', '.join(rest), 200)}")
+        made.say(f"# Each would be a row above, like ({_sql(rest[0])}, 'paid').")
 
 
 def _sql(text: str) -> str:
@@ -183,10 +186,12 @@ def write_rates(made: Draft, found: Survey, trial: bool) -> None:
     if trial:
         made.say("[rates]")
         made.say(sql)
+        home = found.currency or "of the book’s currency"
+        made.taken += [f"1 {code} = 1 {home}, which is wrong until you write the rate" for code in foreign]
         return
     made.ask(
         "[rates]",
-        f"{many}, and no file has rates: one unit of each in {found.currency or 'the book’s currency'}",
+        f"{many}, and no file has rates: say what one unit is worth in {found.currency or 'the book’s currency'}",
         needed=True,
     )
-    made.ask(sql, "write the rate in the place of 1.0; several days are several rows")
+    made.ask(sql, "write the rate in the place of 1.0; several days are several rows", further=True)

@@ -1,12 +1,13 @@
-"""A survey as it is printed: first what it is and what to do, then columns, values, alarms, a preview and the draft."""
+"""A survey as it is printed: first what it is, then what to decide, a preview, values, columns, and what to do next."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from partnerkpi.book.config import dictionary
 from partnerkpi.book.schema import TABLES
 from partnerkpi.survey.alarms import alarms, traps
-from partnerkpi.survey.lines import Draft
+from partnerkpi.survey.lines import Draft, counted
 from partnerkpi.survey.preview import Preview
 from partnerkpi.survey.survey import Survey
 
@@ -14,20 +15,21 @@ _FAULTS = 8
 _IGNORED = 12
 
 
-def report(found: Survey, made: Draft, shown: Preview, *, next_step: str, written: bool = False) -> str:
-    """Everything about a survey, the shortest first."""
+def report(found: Survey, made: Draft, trial: Draft, shown: Preview, *, next_step: str, written: bool = False) -> str:
+    """Everything about a survey: the shortest first, and last what stays in sight, the next step."""
     title = f"Status, from {found.status.source}" if found.status.source else "Status"
     blocks = [
-        _summary(found, made, shown, next_step),
+        _summary(found, made, shown),
         _section("Look out", [f"! {line}" for line in alarms(found)] + [f"  {line}" for line in traps(found)]),
-        _section("To decide", [f"- {line}" for line in made.needed]),
-        _section("Preview", _preview(shown)),
+        _section("To decide", [f"! {line}" for line in made.needed] + [f"  {line}" for line in made.open]),
+        _section("Preview", _preview(shown, [] if shown.accepted else trial.taken)),
         _section(title, _values(found)),
         _section("Columns", _columns(found)),
         _section("How the files are written", _files(found)),
     ]
     if not written:
         blocks.append(_section("book.toml", made.text.splitlines()))
+    blocks.append(f"Every key of book.toml: {dictionary()}\n{next_step}")
     return "\n\n".join(block for block in blocks if block)
 
 
@@ -36,32 +38,45 @@ def _section(title: str, lines: Iterable[str]) -> str:
     return "\n".join([title, "-" * len(title), *listed]) if listed else ""
 
 
-def _summary(found: Survey, made: Draft, shown: Preview, next_step: str) -> str:
+def _summary(found: Survey, made: Draft, shown: Preview) -> str:
     rows = sum(p.sheet.rows for p in found.deals)
-    title = found.found.title or "no CRM that is known"
-    lines = [f"{', '.join(p.name for p in found.deals)}: {rows:,} deals; {title}"]
+    many = counted(rows, "deal")
+    if found.lines[0]:
+        many = f"{counted(rows, 'row')} of {counted(found.main.columns[found.lines[0]].distinct, 'deal')}"
+    title = found.found.title or "of no CRM that is known here (--profile names one)"
+    lines = [f"{', '.join(p.name for p in found.deals)}: {many}; {title}"]
     if found.found.crm:
         lines[0] += f" ({found.found.evidence})"
         if found.found.also:
             lines[0] += f"; nearly as much like {found.found.also}: choose with --profile"
     for part in found.parts:
         if part.table and part.table != "deals":
-            lines.append(f"{part.name}: {part.table}, {part.sheet.rows:,} rows")
-    how = [m.how for m in found.mapped.matches.values()]
-    lines.append(
-        f"{how.count('found') + how.count('preset')} columns found, {how.count('guessed')} guessed, "
-        f"{len(found.mapped.ignored)} ignored; {len(found.status.values)} values of the status; "
-        f"{len(made.needed)} to decide; {len(alarms(found))} to look out for"
-    )
+            lines.append(f"{part.name}: {part.table}, {counted(part.sheet.rows, 'row')}")
+    lines.append(_counts(found, made))
     errors = [f for f in shown.faults if f.startswith("E ")]
     if shown.accepted:
         lines.append("The draft is accepted by check as it stands.")
     elif made.needed and shown.once_decided:
-        lines.append(f"The draft is accepted by check once this is decided: {made.needed[0]}")
+        which = f"this is decided: {made.needed[0]}" if len(made.needed) == 1 else "what is marked ! is decided"
+        lines.append(f"The draft is accepted by check once {which}")
     else:
         lines.append(f"The draft is not accepted yet: {shown.problem or (errors or ['see the preview'])[0]}")
-    lines.append(next_step)
     return "\n".join(lines)
+
+
+def _counts(found: Survey, made: Draft) -> str:
+    """How much was found, and what waits for the reader; what is none is not said."""
+    how = [m.how for m in found.mapped.matches.values()]
+    texts = [
+        (how.count("found") + how.count("preset"), "column found", "columns found"),
+        (how.count("guessed"), "guessed", "guessed"),
+        (len(found.mapped.ignored), "not read", "not read"),
+        (len(found.status.values), "value of the status", "values of the status"),
+        (len(made.needed), "line to decide", "lines to decide"),
+        (len(made.open), "that may be decided", "that may be decided"),
+        (len(alarms(found)), "alarm", "alarms"),
+    ]
+    return ", ".join(counted(*text) for text in texts if text[0])
 
 
 def _columns(found: Survey) -> list[str]:
@@ -86,11 +101,11 @@ def _columns(found: Survey) -> list[str]:
                 rows.append(("guessed", "status", "", f"always {found.status.constant}: {found.status.why}"))
             told = {*mapped.matches, *(("status",) if found.status.constant or found.status.flags.columns else ())}
             missing = [n for n in table.names if n not in told]
-            below += [f"missing  {', '.join(missing)}"] if missing else []
+            below += [f"not found: {', '.join(missing)}"] if missing else []
         if mapped.ignored:
             more = f" … and {len(mapped.ignored) - _IGNORED} more" if len(mapped.ignored) > _IGNORED else ""
-            below.append(f"ignored  {part.name}: {', '.join(mapped.ignored[:_IGNORED])}{more}")
-    return [*_table(rows), *below]
+            below.append(f"not read: {part.name}: {', '.join(mapped.ignored[:_IGNORED])}{more}")
+    return [*_table([("how", "column", "in the files", "why"), *rows]), "", *below]
 
 
 def _values(found: Survey) -> list[str]:
@@ -112,8 +127,9 @@ def _values(found: Survey) -> list[str]:
     return lines
 
 
-def _preview(shown: Preview) -> list[str]:
-    lines = list(shown.account)
+def _preview(shown: Preview, taken: Sequence[str]) -> list[str]:
+    lines = [f"As that is not decided yet, it is shown as if: {'; '.join(taken)}."] if taken else []
+    lines += shown.account
     if shown.untold:
         lines.append(f"No figures can be shown: {shown.untold}")
     if shown.quarters:
@@ -123,14 +139,19 @@ def _preview(shown: Preview) -> list[str]:
         ]
     if shown.available:
         lines += ["", f"KPIs there will be: {', '.join(shown.available)}"]
-    lines += [f"KPI there will not be: {title}: lacks {lack}" for title, lack in shown.missing]
-    by_lack: dict[str, list[str]] = {}
-    for title, lack in shown.companions:
-        by_lack.setdefault(lack, []).append(title)
-    lines += [f"  without {lack}: no {', '.join(titles)}" for lack, titles in by_lack.items()]
+    for title, lacking in (
+        ("KPIs there will not be", shown.missing),
+        ("Figures beside the KPIs there will not be", shown.companions),
+    ):
+        by_lack: dict[str, list[str]] = {}
+        for name, lack in lacking:
+            by_lack.setdefault(lack, []).append(name)
+        lines += [f"{title}:"] if by_lack else []
+        lines += [f"  without {lack}: {', '.join(names)}" for lack, names in by_lack.items()]
     if shown.faults:
         more = len(shown.faults) - _FAULTS
-        lines += ["", *shown.faults[:_FAULTS], *([f"… and {more:,} more faults"] if more > 0 else [])]
+        lines += ["", "What check says of it (E: refuses the book, Q: a row is set aside, W: used, but look at it):"]
+        lines += [*shown.faults[:_FAULTS], *([f"… and {counted(more, 'more fault')}"] if more > 0 else [])]
     return lines
 
 

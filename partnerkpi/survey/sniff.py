@@ -125,8 +125,8 @@ def _decoded(sheet: Sheet, data: bytes) -> str | None:
                 'like encoding = "cp1251"'
             )
         example = next(w for w in re.findall(r"\S+", text) if any(ord(c) > 127 for c in w))
-        own = f"{controls:,} of them only cp1252 prints" if controls else "latin-1 reads them alike"
-        why = f"no UTF-8 from line {line} on; {high:,} bytes beyond ASCII, {own}; like {example[:30]!r}"
+        own = f"{controls:,} of them characters that only cp1252 has" if controls else "latin-1 reads them alike"
+        why = f"not UTF-8 from line {line} on; {high:,} bytes beyond ASCII, {own}; like {example[:30]!r}"
         sheet.encoding = "cp1252"
         sheet.evidence.append(f"cp1252: {why}")
         return text

@@ -102,7 +102,7 @@ def _meaning(value: str, mine: np.ndarray, seen: Evidence, defaults: Mapping[str
         return spelt[squeezed(value)], f"{system}'s own but for its spelling"
     word = outcome_of(value)
     if word in ("won", "lost", "abandoned", "rejected"):
-        return word, "its word"
+        return word, "the word says so"
     said = set(seen.flagged[mine].dropna())
     if len(said) == 1:
         only = str(said.pop())
@@ -113,7 +113,7 @@ def _meaning(value: str, mine: np.ndarray, seen: Evidence, defaults: Mapping[str
     if chance == {1.0}:
         return "won", "probability 100 % in every row"
     if word:
-        return word, "its word"
+        return word, "the word says so"
     if chance and min(chance) > 0 and max(chance) < 1:
         return "open", f"probability {min(chance):.0%} to {max(chance):.0%}"
     return "", "no word, flag or probability tells"
