@@ -301,14 +301,10 @@ def check(book: str, style: str | None, output: str | None) -> int:
 @_command("partnerkpi init opportunities.csv partners.csv --write")
 @click.argument("files", nargs=-1, required=True, metavar="FILE…|FOLDER")
 @click.option("--profile", default="", metavar="NAME", help="The CRM they come from. [default: recognised]")
-@click.option(
-    "--write",
-    is_flag=True,
-    help="Keep the draft as book.toml (keys: data/dictionary.md); never over one that is there.",
-)
+@click.option("--write", is_flag=True, help="Keep the draft as book.toml, never over one that is there.")
 @click.option("--diff", is_flag=True, help="Only what is otherwise than when book.toml was written.")
 def init(files: tuple[str, ...], profile: str, write: bool, diff: bool) -> int:
-    """Look at exports: the CRM, columns, values, days, what is missing; and draft the book.toml that reads them."""
+    """Look at exports: what they are and lack; and draft the book.toml that reads them (keys: data/dictionary.md)."""
     from partnerkpi.survey import init as look
 
     outcome = look(list(files), profile=profile, write=write, diff=diff)

@@ -12,11 +12,16 @@ import pytest
 _CHECKOUT = Path(__file__).resolve().parent.parent
 
 
+def real_data() -> Path:
+    """The folder where the real data are, if they are at hand."""
+    said = os.environ.get("PARTNERKPI_REAL_DATA")
+    return Path(said) if said else _CHECKOUT.parent / "shared" / "real-data"
+
+
 @pytest.fixture
 def real_book(tmp_path: Path) -> Callable[[str], Path]:
     """A function that gives the folder of a real book ("maven", "olist" …), or skips the test where it is absent."""
-    said = os.environ.get("PARTNERKPI_REAL_DATA")
-    source = Path(said) if said else _CHECKOUT.parent / "shared" / "real-data"
+    source = real_data()
 
     def folder(name: str) -> Path:
         if not (source / name).is_dir():

@@ -8,6 +8,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+from exports_odd import SHAPES
 
 import partnerkpi as pk
 from partnerkpi.cli import run
@@ -74,14 +75,21 @@ def test_the_table_of_kpis_is_the_tuple() -> None:
     assert rows == [(kpi.title, kpi.question) for kpi in pk.KPIS]
 
 
-def test_the_book_of_the_example_opens(tmp_path: Path) -> None:
-    (example,) = blocks("toml")
-    (tmp_path / "book.toml").write_text(example, encoding="utf-8")
-    (tmp_path / "opportunities.csv").write_text(
-        "Opportunity ID;Created;Close date;Stage;Amount\nA-1;02/01/2025;30/03/2025;Closed Won;1200,50\n"
-        "A-2;05/02/2025;;Engaging;\n",
-        encoding="utf-8",
-    )
-    book = pk.open_book(tmp_path)
-    assert book.deals["amount"].iloc[0] == 1200.5
-    assert book.reading.rows()["used"] == 2
+def test_the_way_to_ones_own_data_is_a_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From an export to its figures by the commands of the page, the review aside, which takes its time."""
+    (steps,) = (block for block in blocks("sh") if "init" in block)
+    commands = [shlex.split(line, comments=True) for line in steps.splitlines()]
+    assert [command[:2] for command in commands] == [["partnerkpi", name] for name in ("init", "check", "review")]
+    assert all(command[2] == "my-exports" for command in commands)
+    shape = next(shape for shape in SHAPES if shape.name == "french" and not shape.edits)
+    (tmp_path / "my-exports").mkdir()
+    shape.write(tmp_path / "my-exports")
+    monkeypatch.chdir(tmp_path)
+    for command in commands[:2]:
+        assert run(command[1:]) == 0
+        said = capsys.readouterr().out
+        last = "The book can be used." if "check" in command else "check my-exports, and partnerkpi review my-exports"
+        assert said.rstrip().endswith(last)
+    assert pk.open_book("my-exports").reading.rows("deals")["used"] == 240

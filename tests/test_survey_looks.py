@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from exports_odd import deals, odoo, plain, written, zoho
+from exports_odd import deals, odoo, plain, salesforce, written, zoho
 
 import partnerkpi as pk
 from partnerkpi.cli import run
@@ -273,3 +273,44 @@ def test_damaged_files_are_no_faults_of_ours(tmp_path: Path, data: bytes, capsys
     (tmp_path / "deals.csv").write_bytes(data)
     assert run(["init", str(tmp_path)]) == 2
     assert "fault in partnerkpi" not in capsys.readouterr().err
+
+
+def test_what_is_to_be_decided_is_listed_and_what_the_preview_takes_for_granted_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    salesforce(tmp_path)
+    place = str(tmp_path)
+    assert run(["init", place]) == 0
+    said = capsys.readouterr().out
+    title, _, to_decide = said.partition("To decide\n---------\n")
+    assert "1 line to decide" in title
+    assert " 0 " not in title.splitlines()[1], "what is none is not said"
+    assert to_decide.partition("\n\n")[0].startswith("! [rates]: ")
+    assert "it is shown as if: 1 USD = 1 EUR, which is wrong until you write the rate." in said
+    assert said.splitlines()[-1] == f"Next: partnerkpi init {place} --write"
+    assert run(["init", place, "--write"]) == 0
+    last = f"Next: decide 1 line there, then  partnerkpi check {place}, and partnerkpi review {place}"
+    assert capsys.readouterr().out.splitlines()[-1] == last
+
+
+def test_lines_that_may_be_decided_are_listed_beside_those_that_must(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [["Deal ID", "Reseller Team", "Status", "Created", "Closed", "Amount"]]
+    rows += [[f"D{i}", f"T{i % 3}", ("Won", "Lost")[i % 2], "2024-01-05", "2024-02-05", "100"] for i in range(12)]
+    found = looked(tmp_path, rows)
+    made = draft(found)
+    assert made.needed == ['currency = "EUR": nothing in the files says which currency the amounts are in']
+    assert run(["init", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert all(f"  {line}\n" in said for line in made.open)
+    assert "it is shown as if: all amounts are in one currency." in said
+
+
+def test_a_book_in_which_nothing_is_decided_yet_says_what_to_decide(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odoo(tmp_path)
+    assert run(["init", str(tmp_path), "--write"]) == 0
+    assert run(["check", str(tmp_path)]) == 2
+    assert "[book] currency: the currency of the sums is not said" in capsys.readouterr().err
