@@ -23,7 +23,7 @@ LAST_DAY = "2025-12-31"
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    return {file.name: file.read_bytes() for file in folder.iterdir() if file.name != "README.md"}
+    return {file.name: file.read_bytes() for file in folder.iterdir() if file.suffix != ".md"}
 
 
 @pytest.fixture(scope="module")
