@@ -255,7 +255,8 @@ def _day(text: str) -> dt.date | None:
 
 
 def _amount(text: str) -> Decimal | None:
-    return Decimal(text) if re.fullmatch(r"\+?[0-9]{1,12}(\.[0-9]+)?", text) else None
+    plain = text.strip(" ")  # spaces around a number are no part of it
+    return Decimal(plain) if re.fullmatch(r"\+?[0-9]{1,12}(\.[0-9]+)?", plain) else None
 
 
 def changes(before: Tables, after: Tables) -> list[str]:

@@ -1,9 +1,9 @@
 """A damaged file never gives a traceback, a hang, or another figure without a word.
 
 A small book is written as delimited files, workbook, Parquet file or database, one of its files is damaged at random
-(`corruption.harms_of`), and it is checked as `partnerkpi check` does. Either the book is refused, or a fault is listed, or
-every table of the opened book, those made of others too, is what it was: as all figures are made of these tables alone,
-none can be another. Where nothing is said and yet a table is another,
+(`corruption.harms_of`), and it is checked as `partnerkpi check` does. Either the book is refused, or a fault is listed,
+or every table of the opened book, those made of others too, is what it was: as all figures are made of these tables
+alone, none can be another. Where nothing is said and yet a table is another,
 
 - the file must be sound, cell by cell and between the tables, for a reader and a grammar that are not the package's;
 - the tables must equal those of a book newly written from the cells that this reader finds.
