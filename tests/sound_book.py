@@ -255,7 +255,8 @@ def _day(text: str) -> dt.date | None:
 
 
 def _amount(text: str) -> Decimal | None:
-    return Decimal(text) if re.fullmatch(r"\+?[0-9]{1,12}(\.[0-9]+)?", text) else None
+    plain = text.strip(" ")  # spaces around a number are no part of it
+    return Decimal(plain) if re.fullmatch(r"\+?[0-9]{1,12}(\.[0-9]+)?", plain) else None
 
 
 def changes(before: Tables, after: Tables) -> list[str]:
@@ -279,7 +280,7 @@ def _kind(column: str, was: str, now: str | None) -> str:
     if now is None:
         return "a column is no longer known"
     if column == "amount":
-        return "an amount became another" if Decimal(was) != Decimal(now) else ""
+        return "an amount became another" if Decimal(was) != Decimal(now or 0) else ""
     if column in ("created_on", "closed_on", "joined_on", "changed_at"):
         return "a day became another" if was[:10] != now[:10] or column == "changed_at" else ""
     if column in ("partner_id", "status"):
