@@ -109,7 +109,7 @@ def test_its_page_says_what_it_is(book: pk.Book, tmp_path: Path) -> None:
     assert told.standing is Standing.OWN_SALES
     assert told.because == ("These are the vendor's own sales: no partner, and compared with none.",)
     page = str(show.cover(mine, Q))
-    assert "OWN SALES: €270,000 won" in page
+    assert "OWN SALES: It won €270,000 this quarter." in page
     assert "These are the vendor's own sales: no partner, and compared with none." in page
     plan = planned(book, Q, None, as_of=None, allow_set_aside=False, notebooks=None)
     assert plan.files["Direct"] == "Direct.html"
