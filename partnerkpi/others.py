@@ -215,7 +215,7 @@ class Given:
 
     def ranks(self, quarter: Quarter) -> pd.DataFrame:
         """The partner's own ranks; none for a quarter the slice was not made for."""
-        return self._ranks.get(quarter.label, UNRANKED)
+        return self._ranks.get(quarter.label, UNRANKED).copy(deep=False)
 
     def experience(self, quarter: Quarter) -> Experience:
         """How much figures vary beyond chance; the textbook's for a quarter the slice was not made for."""
@@ -236,11 +236,11 @@ class Given:
 
     def shared_spend(self, quarter: Quarter) -> pd.DataFrame:
         """What a win or lead carries of shared spend; nothing for a quarter the slice was not made for."""
-        return self._shared.get(quarter.label, NOTHING_SHARED)
+        return self._shared.get(quarter.label, NOTHING_SHARED).copy(deep=False)
 
     def expected(self, quarter: Quarter) -> pd.DataFrame:
         """The chances of the partner's own prospects; none for a quarter the slice was not made for."""
-        return self._expected.get(quarter.label, NOTHING)
+        return self._expected.get(quarter.label, NOTHING).copy(deep=False)
 
     def judged(self, judge: Judge, quarter: Quarter) -> pd.DataFrame:
         """The partner's own lines.
@@ -250,7 +250,7 @@ class Given:
         """
         if quarter.label not in self._judged:
             raise UsageError(f"This slice cannot tell how its partner stands in {quarter.label}: open the whole book.")
-        return self._judged[quarter.label]
+        return self._judged[quarter.label].copy(deep=False)
 
     def peers(self, figure: Figure, quarter: Quarter, partner: str) -> Spread:
         """What the others show; nobody for a figure or quarter the slice was not made for."""

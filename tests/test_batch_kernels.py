@@ -174,7 +174,7 @@ def test_the_review_command_imports_nothing_from_the_working_folder(book: Path, 
 def test_other_processes_are_started_without_the_working_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from partnerkpi.batch.run import _plain_start
+    from partnerkpi.batch.pool import _plain_start
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", ["", str(tmp_path), str(tmp_path / "." / "x" / ".."), *sys.path])

@@ -13,7 +13,7 @@ import os
 import signal
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import papermill
 from ipykernel.kernelspec import get_kernel_dict
@@ -36,6 +36,13 @@ CONFIG = Config({"KernelManager": {"transport_encryption": "auto"}})
 logging.getLogger("papermill").setLevel(logging.CRITICAL)
 
 
+class Executes(Protocol):
+    """A kernel that runs the cells of a notebook papermill has prepared."""
+
+    def execute(self, nb_man: Any) -> None:
+        """Run them."""
+
+
 class ThisPython(KernelSpecManager):
     """Finds one kernel: the Python that runs this."""
 
@@ -56,24 +63,6 @@ class Kernel:
         self.used = False
         self._manager: AsyncKernelManager | None = None
         self._client: Any = None
-
-    def run(self, notebook: Path, output: Path, parameters: Mapping[str, str]) -> None:
-        """Execute one notebook with papermill and save what came of it.
-
-        Raises what papermill raises when a cell fails, a cell takes too long or the kernel dies.
-        """
-        papermill.execute_notebook(
-            str(notebook),
-            str(output),
-            parameters=dict(parameters),
-            engine_name=ENGINE,
-            kernel_name="python3",
-            language="python",
-            progress_bar=False,
-            request_save_on_cell_execute=False,
-            autosave_cell_every=0,
-            kernel=self,
-        )
 
     def execute(self, nb_man: Any) -> None:
         """Run the cells of a notebook papermill has prepared."""
@@ -147,12 +136,36 @@ def kill(manager: AsyncKernelManager) -> None:
 
 
 class OwnKernel(Engine):
-    """The papermill engine that runs a notebook in the `Kernel` it is handed."""
+    """The papermill engine that runs a notebook in the kernel it is handed."""
 
     @classmethod
-    def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, *, kernel: Kernel, **_: Any) -> None:
+    def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, *, kernel: Executes, **_: Any) -> None:
         """Run the notebook's cells in the kernel."""
         kernel.execute(nb_man)
 
 
 papermill_engines.register(ENGINE, OwnKernel)
+
+
+def run_notebook(kernel: Executes, notebook: Path, output: Path, parameters: Mapping[str, str]) -> None:
+    """Execute one notebook with papermill in a kernel and save it as `output`, once it has come to its end.
+
+    What came of one that has not is beside it, in a folder of its own.
+
+    Raises what papermill raises when a cell fails, a cell takes too long or the kernel dies.
+    """
+    unfinished = output.parent / "unfinished" / output.name
+    unfinished.parent.mkdir(exist_ok=True)
+    papermill.execute_notebook(
+        str(notebook),
+        str(unfinished),
+        parameters=dict(parameters),
+        engine_name=ENGINE,
+        kernel_name="python3",
+        language="python",
+        progress_bar=False,
+        request_save_on_cell_execute=False,
+        autosave_cell_every=0,
+        kernel=kernel,
+    )
+    os.replace(unfinished, output)

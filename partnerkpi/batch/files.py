@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
 from filelock import FileLock, Timeout
 
 from partnerkpi.errors import SystemProblem, UsageError
@@ -33,6 +34,8 @@ KEYS = ("partner", "file", "state", "sha256", "as_of")
 LOCK, HOLDER = ".review.lock", ".review.holder"
 #: What a file is called until it is complete.
 UNFINISHED = ".unfinished"
+#: How folders of slices begin, before the id of their process.
+PRIVATE = "partnerkpi-"
 ELSEWHERE = "or write elsewhere with --out"
 
 
@@ -70,6 +73,20 @@ def free_for(folder: Path, names: Iterable[str]) -> None:
     for name in names:
         if (folder / name).is_dir():
             raise UsageError(f"{folder / name} is a folder, and a file is needed there. Move it away, {ELSEWHERE}.")
+
+
+@contextlib.contextmanager
+def private() -> Iterator[Path]:
+    """A folder of this review's own for slices, gone at its end. What reviews left that were killed is removed first.
+
+    A folder bears the id of the process it belongs to.
+    """
+    for left in Path(tempfile.gettempdir()).glob(f"{PRIVATE}*-*"):
+        owner = left.name.removeprefix(PRIVATE).partition("-")[0]
+        if owner.isdigit() and not psutil.pid_exists(int(owner)):
+            shutil.rmtree(left, ignore_errors=True)  # another user's stays
+    with tempfile.TemporaryDirectory(prefix=f"{PRIVATE}{os.getpid()}-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
 @contextlib.contextmanager

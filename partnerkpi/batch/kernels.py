@@ -90,21 +90,21 @@ def run_job(job: Job) -> Outcome:
 
 def _run_chapter(kernel: Kernel, job: Job, chapter: Chapter) -> str:
     """Run one notebook; what failed in a used kernel gets one more chance in a fresh one. Returns the failure."""
+    from partnerkpi.batch.engine import run_notebook
+
     shared = kernel.used
-    temporary = job.folder / "unfinished" / chapter.path.name
-    temporary.parent.mkdir(exist_ok=True)
     try:
-        kernel.run(chapter.path, temporary, job.parameters)
+        run_notebook(kernel, chapter.path, job.output(chapter), job.parameters)
     except Exception as error:
         kernel.end()
         if shared and not isinstance(error, TimeoutError):
             return _run_chapter(kernel, job, chapter)
-        return _in_words(error, job.timeout)
-    os.replace(temporary, job.output(chapter))
+        return in_words(error, job.timeout)
     return ""
 
 
-def _in_words(error: Exception, timeout: float) -> str:
+def in_words(error: Exception, timeout: float) -> str:
+    """Why a notebook did not come to its end, in a line."""
     if isinstance(error, TimeoutError):
         return f"a cell took longer than {timeout:g} seconds"
     if type(error).__name__ == "DeadKernelError":

@@ -1,42 +1,37 @@
 """The whole review: plan → execute → bind → gate → publish.
 
-Jobs run in worker processes, a few at a time; whatever happens to one job costs only that job. A worker that dies takes
-the whole pool with it, and nobody can say whose job did it. Jobs that had not begun go on in a new pool; those that had
-are tried once more, each in a pool of its own.
+Jobs run in other processes, a few at a time; whatever happens to one job costs only that job. Where the system allows
+it they are forks of one template (`forks`), else workers with kernels of their own (`pool`); the pages are the same.
 """
 
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
 import signal
 import sys
-import tempfile
 import threading
 import time
-import types
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from partnerkpi.batch import files
+from partnerkpi.batch import files, pool
 from partnerkpi.batch.disclosure import register_of
-from partnerkpi.batch.kernels import Job, Outcome, begin, run_job
+from partnerkpi.batch.forks import Forks, available
+from partnerkpi.batch.kernels import Job, Outcome
 from partnerkpi.batch.plan import NETWORK, Plan, planned
 from partnerkpi.batch.publish import QuarterFolder, Report
 from partnerkpi.book import Book
 from partnerkpi.errors import UsageError
 from partnerkpi.periods import Quarter
-from partnerkpi.startup import loading
 
 #: Exit codes of a review in which something was not published.
 FAILED, REFUSED = 3, 5
-#: Seconds between two looks at how far the workers are.
-LOOK = 0.25
+#: How jobs are run: as forks of one template, or by workers with kernels of their own.
+ENGINES = ("fork", "pool")
 
 
 @dataclass(frozen=True)
@@ -82,6 +77,7 @@ def review(
     progress: bool | None = None,
     notebooks: str | Path | None = None,
     fresh_kernels: bool = False,
+    engine: str = "",
 ) -> ReviewResult:
     """Execute the KPI notebooks for every partner, or those named, and once for the network; publish the pages.
 
@@ -89,7 +85,8 @@ def review(
     quarter go to `out/<quarter>/`: `index.html`, one page per partner, `scorecard.csv`, `manifest.json`, and the
     executed notebooks under `notebooks/`. `jobs` reports run at a time (one per processor), a cell may take `timeout`
     seconds. `progress` shows a bar; without a word only where stderr is a terminal. `notebooks` is the folder to take
-    the notebooks from; `fresh_kernels` gives every notebook its own kernel: slower, with the same pages.
+    the notebooks from; `fresh_kernels` gives every notebook its own kernel: slower, with the same pages. `engine` is
+    how they are run: `fork`, where the system can, else `pool`.
 
     What fails costs only its own report; the result says which and why.
 
@@ -103,38 +100,45 @@ def review(
     if (jobs is not None and jobs < 1) or timeout <= 0:
         raise UsageError("At least one job at a time and a timeout above zero are needed.")
     out = files.place(out)
-    plan = planned(
-        book,
-        quarters,
-        partners,
-        as_of=as_of,
-        allow_set_aside=allow_set_aside,
-        notebooks=Path(notebooks) if notebooks else None,
-    )
-    files.prepared(out, reports=len(plan.quarters) * (1 + len(plan.partners)))
-    with (
-        _tidied_when_ended(),
-        files.locked(out),
-        tempfile.TemporaryDirectory(prefix="partnerkpi-", ignore_cleanup_errors=True) as private,
-    ):
-        register = register_of(plan.book, plan.names)
-        folders = {}
-        for quarter in plan.quarters:
-            files.prepared(out / quarter.label, reports=0)
-            files.sweep(out / quarter.label)
-            folders[quarter.label] = QuarterFolder(
-                plan, quarter, out / quarter.label, private=Path(private), register=register
-            )
-        reports = _jobs(plan, Path(private), timeout=timeout, fresh_kernels=fresh_kernels)
-        return _run(plan, reports, folders, workers=jobs or os.cpu_count() or 1, progress=progress)
+    workers = jobs or os.cpu_count() or 1
+    with _tidied_when_ended(), files.private() as private, _template(engine, private, workers) as forks:
+        plan = planned(
+            book,
+            quarters,
+            partners,
+            as_of=as_of,
+            allow_set_aside=allow_set_aside,
+            notebooks=Path(notebooks) if notebooks else None,
+        )
+        files.prepared(out, reports=len(plan.quarters) * (1 + len(plan.partners)))
+        with files.locked(out):
+            register = register_of(plan.book, plan.names)
+            folders = {}
+            for quarter in plan.quarters:
+                files.prepared(out / quarter.label, reports=0)
+                files.sweep(out / quarter.label)
+                folders[quarter.label] = QuarterFolder(
+                    plan, quarter, out / quarter.label, private=private, register=register
+                )
+            todo = _jobs(plan, private, timeout=timeout, fresh_kernels=fresh_kernels)
+            return _run(plan, todo, folders, forks, workers=workers, progress=progress)
 
 
 def _run(
-    plan: Plan, jobs: Sequence[Job], folders: Mapping[str, QuarterFolder], *, workers: int, progress: bool | None
+    plan: Plan,
+    jobs: Sequence[Job],
+    folders: Mapping[str, QuarterFolder],
+    forks: Forks | None,
+    *,
+    workers: int,
+    progress: bool | None,
 ) -> ReviewResult:
     started = time.time()
     of_job = {job.number: job for job in jobs}
-    with _bar(jobs, progress) as look, contextlib.closing(execute(jobs, workers, look)) as outcomes:
+    with (
+        _bar(jobs, progress) as look,
+        contextlib.closing(execute(jobs, workers, look, forks, partial(_prepare, plan))) as outcomes,
+    ):
         for outcome in outcomes:
             job = of_job[outcome.number]
             folders[job.parameters["quarter"]].take(job.parameters["partner"], job, outcome)
@@ -145,6 +149,38 @@ def _run(
         folder.write_manifest(started)
     reports = tuple(f.reports[p] for f in folders.values() for p in (NETWORK, *plan.partners))
     return ReviewResult(reports, tuple(f.folder for f in folders.values()))
+
+
+def execute(
+    jobs: Sequence[Job], workers: int, look: Callable[[], None], forks: Forks | None, prepare: Callable[[Job], None]
+) -> Generator[Outcome, None, None]:
+    """Yield each job's outcome as it ends. `look` is called several times a second while waiting.
+
+    `prepare` is called with each job before it is run. When the caller stops (an error, Ctrl-C), whatever runs is ended
+    before this returns.
+    """
+    left = {job.number: job for job in jobs}
+    if forks is not None and forks.ready():
+        for outcome in forks.execute(jobs, look, pool.LOOK, prepare):
+            del left[outcome.number]
+            yield outcome
+    for job in left.values():
+        if job.folder.exists():  # its template died
+            os.rename(job.folder, job.folder.with_name(job.folder.name + "-lost"))
+        prepare(job)
+    yield from pool.execute(list(left.values()), workers, look)
+
+
+@contextmanager
+def _template(engine: str, private: Path, workers: int) -> Iterator[Forks | None]:
+    """The template that jobs are forked from; none where there can be none, or where the pool was asked for."""
+    if engine not in ("", *ENGINES) or (engine == "fork" and not available()):
+        raise UsageError(f"There is no engine '{engine}' here: name one of {', '.join(ENGINES)}, or none.")
+    if engine == "pool" or not available():
+        yield None
+        return
+    with contextlib.closing(Forks(private, workers)) as forks:
+        yield forks
 
 
 @contextmanager
@@ -170,12 +206,10 @@ def _tidied_when_ended() -> Iterator[None]:
 
 
 def _jobs(plan: Plan, private: Path, *, timeout: float, fresh_kernels: bool) -> list[Job]:
-    """One job per quarter and partner, the network's first as it takes longest; the slices are written here."""
+    """One job per quarter and partner, the network's first as it takes longest."""
     jobs: list[Job] = []
     for number, partner in enumerate((NETWORK, *plan.partners)):
         place = private / f"slice{number}"
-        place.mkdir(mode=0o700)
-        plan.write_slice(partner, place)
         for quarter in plan.quarters:
             parameters = {
                 "book": str(place),
@@ -197,6 +231,14 @@ def _jobs(plan: Plan, private: Path, *, timeout: float, fresh_kernels: bool) -> 
     return jobs
 
 
+def _prepare(plan: Plan, job: Job) -> None:
+    """Write the slice of a job, which it shares with those of the same partner's other quarters."""
+    place = Path(job.parameters["book"])
+    if not place.exists():
+        place.mkdir(mode=0o700)
+        plan.write_slice(job.parameters["partner"], place)
+
+
 @contextmanager
 def _bar(jobs: Sequence[Job], progress: bool | None) -> Iterator[Callable[[], None]]:
     """A bar over notebooks; what is yielded brings it up to date."""
@@ -212,89 +254,3 @@ def _bar(jobs: Sequence[Job], progress: bool | None) -> Iterator[Callable[[], No
             bar.update(sum(sum(1 for _ in job.folder.glob("*.ipynb")) for job in jobs) - bar.n)
 
         yield look
-
-
-def execute(jobs: Sequence[Job], workers: int, look: Callable[[], None]) -> Generator[Outcome, None, None]:
-    """Yield each job's outcome as it ends. `look` is called several times a second while waiting.
-
-    When the caller stops (an error, Ctrl-C), the workers and their kernels are ended before this returns.
-    """
-    lost: list[Job] = []
-    yield from _in_pool(jobs, workers, look, lost)
-    while lost:
-        begun = [job for job in lost if job.folder.exists()]
-        waiting = [job for job in lost if not job.folder.exists()]
-        lost = []
-        if not begun:  # the pool cannot even start
-            for job in waiting:
-                yield Outcome(job.number, "the worker processes could not be started", 0.0)
-            return
-        for job in begun:
-            os.rename(job.folder, job.folder.with_name(job.folder.name + "-lost"))
-            alone: list[Job] = []
-            yield from _in_pool([job], 1, look, alone)
-            if alone:
-                yield Outcome(job.number, "its worker process died", 0.0)
-        yield from _in_pool(waiting, workers, look, lost)
-
-
-def _in_pool(jobs: Sequence[Job], workers: int, look: Callable[[], None], lost: list[Job]) -> Iterator[Outcome]:
-    """Run jobs in one pool; those without an outcome because the pool broke are added to `lost`."""
-    if not jobs:
-        return
-    finished = False
-    running: dict[Future[Outcome], Job] = {}
-    with _plain_start():
-        pool = ProcessPoolExecutor(
-            max_workers=min(workers, len(jobs)),
-            mp_context=multiprocessing.get_context("spawn"),
-            initializer=exec,
-            initargs=(loading(begin.__module__, f"begin({str(jobs[0].folder.parent)!r})"), {}),
-        )
-        try:
-            for job in jobs:
-                running[pool.submit(run_job, job)] = job
-        except BrokenProcessPool:
-            lost.extend(jobs[len(running) :])
-    try:
-        while running:
-            done, _ = wait(running, timeout=LOOK, return_when=FIRST_COMPLETED)
-            look()
-            for future in done:
-                job = running.pop(future)
-                try:
-                    yield future.result()
-                except BrokenProcessPool:
-                    lost.append(job)
-                except Exception as error:
-                    yield Outcome(job.number, f"{type(error).__name__}: {error}", 0.0)
-        finished = True
-    finally:
-        processes = list((pool._processes or {}).values())
-        if not finished:
-            for process in processes:
-                process.terminate()
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-@contextmanager
-def _plain_start() -> Iterator[None]:
-    """How processes are started here: without the user's script, and nothing is imported from the working folder.
-
-    A script may have no main guard, and workers need nothing of it. Whatever lies in the working folder, beside the
-    data, is no module of ours: a new Python must not look there, neither while it starts nor later.
-    """
-    main, path, safe = sys.modules["__main__"], sys.path[:], os.environ.get("PYTHONSAFEPATH")
-    here = os.path.realpath(os.getcwd())
-    sys.modules["__main__"] = types.ModuleType("__main__")
-    sys.path[:] = [entry for entry in path if entry and os.path.realpath(entry) != here]
-    os.environ["PYTHONSAFEPATH"] = "1"
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
-        sys.path[:] = path
-        if safe is None:
-            del os.environ["PYTHONSAFEPATH"]
-        else:
-            os.environ["PYTHONSAFEPATH"] = safe

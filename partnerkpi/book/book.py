@@ -385,7 +385,8 @@ class Book:
         """The answer to a question about this book, worked out when it is first asked; a book never changes."""
         if question not in self._asked:
             self._asked[question] = answer()
-        return self._asked[question]
+        known = self._asked[question]
+        return known.copy(deep=False) if isinstance(known, pd.DataFrame) else known
 
 
 def _plain(partner: str) -> str:

@@ -1,0 +1,111 @@
+"""The template of a review, from the review's side: started early, given jobs, ended with everything it started."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import psutil
+
+from partnerkpi.batch.kernels import Job, Outcome
+from partnerkpi.startup import environment, loading
+
+#: Seconds a template may take to import everything and to show that a copy of it can run a cell.
+START = 120.0
+#: Jobs the template has at hand beyond those that run, so that it never waits for the next.
+AHEAD = 1
+DIRECT = Path(__file__).with_name("direct.py")
+
+
+def available() -> bool:
+    """True where processes can be forked and watched: on Linux."""
+    return sys.platform == "linux" and hasattr(os, "pidfd_open")
+
+
+class Forks:
+    """Runs jobs in forks of one template, `workers` at a time, each with at most `memory` bytes.
+
+    `private` is the folder of the review's slices. The template starts to import at once, while the review still reads
+    the book.
+    """
+
+    def __init__(self, private: Path, workers: int, memory: int | None = None) -> None:
+        self.workers = workers
+        memory = memory or psutil.virtual_memory().total // workers
+        self._channel, theirs = multiprocessing.Pipe()
+        self._errors = (private / "template.log").open("wb")
+        call = f"serve({theirs.fileno()}, {str(private)!r}, {workers}, {memory}, kernel)"
+        home = private / "ipython"
+        home.mkdir(mode=0o700, exist_ok=True)
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _code(call)],
+            pass_fds=[theirs.fileno()],
+            env={**environment(os.environ), "PYTHONSAFEPATH": "1", "IPYTHONDIR": str(home)},
+            cwd=home,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=self._errors,
+            start_new_session=True,  # Ctrl-C is the review's
+        )
+        theirs.close()
+
+    def ready(self) -> bool:
+        """Wait until the template can run jobs; False when it cannot."""
+        try:
+            return self._channel.poll(START) and self._channel.recv() == "ready"
+        except (EOFError, OSError):
+            return False
+
+    def execute(
+        self, jobs: Sequence[Job], look: Callable[[], None], every: float, prepare: Callable[[Job], None]
+    ) -> Iterator[Outcome]:
+        """Yield each job's outcome as it ends; `look` is called every so many seconds while waiting.
+
+        `prepare` is called for a job before it is handed over. When the template dies its jobs are lost: they get no
+        outcome.
+        """
+        left = iter(jobs)
+        out = 0
+        with contextlib.suppress(EOFError, OSError):
+            while True:
+                while out < self.workers + AHEAD and (job := next(left, None)):
+                    prepare(job)
+                    self._channel.send(job)
+                    out += 1
+                if not out:
+                    return
+                while not self._channel.poll(every):
+                    look()
+                outcome = self._channel.recv()
+                out -= 1
+                yield outcome
+
+    def close(self) -> None:
+        """End the template and everything it started."""
+        self._channel.close()
+        with contextlib.suppress(psutil.Error):
+            template = psutil.Process(self._process.pid)
+            for each in [*template.children(recursive=True), template]:
+                with contextlib.suppress(psutil.Error):
+                    each.kill()
+        self._process.wait()
+        self._errors.close()
+
+
+def _code(call: str) -> str:
+    """What the template runs: its kernel comes first, for pandas asks at its import whether it is in a notebook."""
+    return f"""
+import importlib.util, sys
+spec = importlib.util.spec_from_file_location("partnerkpi_direct", {str(DIRECT)!r})
+sys.modules[spec.name] = direct = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(direct)
+kernel = direct.Direct()
+done = kernel.shell.run_cell({loading("partnerkpi.batch.template", "warm()")!r}, silent=True, store_history=False)
+done.raise_error()
+sys.modules["partnerkpi.batch.template"].{call}
+"""

@@ -1,0 +1,237 @@
+"""The template: a process that has imported everything once and is copied, by a fork, for every report.
+
+A copy begins where a warm kernel would be and shares nothing with the other copies. The template itself computes
+nothing and holds nobody's rows. It watches: a copy in which one cell takes too long, or which takes more memory than
+it may, is killed with everything it started; so is what a copy left behind when it ended. When the review that started
+the template is gone, by whatever way, all its copies go too, and the folder with the slices.
+
+What needs Linux is asked for there alone: orphans come to the template (`PR_SET_CHILD_SUBREAPER`), and copies die with
+it (`PR_SET_PDEATHSIG`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import os
+import selectors
+import shutil
+import signal
+import sys
+import time
+import warnings
+from collections import deque
+from dataclasses import dataclass, field
+from functools import partial
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+from partnerkpi.batch.engine import run_notebook
+from partnerkpi.batch.kernels import Job, Outcome, in_words, remember, renew
+
+if TYPE_CHECKING:
+    from partnerkpi.batch.direct import Direct
+
+#: Seconds between two looks at how much memory the copies take.
+LOOK = 0.2
+_PDEATHSIG, _SUBREAPER = 1, 36
+
+
+@dataclass
+class _Copy:
+    """One copy at work: on which job, from which of its notebooks on, and what was last heard of it."""
+
+    job: Job
+    first: int
+    started: float
+    process: psutil.Process
+    ear: Connection
+    end: int
+    at: int = 0
+    beat: float = field(default_factory=time.monotonic)
+    failure: str | None = None
+    killed: str = ""
+
+
+class Template:
+    """Runs jobs in copies of this process, at most `workers` at a time; `memory` is what a job may take, in bytes."""
+
+    def __init__(self, parent: Connection, kernel: Direct, workers: int, memory: int) -> None:
+        self.parent, self.kernel, self.workers, self.memory = parent, kernel, workers, memory
+        self.waiting: deque[tuple[Job, int, float]] = deque()
+        self.copies: list[_Copy] = []
+        self.retried: set[tuple[int, int]] = set()
+
+    def serve(self) -> None:
+        """Run what the review sends until it sends None or is gone."""
+        with selectors.DefaultSelector() as selector:
+            self.selector = selector
+            selector.register(self.parent, selectors.EVENT_READ)
+            try:
+                while True:
+                    for key, _ in selector.select(LOOK if self.copies else None):
+                        if key.fileobj is self.parent:
+                            job = self.parent.recv()
+                            if job is None:
+                                return
+                            self.waiting.append((job, 0, time.monotonic()))
+                        elif key.fileobj == key.data.end:
+                            self._gone(key.data)
+                        elif key.data in self.copies:
+                            self._hear(key.data)
+                    self._watch()
+                    while self.waiting and len(self.copies) < self.workers:
+                        self._copy(*self.waiting.popleft())
+            finally:
+                for copy in self.copies:
+                    _end(copy.process)
+                self._sweep()
+
+    def _copy(self, job: Job, first: int, started: float) -> None:
+        ear, mouth = os.pipe()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of a fork with threads: BLAS has some, and copes
+            pid = os.fork()
+        if not pid:
+            os.close(ear)
+            _work(job, first, self.kernel, Connection(mouth, readable=False))
+        os.close(mouth)
+        process, end = psutil.Process(pid), os.pidfd_open(pid)
+        copy = _Copy(job, first, started, process, Connection(ear, writable=False), end, at=first)
+        self.copies.append(copy)
+        self.selector.register(copy.ear, selectors.EVENT_READ, copy)
+        self.selector.register(copy.end, selectors.EVENT_READ, copy)
+
+    def _hear(self, copy: _Copy) -> None:
+        """What a copy says: which notebook it is at as each cell begins, and at the end how it went."""
+        try:
+            copy.at, copy.failure = copy.ear.recv()
+            copy.beat = time.monotonic()
+        except (EOFError, OSError):
+            self.selector.unregister(copy.ear)
+
+    def _watch(self) -> None:
+        for copy in list(self.copies):
+            if time.monotonic() > copy.beat + copy.job.timeout:
+                copy.killed = f"a cell took longer than {copy.job.timeout:g} seconds"
+            elif _memory(copy.process) > self.memory:
+                copy.killed = f"it took more than {self.memory / 1e6:,.0f} MB of memory"
+            else:
+                continue
+            _end(copy.process)
+
+    def _gone(self, copy: _Copy) -> None:
+        """Settle a copy that has ended: its job is done, or goes on in another copy, or has failed.
+
+        What failed in a copy that had run other notebooks, or that died, is tried once more in a fresh one.
+        """
+        while copy.ear in self.selector.get_map() and copy.ear.poll():
+            self._hear(copy)
+        for heard in (copy.ear, copy.end):
+            with contextlib.suppress(KeyError):
+                self.selector.unregister(heard)
+        copy.ear.close()
+        os.close(copy.end)
+        self.copies.remove(copy)
+        _, status = os.waitpid(copy.process.pid, 0)
+        self._sweep()
+        job, at, died = copy.job, copy.at, copy.failure is None
+        failure = copy.killed or (f"the kernel died ({_how(status)})" if died else copy.failure)
+        if failure and not copy.killed and (died or at > copy.first) and (job.number, at) not in self.retried:
+            self.retried.add((job.number, at))
+        elif failure or at == len(job.chapters):
+            named = f"{job.chapters[at].path.name}: {failure}" if failure else ""
+            self.parent.send(Outcome(job.number, named, round(time.monotonic() - copy.started, 3)))
+            return
+        self.waiting.appendleft((job, at, copy.started))
+
+    def _sweep(self) -> None:
+        """End what copies left behind: it is this process's now."""
+        ours = {copy.process.pid for copy in self.copies}
+        for process in psutil.Process().children():
+            if process.pid not in ours:
+                _end(process)
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(process.pid, 0)
+
+
+def warm() -> None:
+    """Import what notebooks need, so that no copy has to."""
+    import matplotlib.pyplot  # noqa: F401
+
+
+def serve(channel: int, private: str, workers: int, memory: int, kernel: Direct) -> None:
+    """Be the template of a review, which is at the other end of `channel`; `private` is the folder of its slices."""
+    _prctl(_SUBREAPER, 1)
+    remember()
+    gc.collect()
+    gc.freeze()  # copies share these pages as long as no collection writes to them
+    parent = Connection(channel)
+    template = Template(parent, kernel, workers, memory)
+    try:
+        parent.send("ready")
+        template.serve()
+    except (EOFError, OSError):  # the review is gone
+        shutil.rmtree(private, ignore_errors=True)
+    os._exit(0)
+
+
+def _work(job: Job, first: int, kernel: Direct, mouth: Connection) -> None:
+    """In the copy: run the notebooks of a job, from the given one on, up to the first that fails."""
+    at, failure = first, ""
+    try:
+        os.setsid()
+        _prctl(_PDEATHSIG, signal.SIGKILL)
+        with contextlib.suppress(OSError):
+            Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")
+        job.folder.mkdir(mode=0o700, exist_ok=True)
+        work = job.folder / f"work{first}"
+        work.mkdir(mode=0o700, exist_ok=True)
+        os.chdir(work)
+        remember()
+        for at, chapter in enumerate(job.chapters[first:], first):
+            kernel.on_cell = partial(mouth.send, (at, None))
+            kernel.on_cell()
+            renew()
+            try:
+                run_notebook(kernel, chapter.path, job.output(chapter), job.parameters)
+            except Exception as error:
+                failure = in_words(error, job.timeout)
+            if failure or job.fresh_kernels:
+                break
+        mouth.send((at if failure else at + 1, failure))
+    finally:
+        os._exit(0)
+
+
+def _end(process: psutil.Process) -> None:
+    """Kill a process and everything it started, whatever group that is in."""
+    with contextlib.suppress(psutil.Error):
+        process.suspend()  # or it would go on starting others
+        for each in [*process.children(recursive=True), process]:
+            with contextlib.suppress(psutil.Error):
+                each.kill()
+
+
+def _memory(process: psutil.Process) -> int:
+    """Bytes that a process and everything it started hold."""
+    total = 0
+    with contextlib.suppress(psutil.Error):
+        for each in [process, *process.children(recursive=True)]:
+            total += each.memory_info().rss
+    return total
+
+
+def _how(status: int) -> str:
+    if os.WIFSIGNALED(status):
+        return f"{signal.Signals(os.WTERMSIG(status)).name}: killed, out of memory, or crashed"
+    return f"the notebook ended it, with code {os.waitstatus_to_exitcode(status)}"
+
+
+def _prctl(option: int, value: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
