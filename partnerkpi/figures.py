@@ -6,8 +6,11 @@ A figure is computed once for a book: `figure` and `trend` are what cards, cover
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
+from functools import partial
 
 import pandas as pd
 
@@ -78,11 +81,53 @@ def scorecard(
     for period in map(book.quarter, wanted):
         for kpi in KPIS:
             for one in [kpi] if headlines_only else [kpi, *kpi.companions]:
-                table = one.line(book, period, label) if alone else one.by(book, period, by)
+                table = _line(figure(one, book, period), label) if alone else grouped(one, book, period, by)
                 tables.append(table.assign(quarter=period.label, kpi=kpi.name, figure=name_of(one, kpi)))
     whole = pd.concat(tables, ignore_index=True)
     reasons = [remarks_text(*pair) for pair in zip(whole["reason"], whole["note"], strict=True)]
     return whole.assign(by=by, as_of=f"{book.as_of:%Y-%m-%d}", reason=reasons)[list(COLUMNS)]
+
+
+def grouped(kpi: Kpi, book: Book, quarter: Quarter, by: str) -> pd.DataFrame:
+    """The figure for each group, in the columns of `Kpi.by`, computed when it is first asked for."""
+    answer: pd.DataFrame = book.once((kpi, quarter, by), lambda: kpi.by(book, quarter, by))
+    return answer
+
+
+def _line(told: Estimate, label: str | Key) -> pd.DataFrame:
+    """One estimate as a table of one row, in the columns of `Kpi.by`."""
+    line = {"group": label, **{name: getattr(told, name) for name in ("value", "low", "high", "n", "unit")}}
+    table = pd.DataFrame([line]).astype({"group": object, "value": "float64", "low": "float64", "high": "float64"})
+    for name in ("reason", "note"):
+        table[name] = pd.Series([getattr(told, name)], dtype=object)
+    return table
+
+
+#: What a partner's notebooks need not compute again: estimates by the figure's name and the quarter's label.
+Known = Mapping[tuple[str, str], Estimate]
+
+
+def known_of(book: Book, quarters: Sequence[Quarter], back: int) -> dict[str | Key, Known]:
+    """For every partner, and for `ALL`: every figure of the quarters, and those of a trend for as many before each."""
+    known: dict[str | Key, dict[tuple[str, str], Estimate]] = defaultdict(dict)
+    for last in quarters:
+        for quarter in map(book.quarter, last.back(back)):
+            for one in EVERY if quarter == last else (*KPIS, won_amount):
+                table = grouped(one, book, quarter, "partner")
+                for group, estimate in zip(table["group"], one.estimates(table), strict=True):
+                    known[group][one.name, quarter.label] = estimate
+    return dict(known)
+
+
+def tell(book: Book, known: Known) -> None:
+    """Let a book know estimates that were computed elsewhere, from the same rows."""
+    for (name, label), estimate in known.items():
+        book.once((BY_NAME[name], book.quarter(label)), partial(replace, estimate))
+
+
+#: Every figure there is, and by its name.
+EVERY = tuple(dict.fromkeys(one for kpi in KPIS for one in (kpi, *kpi.companions)))
+BY_NAME = {one.name: one for one in EVERY}
 
 
 def refuse_before_records(book: Book, quarters: Sequence[Quarter]) -> None:

@@ -112,7 +112,8 @@ class Kpi:
         Raises:
             UsageError: the text is no quarter, or the quarter is of another calendar or has not begun.
         """
-        return self._estimate(self._table(book, _checked(book).quarter(quarter), None).iloc[-1])
+        table = self._table(book, _checked(book).quarter(quarter), None)
+        return self.estimates(table)[-1]
 
     def rows(self, book: Book, quarter: str | Quarter) -> pd.DataFrame:
         """The rows behind the figure: those of the book's table that count, with what each contributed in `value`.
@@ -134,11 +135,6 @@ class Kpi:
             UsageError: the book has no such column.
         """
         return self._table(book, _checked(book).quarter(quarter), groups_of(book, by))
-
-    def line(self, book: Book, quarter: str | Quarter, label: str | Key = ALL) -> pd.DataFrame:
-        """The figure for everything in the book as a table of one row, in the columns of `by`."""
-        table = self._table(book, _checked(book).quarter(quarter), None)
-        return table.assign(group=pd.Series([label], dtype=object))
 
     def trend(self, book: Book, quarters: Iterable[str | Quarter]) -> pd.DataFrame:
         """The figure quarter by quarter: columns `quarter`, `value`, `low`, `high`, `n`, `unit`, `reason`, `note`.
@@ -179,7 +175,7 @@ class Kpi:
         """What the picture of this trend shows, in words."""
         points = [
             f"{q} {e.reason if e.value is None else amount_text(e.value, e.unit)}"
-            for q, e in zip(table["quarter"], estimates(self, table), strict=True)
+            for q, e in zip(table["quarter"], self.estimates(table), strict=True)
         ]
         return say(
             "{title} by quarter, with 95 % intervals where there are any: {points}.",
@@ -315,10 +311,15 @@ class Kpi:
             notes[codes[noted]] = notes[-1] = rows["remark"].iloc[noted[0]]
         return table.assign(note=pd.Series(notes, dtype=object))
 
-    def _estimate(self, row: pd.Series) -> Estimate:
-        value, low, high = (None if pd.isna(row[c]) else float(row[c]) for c in ("value", "low", "high"))
-        reason, note = (row[c] if isinstance(row[c], Remark) else None for c in ("reason", "note"))
-        return Estimate(value, low, high, int(row["n"]), str(row["unit"]), self.counts, reason, note)
+    def estimates(self, table: pd.DataFrame) -> list[Estimate]:
+        """The rows of a table of `by` or `trend` as estimates, in the same order."""
+        found = []
+        columns = ("value", "low", "high", "n", "unit", "reason", "note")
+        for *numbers, n, unit, reason, note in zip(*(table[c] for c in columns), strict=True):
+            value, low, high = (None if pd.isna(one) else float(one) for one in numbers)
+            why, more = (one if isinstance(one, Remark) else None for one in (reason, note))
+            found.append(Estimate(value, low, high, int(n), str(unit), self.counts, why, more))
+        return found
 
 
 def nothing_known(book: Book, quarter: Quarter) -> Remark | None:
@@ -344,11 +345,6 @@ def _checked(book: Book) -> Book:
     if not isinstance(book, Book):
         raise UsageError(f"The book comes first, then the quarter: {book!r} is no book.")
     return book
-
-
-def estimates(figure: Kpi, table: pd.DataFrame) -> list[Estimate]:
-    """The rows of a `by` or `trend` table as estimates, in the same order."""
-    return [figure._estimate(row) for _, row in table.iterrows()]
 
 
 def kpi(

@@ -26,7 +26,7 @@ from worlds import MEDIAN, PACES, RATE, SPREAD, WORLDS, Truth, World, book_of_wo
 from partnerkpi.book import Book
 from partnerkpi.compare import CLEAR, FEWEST_BEFORE, LOOKED_BACK, Change, Verdict, difference, entering, yardstick
 from partnerkpi.estimate import Estimate
-from partnerkpi.kpi import Kpi, estimates
+from partnerkpi.kpi import Kpi
 from partnerkpi.kpis.average_deal_size import average_deal_size, median_deal_size
 from partnerkpi.kpis.close_rate import close_rate, cohort_90, cohort_180
 from partnerkpi.kpis.deal_success import deal_success
@@ -179,7 +179,7 @@ def differences(figure: Kpi, book: Book, quarter: Quarter) -> list[Change]:
     if figure.pooled:
         rows = figure.rule(book, quarter)
         table = figure.statistic(rows, places(book, rows), len(PACES), yardstick(book, quarter))
-        now = estimates(figure, table.assign(unit=figure.unit, note=None))
+        now = figure.estimates(table.assign(unit=figure.unit, note=None))
         then = usual_of_each(figure, book, quarter)
         return [
             difference(n, t, "", better=figure.better, counted=figure.counted) for n, t in zip(now, then, strict=True)
@@ -191,7 +191,7 @@ def differences(figure: Kpi, book: Book, quarter: Quarter) -> list[Change]:
 
 def each(figure: Kpi, book: Book, quarter: Quarter) -> list[Estimate]:
     """The figure of each partner."""
-    return estimates(figure, figure.by(book, quarter, "partner"))[: len(PACES)]
+    return figure.estimates(figure.by(book, quarter, "partner"))[: len(PACES)]
 
 
 def places(book: Book, rows: pd.DataFrame) -> np.ndarray:
@@ -221,7 +221,7 @@ def usual_of_each(figure: Kpi, book: Book, quarter: Quarter) -> list[Estimate]:
         table = figure.statistic(rows[mine], np.searchsorted(alike, seller[mine]), len(alike), calm)
         scale = known.season[quarter.number - 1] / weights.sum()
         table[["value", "low", "high"]] *= scale
-        for place, estimate in zip(alike, estimates(figure, table.assign(unit=figure.unit, note=None)), strict=True):
+        for place, estimate in zip(alike, figure.estimates(table.assign(unit=figure.unit, note=None)), strict=True):
             answers[place] = estimate
     return answers
 

@@ -21,11 +21,12 @@ import threading
 import time
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from partnerkpi.batch.plan import Chapter
+from partnerkpi.figures import Known
 from partnerkpi.startup import environment
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ _state: dict[str, Any] = {}
 class Job:
     """One report to execute: everything a worker needs, as plain values.
 
-    `folder` is private to the job and made by the worker; the executed notebooks end up there.
+    `folder` is private to the job and made by the worker; the executed notebooks end up there. `known` are figures of
+    the slice that the network's score knows: an engine may tell the notebooks, which need not compute them then.
     """
 
     number: int
@@ -50,6 +52,7 @@ class Job:
     parameters: Mapping[str, str]
     timeout: float
     fresh_kernels: bool = False
+    known: Known = field(default_factory=dict, repr=False)
 
     def output(self, chapter: Chapter) -> Path:
         """Where the executed notebook of a chapter goes."""

@@ -30,7 +30,7 @@ from pathvalidate import is_valid_filename
 
 from partnerkpi.book import Book
 from partnerkpi.errors import UsageError
-from partnerkpi.figures import HEADLINE, refuse_before_records, scorecard
+from partnerkpi.figures import HEADLINE, Known, known_of, refuse_before_records, scorecard
 from partnerkpi.findings.network import standings
 from partnerkpi.findings.verdict import Standing, everything
 from partnerkpi.groups import ALL, Key
@@ -45,7 +45,7 @@ from partnerkpi.slices import write_slice
 #: The partner of the run that is about the whole network.
 NETWORK = ""
 #: Quarters a notebook may look back on: eight for a trend, and what the oldest of them is compared with.
-BACK = 13
+BACK, TREND = 13, 8
 #: What every notebook declares in its one cell tagged `parameters`; all strings.
 PARAMETERS = ("book", "partner", "quarter", "as_of", "edition", "language")
 COVER = "review"
@@ -105,6 +105,11 @@ class Plan:
     def scores(self) -> pd.DataFrame:
         """The tidy table behind all pages: every figure of every partner, the unassigned and the whole."""
         return scorecard(self.book, list(self.quarters))
+
+    @cached_property
+    def known(self) -> dict[str | Key, Known]:
+        """By partner, and for `ALL`, the figures that a cover and its trends ask for."""
+        return known_of(self.book, self.quarters, TREND)
 
     @cached_property
     def _values(self) -> dict[tuple[str | Key, str, str], dict[str, float | None]]:

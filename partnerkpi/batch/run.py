@@ -26,6 +26,7 @@ from partnerkpi.batch.plan import NETWORK, Plan, planned
 from partnerkpi.batch.publish import QuarterFolder, Report
 from partnerkpi.book import Book
 from partnerkpi.errors import UsageError
+from partnerkpi.groups import ALL
 from partnerkpi.periods import Quarter
 
 #: Exit codes of a review in which something was not published.
@@ -226,6 +227,7 @@ def _jobs(plan: Plan, private: Path, *, timeout: float, fresh_kernels: bool) -> 
                 parameters=parameters,
                 timeout=timeout,
                 fresh_kernels=fresh_kernels,
+                known=plan.known.get(partner or ALL, {}),
             )
             jobs.append(job)
     return jobs

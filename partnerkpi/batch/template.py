@@ -32,6 +32,8 @@ import psutil
 
 from partnerkpi.batch.engine import run_notebook
 from partnerkpi.batch.kernels import Job, Outcome, in_words, remember, renew
+from partnerkpi.figures import tell
+from partnerkpi.opening import open_book
 
 if TYPE_CHECKING:
     from partnerkpi.batch.direct import Direct
@@ -193,6 +195,8 @@ def _work(job: Job, first: int, kernel: Direct, mouth: Connection) -> None:
         work.mkdir(mode=0o700, exist_ok=True)
         os.chdir(work)
         remember()
+        if job.known:
+            tell(open_book(job.parameters["book"]), job.known)
         for at, chapter in enumerate(job.chapters[first:], first):
             kernel.on_cell = partial(mouth.send, (at, None))
             kernel.on_cell()
