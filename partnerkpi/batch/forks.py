@@ -35,23 +35,27 @@ class Forks:
     """
 
     def __init__(self, private: Path, workers: int, memory: int | None = None) -> None:
-        self.workers = workers
-        memory = memory or psutil.virtual_memory().total // workers
+        self.private, self.workers = private, workers
+        self.memory = memory or psutil.virtual_memory().total // workers
+        self.start()
+
+    def start(self) -> None:
+        """Start a template; jobs can be given to it when it is `ready`."""
         self._channel, theirs = multiprocessing.Pipe()
-        self._errors = (private / "template.log").open("wb")
-        call = f"serve({theirs.fileno()}, {str(private)!r}, {workers}, {memory}, kernel)"
-        home = private / "ipython"
+        call = f"serve({theirs.fileno()}, {str(self.private)!r}, {self.workers}, {self.memory}, kernel)"
+        home = self.private / "ipython"
         home.mkdir(mode=0o700, exist_ok=True)
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", _code(call)],
-            pass_fds=[theirs.fileno()],
-            env={**environment(os.environ), "PYTHONSAFEPATH": "1", "IPYTHONDIR": str(home)},
-            cwd=home,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=self._errors,
-            start_new_session=True,  # Ctrl-C is the review's
-        )
+        with (self.private / "template.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _code(call)],
+                pass_fds=[theirs.fileno()],
+                env={**environment(os.environ), "PYTHONSAFEPATH": "1", "IPYTHONDIR": str(home)},
+                cwd=home,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C is the review's
+            )
         theirs.close()
 
     def ready(self) -> bool:
@@ -94,7 +98,6 @@ class Forks:
                 with contextlib.suppress(psutil.Error):
                     each.kill()
         self._process.wait()
-        self._errors.close()
 
 
 def _code(call: str) -> str:

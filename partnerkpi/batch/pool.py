@@ -10,6 +10,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
+import tempfile
 import types
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -39,12 +40,17 @@ def execute(jobs: Sequence[Job], workers: int, look: Callable[[], None]) -> Gene
                 yield Outcome(job.number, "the worker processes could not be started", 0.0)
             return
         for job in begun:
-            os.rename(job.folder, job.folder.with_name(job.folder.name + "-lost"))
+            set_aside(job)
             alone: list[Job] = []
             yield from _in_pool([job], 1, look, alone)
             if alone:
                 yield Outcome(job.number, "its worker process died", 0.0)
         yield from _in_pool(waiting, workers, look, lost)
+
+
+def set_aside(job: Job) -> None:
+    """Put what came of a job out of the way: somebody who lost his worker may still write there."""
+    os.rename(job.folder, tempfile.mkdtemp(prefix="lost-", dir=job.folder.parent))
 
 
 def _in_pool(jobs: Sequence[Job], workers: int, look: Callable[[], None], lost: list[Job]) -> Iterator[Outcome]:

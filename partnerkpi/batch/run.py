@@ -161,13 +161,19 @@ def execute(
     before this returns.
     """
     left = {job.number: job for job in jobs}
-    if forks is not None and forks.ready():
-        for outcome in forks.execute(jobs, look, pool.LOOK, prepare):
+    while left and forks is not None and forks.ready():
+        for outcome in forks.execute(list(left.values()), look, pool.LOOK, prepare):
             del left[outcome.number]
             yield outcome
+        # Where the template died it was one of those that ran: each is tried once more by itself, out of its reach.
+        for job in [job for job in left.values() if job.folder.exists()]:
+            pool.set_aside(job)
+            yield from pool.execute([job], 1, look)
+            del left[job.number]
+        if left:
+            forks.close()
+            forks.start()
     for job in left.values():
-        if job.folder.exists():  # its template died
-            os.rename(job.folder, job.folder.with_name(job.folder.name + "-lost"))
         prepare(job)
     yield from pool.execute(list(left.values()), workers, look)
 

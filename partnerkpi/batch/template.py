@@ -43,7 +43,11 @@ LOOK = 0.2
 _PDEATHSIG, _SUBREAPER = 1, 36
 
 
-@dataclass
+class ReviewGone(Exception):
+    """The review that started the template has ended."""
+
+
+@dataclass(eq=False)
 class _Copy:
     """One copy at work: on which job, from which of its notebooks on, and what was last heard of it."""
 
@@ -69,7 +73,7 @@ class Template:
         self.retried: set[tuple[int, int]] = set()
 
     def serve(self) -> None:
-        """Run what the review sends until it sends None or is gone."""
+        """Run what the review sends, until it is gone: then raise `ReviewGone`."""
         with selectors.DefaultSelector() as selector:
             self.selector = selector
             selector.register(self.parent, selectors.EVENT_READ)
@@ -77,10 +81,7 @@ class Template:
                 while True:
                     for key, _ in selector.select(LOOK if self.copies else None):
                         if key.fileobj is self.parent:
-                            job = self.parent.recv()
-                            if job is None:
-                                return
-                            self.waiting.append((job, 0, time.monotonic()))
+                            self.waiting.append((self._next(), 0, time.monotonic()))
                         elif key.fileobj == key.data.end:
                             self._gone(key.data)
                         elif key.data in self.copies:
@@ -92,6 +93,13 @@ class Template:
                 for copy in self.copies:
                     _end(copy.process)
                 self._sweep()
+
+    def _next(self) -> Job:
+        try:
+            job: Job = self.parent.recv()
+        except (EOFError, ConnectionError):
+            raise ReviewGone from None
+        return job
 
     def _copy(self, job: Job, first: int, started: float) -> None:
         ear, mouth = os.pipe()
@@ -173,13 +181,11 @@ def serve(channel: int, private: str, workers: int, memory: int, kernel: Direct)
     gc.collect()
     gc.freeze()  # copies share these pages as long as no collection writes to them
     parent = Connection(channel)
-    template = Template(parent, kernel, workers, memory)
     try:
         parent.send("ready")
-        template.serve()
-    except (EOFError, OSError):  # the review is gone
+        Template(parent, kernel, workers, memory).serve()
+    except ReviewGone:
         shutil.rmtree(private, ignore_errors=True)
-    os._exit(0)
 
 
 def _work(job: Job, first: int, kernel: Direct, mouth: Connection) -> None:
