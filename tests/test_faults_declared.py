@@ -77,6 +77,13 @@ def test_versions_of_which_none_is_the_latest_are_all_set_aside(write_book: Writ
     assert scored(folder, capsys, "--allow-set-aside")["won_amount"] == "50.0"
 
 
+def test_no_version_is_used_because_another_cannot_be_read(write_book: Write, capsys: Text) -> None:
+    text = f"{HEAD}\nA,2025-09-01,open,,x5,P\nA,2025-09-01,open,,7,P\nB,2025-09-01,open,,2,P\n"
+    code, lines, rows = checked(write_book(text), capsys)
+    assert (code, rows) == (1, {"read": 3, "used": 1, "out of scope": 0, "set aside": 2})
+    assert "Q deals.csv, line 3 (record 2), deal_id 'A': the same key stands in rows that differ" in lines
+
+
 def test_no_older_version_takes_the_place_of_a_latest_that_cannot_be_read(write_book: Write, capsys: Text) -> None:
     folder = write_book(VERSIONS.replace(",140,", ",1x0,"), toml=LATEST)
     _, lines, rows = checked(folder, capsys)
@@ -146,6 +153,7 @@ def test_what_is_not_finite_sets_its_row_aside_and_is_in_no_sum(write_book: Writ
 
 
 LATER = [
+    ('[book]\nfiscal_year_named_by = "start"\n', "another name for the fiscal year", "the calendar year it ends in"),
     ('[book]\ncalendar = "4-4-5"\n', "quarters of weeks (4-4-5", "fiscal_year_starts"),
     ('[book]\nfiscal_year_starts = "4-4-5"\n', "quarters of weeks (4-4-5", "three calendar months"),
     ('[calendar]\nfiles = ["weeks.csv"]\n', "quarters of weeks (4-4-5", "fiscal_year_starts"),

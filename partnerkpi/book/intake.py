@@ -219,13 +219,16 @@ def _parse(examined: Examined, config: TableConfig, name: str, zone: str, home: 
 
 
 def _drop_duplicates(examined: Examined, config: TableConfig, zone: str) -> None:
-    """Of identical rows keep one; rows of one key that differ are all set aside, or the latest is kept if declared."""
+    """Of identical rows keep one; rows of one key that differ are all set aside, or the latest is kept if declared.
+
+    Of rows that differ one may be set aside for another fault: what the others say is no better for it.
+    """
     key = [name for name in examined.table.key if examined.has(name)]
     if not key or len(key) < len(examined.table.key):
         return
-    rows = np.flatnonzero(examined.used)
+    rows = np.flatnonzero((examined.fate != OUT) & examined.text[key].notna().all(axis=1).to_numpy())
     doubled = examined.text[key].take(rows).duplicated(keep=False).to_numpy()
-    if not doubled.any() and not config.latest_by:
+    if not doubled.any():
         return
     rows = rows[doubled]
     same = examined.text.take(rows).duplicated(keep="first").to_numpy()
@@ -240,21 +243,17 @@ def _drop_duplicates(examined: Examined, config: TableConfig, zone: str) -> None
     conflict[rest[examined.text[key].take(rest).duplicated(keep=False).to_numpy()]] = True
     rule = "the same key stands in rows that differ"
     if config.latest_by:
-        _keep_latest(examined, config, key, zone, f"{rule}, and '{config.latest_by}' does not tell which is the latest")
-        return
+        conflict = _older_out(examined, config, key, zone, conflict)
+        rule = f"{rule}, and '{config.latest_by}' does not tell which is the latest"
     shared = shared_by_partners(examined.text, key, conflict)
-    examined.aside(key[0], f"{rule} in the partner: to share a deal among partners is not in this version", shared)
-    examined.aside(key[0], rule, conflict & ~shared)
+    fresh = examined.used  # what is set aside already has its fault
+    told = f"{rule} in the partner: to share a deal among partners is not in this version"
+    examined.aside(key[0], told, fresh & shared)
+    examined.aside(key[0], rule, fresh & conflict & ~shared)
 
 
-def _keep_latest(examined: Examined, config: TableConfig, key: list[str], zone: str, unclear: str) -> None:
-    """Of rows of one key keep the latest; where none is the latest alone all are set aside.
-
-    A row that is set aside may be the latest too: an older one does not take its place.
-    """
-    several = (examined.fate != OUT) & examined.text[key].notna().all(axis=1).to_numpy()
-    at = np.flatnonzero(several)
-    several[at] = examined.text[key].take(at).duplicated(keep=False).to_numpy()
+def _older_out(examined: Examined, config: TableConfig, key: list[str], zone: str, several: np.ndarray) -> np.ndarray:
+    """Put older rows of a key out of scope, also where the latest is set aside; those of which none is the latest."""
     typed = examined.typed.get("latest_by") in ("day", "stamp")
     form = "" if typed else config.dates.get("latest_by", config.dates.get("", ""))
     cells = examined.beside[config.latest_by].where(pd.Series(several, index=examined.text.index))
@@ -262,4 +261,4 @@ def _keep_latest(examined: Examined, config: TableConfig, key: list[str], zone: 
     rule = f"an older version of a row that stands in several: the latest by '{config.latest_by}' counts"
     examined.warn(key[0], rule, told.older)
     examined.leave_out(told.older)
-    examined.aside(key[0], unclear, told.unclear & examined.used)
+    return told.unclear

@@ -55,7 +55,12 @@ OF_BOOK = _named(
         "where days begin: a time with an offset counts as the day it was there",
         default="UTC",
     ),
-    Key("fiscal_year_starts", "a month from 1 to 12", "the month in which the fiscal year begins", default=1),
+    Key(
+        "fiscal_year_starts",
+        "a month from 1 to 12",
+        "the month in which the fiscal year begins; it is named by the calendar year it ends in",
+        default=1,
+    ),
     Key(
         "extracted_on",
         "a day",

@@ -12,6 +12,10 @@ _CALENDAR = (
     "three calendar months, and weeks are never inferred. Until then say fiscal_year_starts = the month in which your "
     "year begins, and know that such a quarter begins and ends some days beside yours."
 )
+_YEAR = (
+    "another name for the fiscal year is not in this version: it is named by the calendar year it ends in. Until then "
+    "read 2026Q1 of a year that begins in April 2025 as what you may call 2025Q1."
+)
 _SHARE = (
     "sharing a deal among partners is not in this version: a deal is one partner's. Until then name one for each deal "
     'in partner_id; or export one row per deal and partner, with its part of the amount, and say key = ["Deal", '
@@ -22,6 +26,8 @@ _WORDS = {
     "predecessor successor same_as partner_merges partner_aliases",
     _CALENDAR: "calendar calendars fiscal_calendar calendar_table retail_calendar week_pattern weeks "
     "fiscal_quarters fiscal_periods 445 4_4_5 454 4_5_4 544 5_4_4 fifty_third_week",
+    _YEAR: "fiscal_year_name fiscal_year_named_by fiscal_year_naming fiscal_year_ends fiscal_year_label year_naming "
+    "year_named_by named_by",
     _SHARE: "share shares shared split splits split_credit credit_split credit_share deal_split partner_share "
     "partner_split overlay partner_ids partners_shares",
 }
