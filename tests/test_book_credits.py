@@ -5,14 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
+import pandas as pd
 import pytest
 
 import partnerkpi as pk
 from partnerkpi.cli import run
+from partnerkpi.sample import write_sample
 
 Write = Callable[..., Path]
 Text = pytest.CaptureFixture[str]
@@ -176,3 +179,41 @@ def test_notes_that_together_take_back_too_much_and_those_in_another_currency(wr
 def test_a_declaration_that_cannot_be(write_book: Write, capsys: Text, toml: str, said: str) -> None:
     assert run(["check", str(write_book(HEAD + SALES, toml=toml, partners="partner_id\nP\n", **REST))]) == 2
     assert said in capsys.readouterr().err
+
+
+#: What is made of the amounts of won deals; credit notes move nothing else.
+OF_MONEY = {
+    *("average_deal_size", "median_deal_size", "largest_deal_share", "without_largest", "commission_earned"),
+    *("won_amount", "won_amount_without_largest", "attainment", "to_go_coverage", "by_amount", "sales_velocity"),
+    *("marketing_channels", "paid", "earned", "owned", "unmapped", "none_recorded", "return_on_spend"),
+    *("return_without_largest", "quality_score", "score_without_largest", "score_rank", "own_past"),
+}
+
+
+def test_in_a_whole_network_they_move_money_and_nothing_else(tmp_path: Path) -> None:
+    """A simulated book with a history, once with a quarter taken back of every tenth win of two quarters."""
+    plain = Path(write_sample(tmp_path / "plain", partners=8, quarters=6, deals=500))
+    credited = tmp_path / "credited"
+    shutil.copytree(plain, credited)
+    deals = pd.read_csv(plain / "deals.csv", dtype="str", keep_default_na=False).assign(credits="")
+    won = deals[deals["closed_on"].between("2025-04-01", "2025-09-30") & (deals["status"] == "won")]
+    won = won[pd.to_numeric(won["amount"]) > 0].iloc[::10]
+    back = (pd.to_numeric(won["amount"]) / 4).round(2)
+    notes = won.assign(credits=won["deal_id"], deal_id="N-" + won["deal_id"], created_on="2025-11-10",
+                       closed_on="2025-11-10", amount=(-back).astype("str"))  # fmt: skip
+    pd.concat([deals, notes]).to_csv(credited / "deals.csv", index=False)
+    toml = (plain / "book.toml").read_text(encoding="utf-8")
+    (credited / "book.toml").write_text(f'{toml}\n[deals]\ncredit_notes = "credits"\n', encoding="utf-8")
+    for as_of in ("2025-12-31", "2025-11-09"):
+        books = [pk.open_book(folder, as_of) for folder in (plain, credited)]
+        moved: set[str] = set()
+        for quarter in ("2025Q2", "2025Q3"):
+            tables = [pk.scorecard(book, quarter).set_index(["group", "kpi", "figure"])["value"] for book in books]
+            other = (tables[0] != tables[1]) & tables[0].notna()
+            moved |= {kpi if figure == "headline" else figure for _, kpi, figure in tables[0][other].index}
+        if as_of == "2025-11-09":
+            assert not moved
+        else:
+            assert {"won_amount", "average_deal_size", "quality_score"} <= moved <= OF_MONEY
+    total = [float(book.deals["amount_original"].sum()) for book in (pk.open_book(plain), pk.open_book(credited))]
+    assert total[0] - total[1] == pytest.approx(back.sum(), abs=0.005)
