@@ -38,7 +38,8 @@ def beside_columns(table: Table, config: TableConfig, header: Iterable[str]) -> 
     """
     by_status = (s.names for s in wanted_columns(table, config, header).values() if s.by_status)
     key = () if config.key == BY_ROW else config.key
-    named = [*key, config.latest_by, config.credited_deal, *config.leave_out, *config.only]
+    alone = [name for name in (config.latest_by, config.credited_deal) if name]
+    named = [*key, *alone, *config.leave_out, *config.only]
     named += [n for names in config.flags.columns.values() for n in names]
     there = set(header)
     return [n for n in dict.fromkeys([*named, *(n for names in by_status for n in names)]) if n in there]

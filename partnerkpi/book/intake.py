@@ -90,7 +90,7 @@ def _assembled(table: Table, config: TableConfig, raws: list[RawTable]) -> Exami
             kinds = {raw.typed.get(one, "") for one in source.names}
             if len(kinds) == 1 and "" not in kinds:
                 typed[name] = kinds.pop()
-        if config.latest_by in raw.typed:
+        if config.latest_by and config.latest_by in raw.typed:
             typed["latest_by"] = raw.typed[config.latest_by]
         beside.append(raw.text[beside_columns(table, config, raw.header)])
         parts.append(part.assign(**dict.fromkeys(config.constants, "")).astype("str"))
@@ -244,7 +244,8 @@ def _drop_duplicates(examined: Examined, config: TableConfig, zone: str) -> None
     rule = "the same key stands in rows that differ"
     if config.latest_by:
         conflict = _older_out(examined, config, key, zone, conflict)
-        rule = f"{rule}, and '{config.latest_by}' does not tell which is the latest"
+        unclear = f"{rule}, and '{config.latest_by}' does not tell which is the latest"
+        examined.aside(key[0], unclear, examined.used & conflict)
     shared = shared_by_partners(examined.text, key, conflict)
     fresh = examined.used  # what is set aside already has its fault
     told = f"{rule} in the partner: to share a deal among partners is not in this version"
