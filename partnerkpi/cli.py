@@ -288,13 +288,15 @@ def note(book: str, partner: str, action: str, quarter: str, **rest: str) -> Non
 @_output
 def check(book: str, style: str | None, output: str | None) -> int:
     """Read the book and list every fault: where, what, its cure, and the figures it touches."""
-    from partnerkpi.quality import as_json, quality_of
+    from partnerkpi.quality import as_json, checked
     from partnerkpi.show.quality import quality_page
 
     style = style_for(style, output, CHECKED)
-    quality = quality_of(book)
-    made = {"html": quality_page, "json": as_json, "table": account}
-    put_text(made[style](quality), output)
+    quality, unread = checked(book)
+    if not unread or style != "table":
+        put_text({"html": quality_page, "json": as_json, "table": account}[style](quality), output)
+    if unread:
+        raise unread
     return 1 if quality.reading.refused else 0
 
 

@@ -6,6 +6,7 @@ The page, the printed list and the JSON of `partnerkpi check` say the same, from
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +15,12 @@ from typing import Any, Literal
 import pandas as pd
 
 from partnerkpi.book import Book, Fault, Reading
-from partnerkpi.book.causes import EVERY, Cause, cause_of
+from partnerkpi.book.causes import EVERY, SETTING, Cause, cause_of
 from partnerkpi.book.examined import EXAMPLES, FATES, FAULT_COLUMNS
-from partnerkpi.book.reading import Control
+from partnerkpi.book.keys import NAME
+from partnerkpi.book.reading import Control, empty_ledger, empty_set_aside
 from partnerkpi.book.schema import title_of
+from partnerkpi.errors import PartnerKpiError
 from partnerkpi.export import to_json
 from partnerkpi.kpi import Kpi
 from partnerkpi.kpis import KPIS
@@ -67,7 +70,7 @@ class Finding:
     @property
     def of_rows(self) -> bool:
         """True where rows have it, not a file or table as such."""
-        return any(fault.record or fault.line for fault in self.faults)
+        return self.cause is not SETTING and any(fault.record or fault.line for fault in self.faults)
 
     @property
     def what(self) -> str:
@@ -130,6 +133,25 @@ def quality_of(folder: str | Path = "") -> Quality:
     return Quality(name, reading, tuple(findings(reading)), told_by(book) if book is not None else None)
 
 
+def checked(folder: str | Path = "") -> tuple[Quality, PartnerKpiError | None]:
+    """As `quality_of`, also where the folder or its book.toml cannot be read: then with the error that says why."""
+    try:
+        return quality_of(folder), None
+    except PartnerKpiError as error:
+        return _unread(Path(folder), error), error
+
+
+def _unread(folder: Path, error: PartnerKpiError) -> Quality:
+    """What a check comes to where nothing could be read: refused, by one fault, which is the error's sentence."""
+    rule = " | ".join(line for line in str(error).splitlines() if line)
+    line = re.search(r"\(at line ([0-9]+), column [0-9]+\)", rule)
+    fault = Fault("", NAME, 0, int(line[1]) if line else 0, "", "", rule, "E")
+    found = pd.DataFrame([vars(fault) | {"partner_id": ""}])
+    reading = Reading(empty_ledger(), found, empty_set_aside())
+    every = Touch({kpi.name: (kpi,) for kpi in KPIS})
+    return Quality(folder.resolve().name, reading, (Finding("E", "", "", SETTING, (fault,), (), every),), None)
+
+
 def findings(reading: Reading) -> Iterator[Finding]:
     """The faults of a reading by class, table, column and cause, in the order of the first of each."""
     groups: dict[Key, list[Fault]] = {}
@@ -163,6 +185,8 @@ def warnings_of(book: Book) -> list[str]:
 def named(cause: Cause, table: str, column: str, rule: str) -> str:
     """What a cause is, with the table and column it was found in."""
     what = rule if cause.itself else say(cause.says, table=table)
+    if not table:
+        return what
     if not column:
         return say("{table}: {what}", table=say(table), what=what)
     return say("{table}, {column}: {what}", table=say(table), column=column, what=what)

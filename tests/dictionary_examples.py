@@ -78,6 +78,12 @@ EXAMPLES = (
         ">>> book.direct\n('Borealis',)",
     ),
     _one(
+        "book.largest_amount",
+        '[book]\ncurrency = "IDR"\nlargest_amount = 5e12',
+        '>>> book.deals["amount"].tolist()\n[2000000000000.0]',
+        deals_csv="deal_id,created_on,status,amount\nD-1,2025-01-07,open,2000000000000\n",
+    ),
+    _one(
         "source.url",
         '[source]\nurl = "sqlite:///crm.db"\n[deals]\nrelation = "deals"',
         ">>> book.deals[\"deal_id\"].tolist()\n['D-1', 'D-2', 'D-3']",
@@ -223,6 +229,26 @@ EXAMPLES = (
         '[deals]\nkey = ["Order", "Line"]',
         ">>> book.deals[\"deal_id\"].tolist()\n['7/1', '7/2']",
         deals_csv="Order,Line,created_on,status\n7,1,2025-01-07,open\n7,2,2025-01-07,open\n",
+    ),
+    _one(
+        "table.latest_by",
+        '[deals]\nlatest_by = "Modified"',
+        '>>> book.deals["amount"].tolist()\n'
+        "[900.0]\n"
+        ">>> book.reading.rows()\n"
+        "{'read': 2, 'used': 1, 'out of scope': 1, 'set aside': 0}",
+        deals_csv="deal_id,created_on,status,amount,Modified\n"
+        "D-1,2025-01-07,open,900,2025-03-01 17:30\nD-1,2025-01-07,open,800,2025-02-10 09:00\n",
+    ),
+    _one(
+        "table.credit_notes",
+        '[deals]\ncredit_notes = "Credits"',
+        '>>> book.deals[["deal_id", "amount"]].values.tolist()\n'
+        "[['D-1', 1050.0]]\n"
+        ">>> book.reading.rows()\n"
+        "{'read': 2, 'used': 2, 'out of scope': 0, 'set aside': 0}",
+        deals_csv="deal_id,created_on,status,closed_on,amount,Credits\n"
+        "D-1,2025-01-07,won,2025-02-03,1200,\nD-2,2025-03-10,won,2025-03-10,-150,D-1\n",
     ),
     _one(
         "table.leave_out",

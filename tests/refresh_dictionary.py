@@ -15,6 +15,7 @@ from dictionary_examples import DEALS, EXAMPLES, HEAD, Example
 
 from partnerkpi.book import kinds
 from partnerkpi.book.keys import OF_BOOK, OF_CONTENT, OF_FLAGS, OF_ROWS, OF_SOURCE, OF_WRITING, Key
+from partnerkpi.book.later import SENTENCES
 from partnerkpi.book.schema import TABLES, Column
 from partnerkpi.book.thresholds import Thresholds, meanings
 from partnerkpi.kpis import KPIS
@@ -81,7 +82,17 @@ table has no column `currency` the sign names the row's currency; `$`, `kr`, `¥
 contradicts the column sets the row aside. A rate or share may be `12 %`. In a column of days an ISO time counts as
 its day in the business time zone. A cell that cannot be read costs the row in columns that must be there, in money
 and in the day of a closing; elsewhere only itself, and five or more such cells that are most of the column refuse the
-book.
+book. What is infinite (`inf`, `1e400`) is in no sum: it is no amount, or one beyond `largest_amount`, and sets its row
+aside like any other that cannot be read.
+"""
+
+CONTENT = """\
+A credit note is a row of its own, won, with its own id, day of closing and an amount below 0. It is no deal: from its
+day on it lowers the amount of the deal it names, so the won amount is less in the quarter in which that deal was won,
+the deal counts once, its size is what is left of it, and no rate or duration knows of the note; as of a day before, the
+deal has its whole amount. Each stands in the account as used, and all are said once. One that names no won deal, or one
+in another currency or won later, and notes of more than their deal's amount are set aside, as is any other amount below
+0: where credit notes name no deal, nobody can say which quarter and partner they are of.
 """
 
 FLAGS = """\
@@ -92,6 +103,10 @@ holds. A row whose flags contradict each other is set aside.
 
 THRESHOLDS = """\
 From where on a fact is a signal: numbers above 0.
+"""
+
+LATER = """\
+Keys that one may try for these are refused with the same words.
 """
 
 COLUMNS = """\
@@ -108,10 +123,11 @@ def page() -> str:
     parts += ["## `[deals]` and every other table\n", TABLE]
     parts += section("### Where the rows come from", ROWS, OF_ROWS, "table")
     parts += section("### How the files are written", WRITING, OF_WRITING, "table")
-    parts += section("### What columns and values are", "", OF_CONTENT, "table")
+    parts += section("### What columns and values are", CONTENT, OF_CONTENT, "table")
     parts += section("### `[deals.flags]`, and of leads", FLAGS, OF_FLAGS, "flags")
     parts += section("## `[source]`", SOURCE, OF_SOURCE, "source")
     parts += ["## `[thresholds]`\n", THRESHOLDS, thresholds(), *examples("thresholds")]
+    parts += ["## Not in this version\n", LATER, "".join(f"- {one[0].upper()}{one[1:]}\n" for one in SENTENCES)]
     parts += ["## Tables and columns\n", COLUMNS, kinds_of_columns(), *tables()]
     return "\n".join(part for part in parts if part)
 

@@ -31,11 +31,11 @@ PLAN = """
     startup errors shipped wording periods experience
     book.kinds book.schema sample.time_and_chance sample.world sample.lives sample.history sample.truth sample.tables
     sample.package sample
-    book.labels book.thresholds book.keys book.meaning book.declarations book.connections book.config book.sources
-    book.cells book.workbooks book.causes book.heads book.delimited book.sheets book.columnar book.postgres
-    book.databases
+    book.labels book.thresholds book.later book.keys book.meaning book.merging book.declarations book.connections
+    book.config book.sources book.cells book.workbooks book.causes book.heads book.delimited book.sheets
+    book.columnar book.postgres book.databases
     book.queries book.currencies book.parse book.values book.choosing book.naming book.examined book.intake book.reading
-    book.money book.rules book.suspicious book.past book.earlier book.events book.prospects book.levels
+    book.money book.rules book.suspicious book.past book.credits book.earlier book.events book.prospects book.levels
     book.loading book.book book
     deals estimate intervals statistics indices survival network own_sales forecast expectation others slices opening
     recorded groups plot kpi

@@ -128,7 +128,9 @@ CAUSES: tuple[Cause, ...] = (
     Cause("cell lost", "so it counts as empty", "cells that cannot be read, which count as empty",
           'Say how they are written (dates, decimal) or that they mean nothing (missing = ["NA"]) under [{table}]',
           "cell"),
-    Cause("no amount here", "not an amount|an amount beyond|not a number|a number beyond all measure",
+    Cause("amount too large", "an amount beyond", "amounts larger than any can be, infinite ones among them",
+          f"{_MEND}; or, where such amounts are right, say largest_amount = … under [book]", "row"),
+    Cause("no amount here", "not an amount|not a number|a number beyond all measure",
           "amounts or numbers that cannot be read", 'Say decimal = "," or thousands = "." under [{table}]; a cell that '
           'means nothing: missing = ["NA"]', "row"),
     Cause("no day here", "no such day|not written like|a year before|spreadsheets store days|were changed$",
@@ -142,8 +144,11 @@ CAUSES: tuple[Cause, ...] = (
     Cause("currency not told", "no currency beside it", "amounts without a currency beside others that have one: taken "
           "to be in the book's", 'Map a column: currency = "…" under [{table}.columns]', "cell"),
     # rows
-    Cause("same key", "the same key stands in rows that differ", "different rows with the same id", f"{_MEND}; or make "
-          'the id of several columns: key = ["Order", "Line"] under [{table}]', "row"),
+    Cause("same key", "the same key stands in rows that differ", "different rows with the same id", f"{_MEND}; or say "
+          'which column tells the latest: latest_by = "…" under [{table}]; or make the id of several columns: '
+          'key = ["Order", "Line"]', "row"),
+    Cause("older version", "an older version of a row", "older versions of rows that stand in several, of which the "
+          "latest counts: out of scope", f"{_ON_PURPOSE}: latest_by under [{{table}}] says so", "nothing"),
     Cause("identical", "an identical row stands above", "rows given twice, of which one is used and the other is out "
           "of scope", f"{_EXPORT} without them. {_ON_PURPOSE}", "nothing"),
     Cause("twins", "^the same as a|a target for whom and when", "rows alike but for their id, or without one: perhaps "
@@ -152,8 +157,17 @@ CAUSES: tuple[Cause, ...] = (
     Cause("total", "that is a total|reads like a total|the sum of the rows above|exactly the sum of all rows",
           "rows that may be a total of others", "Say footer = 1 under [{table}] where it stands below all rows; "
           "else leave it out by a column's value under [{table}.leave_out]", "row"),
-    Cause("negative", "^is negative", "amounts below zero", f"{_MEND}; credit notes and returns are left out under "
+    Cause("negative", "^is negative", "amounts below zero", f"{_MEND}; for credit notes say credit_notes = … under "
+          "[{table}], of deals with the column that names the deal of each; or leave them out under "
           "[{table}.leave_out]", "row"),
+    Cause("credit note", "^a credit note: it lowers", "credit notes, which lower what they take money back from",
+          f"{_ON_PURPOSE}: credit_notes under [{{table}}] says so", "cell"),
+    Cause("credit note astray", "^a credit note, and|^a credit note in|^a credit note of a|^credit notes of more",
+          "credit notes of which the deal is not known, or which take back more than it is worth",
+          f"{_MEND}: each must name a deal that is won, in its currency, not after it; or leave them out under "
+          "[{table}.leave_out]", "row"),
+    Cause("of a credit note", "^of a credit note, which", "about a credit note, which is no deal: out of scope",
+          _ON_PURPOSE, "nothing"),
     Cause("no amount", "^no amount: counted", "missing, so counted without money",
           f'{_MEND}; or map another column: amount = ["Net", "Amount"] under [{{table}}.columns]', "cell"),
     Cause("zero", "the amount is zero", "zero, so counted without money",
@@ -231,6 +245,10 @@ REMARK = Cause("remark", "$^", "book.toml, or its preset, says it of every such 
                "It is so in every such export: know it when you read the figures. Sentences of your own stand under "
                "[{table}.remarks] and [{table}.expects]", "cell",
                itself=True)  # fmt: skip
+#: What forbids reading a book at all: its folder or its book.toml is not as it must be.
+SETTING = Cause("setting", "$^", "the folder or its book.toml cannot be read as it is",
+                "Do what the sentence says: no file of the data was looked at yet. data/dictionary.md has every key of "
+                "book.toml; partnerkpi init FOLDER drafts one", "table", itself=True)  # fmt: skip
 EVERY = {cause.name: cause for cause in (*CAUSES, REMARK)}
 
 

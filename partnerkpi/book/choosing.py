@@ -34,11 +34,13 @@ def wanted_columns(table: Table, config: TableConfig, header: Iterable[str]) -> 
 def beside_columns(table: Table, config: TableConfig, header: Iterable[str]) -> list[str]:
     """The columns of a file that are looked into though they are no column of the table: of flags, keys and scope.
 
-    Those of sources by status are among them.
+    Those of sources by status, of when a row was changed and of which deal a credit note is are among them.
     """
     by_status = (s.names for s in wanted_columns(table, config, header).values() if s.by_status)
     key = () if config.key == BY_ROW else config.key
-    named = [*key, *config.leave_out, *config.only, *(n for names in config.flags.columns.values() for n in names)]
+    alone = [name for name in (config.latest_by, config.credited_deal) if name]
+    named = [*key, *alone, *config.leave_out, *config.only]
+    named += [n for names in config.flags.columns.values() for n in names]
     there = set(header)
     return [n for n in dict.fromkeys([*named, *(n for names in by_status for n in names)]) if n in there]
 
@@ -56,6 +58,8 @@ def asked_columns(config: TableConfig) -> dict[str, tuple[str, ...]]:
     named |= {f"flags.{name}": names for name, names in config.flags.columns.items()}
     named |= {f"{key}.{name}": (name,) for key in ("leave_out", "only") for name in getattr(config, key)}
     named |= {f"key.{name}": (name,) for name in config.key if name}
+    alone = {"latest_by": config.latest_by, "credit_notes": config.credited_deal}
+    named |= {key: (name,) for key, name in alone.items() if name}
     return {key: names for key, names in named.items() if key not in config.offered}
 
 
@@ -94,6 +98,29 @@ def twins(text: pd.DataFrame, key: str, used: np.ndarray) -> np.ndarray:
     mask = np.zeros(len(text), dtype=bool)
     mask[rows[again]] = True
     return mask
+
+
+@dataclass(frozen=True)
+class Versions:
+    """Of rows that share a key: `older` ones than the latest, and the `unclear` of which none is the latest alone."""
+
+    older: np.ndarray
+    unclear: np.ndarray
+
+
+def versions(key: pd.DataFrame, changed: pd.Series, rows: np.ndarray) -> Versions:
+    """Which of the rows are older than the latest of their key, by when each was changed.
+
+    Unclear are all rows of a key of which one has no such time, or several have the latest.
+    """
+    at = np.flatnonzero(rows)
+    groups = changed.take(at).groupby([key[name].take(at) for name in key], sort=False)
+    latest = changed.take(at) == groups.transform("max")
+    sole = latest.groupby(groups.ngroup()).transform("sum").to_numpy() == 1
+    sole &= (groups.transform("size") == groups.transform("count")).to_numpy()
+    older, unclear = np.zeros(len(rows), dtype=bool), np.zeros(len(rows), dtype=bool)
+    older[at], unclear[at] = sole & ~latest.to_numpy(), ~sole
+    return Versions(older, unclear)
 
 
 def shared_by_partners(text: pd.DataFrame, key: list[str], rows: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from partnerkpi.book import thresholds
 from partnerkpi.book.connections import Source, source_of
 from partnerkpi.book.declarations import TableConfig, check_inside, csv_files, table_config
 from partnerkpi.book.keys import NAME, OF_BOOK, PRESETS, check_name, mapping_of, shown, text_of, zone_of
+from partnerkpi.book.later import not_yet
 from partnerkpi.book.schema import TABLES
 from partnerkpi.errors import SystemProblem, UsageError
 from partnerkpi.shipped import shipped
@@ -84,6 +85,8 @@ def read_config(folder: Path) -> BookConfig:
     preset = preset_called(text_of(book.get("preset", ""), "[book] preset"))
     asked = {name: _asked(name, section, content) for name, section in preset.items()}
     tables = {name: table_config(TABLES[name], content.get(name), folder, asked.get(name)) for name in TABLES}
+    largest = _largest(book.get("largest_amount", OF_BOOK["largest_amount"].default))
+    tables = {name: replace(table, largest_amount=largest) for name, table in tables.items()}
     source = source_of(content.get("source"))
     _check_source(source, tables)
     if not tables["deals"].given:
@@ -186,9 +189,20 @@ def _currency(book: dict[str, Any]) -> str:
 
 
 def _month(number: Any) -> int:
+    if isinstance(number, str) and (later := not_yet(number)):
+        raise UsageError(f"{NAME}, [book] fiscal_year_starts: {later}")
     if not isinstance(number, int) or isinstance(number, bool) or not 1 <= number <= 12:
         raise UsageError(f"{NAME}, [book] fiscal_year_starts: a month from 1 to 12 is expected, not {shown(number)}.")
     return number
+
+
+def _largest(bound: Any) -> float:
+    """The bound beyond which no amount is believed; above 1e13 a float no longer holds every cent."""
+    if not isinstance(bound, int | float) or isinstance(bound, bool) or not 0 < bound <= 1e13:
+        raise UsageError(
+            f"{NAME}, [book] largest_amount: a number above 0 and at most 1e13 is expected, not {shown(bound)}."
+        )
+    return float(bound)
 
 
 def _day(book: dict[str, Any]) -> pd.Timestamp:

@@ -11,8 +11,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from partnerkpi.book import meaning
-from partnerkpi.book.keys import NAME, OF_TABLE, check_name, mapping_of, one_of, shown, text_of, zone_of
+from partnerkpi.book.keys import NAME, OF_BOOK, OF_TABLE, check_name, mapping_of, one_of, shown, text_of, zone_of
 from partnerkpi.book.meaning import Flags, Source
+from partnerkpi.book.merging import merged
 from partnerkpi.book.schema import ENUMERATED, STATUSES, Table
 from partnerkpi.errors import UsageError, nearest
 
@@ -49,9 +50,11 @@ class TableConfig:
     in the export, where `ignore` puts the row out of scope; `unread` the columns that are not to be read though the
     file may have them; `declared` which keys the file really has. `missing` are the cells that mean nothing,
     `skip_rows` and `footer` how many lines stand above the header and below the rows, `rows` and `amount_total` what
-    the file is said to hold, `times` the zone of times without offset (empty: the business zone).
+    the file is said to hold, `times` the zone of times without offset (empty: the business zone), `largest_amount` what
+    no amount can be beyond.
 
-    `flags`, `key`, `leave_out` and `only` are of the columns of the export; `probabilities` the chance of each stage;
+    `flags`, `key`, `latest_by`, `leave_out`, `only` and `credited_deal` (the deal that a credit note takes money back
+    from, where there are `credit_notes`) are of the columns of the export; `probabilities` the chance of each stage;
     `remarks` what is to be said of a column that is there, `expects` what where no row has a status; `offered` the keys
     ("columns.amount", "flags.won", "leave_out.Type") that only a preset has, whose columns a file need not have.
     """
@@ -77,6 +80,9 @@ class TableConfig:
     declared: frozenset[str] = frozenset()
     flags: Flags = field(default_factory=Flags)
     key: tuple[str, ...] = ()
+    latest_by: str = ""
+    credit_notes: bool = False
+    credited_deal: str = ""
     leave_out: Mapping[str, frozenset[str]] = field(default_factory=dict)
     only: Mapping[str, frozenset[str]] = field(default_factory=dict)
     probabilities: Mapping[str, float] = field(default_factory=dict)
@@ -86,6 +92,7 @@ class TableConfig:
     sheet: str = ""
     query: str = ""
     relation: str = ""
+    largest_amount: float = OF_BOOK["largest_amount"].default
 
     @property
     def given(self) -> bool:
@@ -162,6 +169,9 @@ def table_config(table: Table, section: Any, folder: Path, preset: Mapping[str, 
         declared=frozenset(section),
         flags=meaning.flags_of(table, section.get("flags", {})),
         key=_key(table, section, columns),
+        latest_by=meaning.latest_by_of(table, section.get("latest_by", "")),
+        credit_notes=bool(credited := meaning.credit_notes_of(table, section.get("credit_notes", ""))),
+        credited_deal="" if credited is True else credited,
         leave_out=meaning.rows_of(section.get("leave_out", {}), f"[{table.name}.leave_out]"),
         only=meaning.rows_of(section.get("only", {}), f"[{table.name}.only]"),
         probabilities=meaning.probabilities_of(table, section.get("probabilities", {})),
@@ -169,49 +179,9 @@ def table_config(table: Table, section: Any, folder: Path, preset: Mapping[str, 
         expects=meaning.sentences_of(STATUSES, section.get("expects", {}), f"[{table.name}.expects]"),
         offered=offered,
         sheet=_sheet(section, files, where),
-        **live,
+        query=live.get("query", ""),
+        relation=live.get("relation", ""),
     )
-
-
-def merged(own: Mapping[str, Any], preset: Mapping[str, Any], table: Table) -> tuple[dict[str, Any], frozenset[str]]:
-    """A section of book.toml over a preset's, key by key and value by value; and the keys only the preset has.
-
-    Raises:
-        UsageError: something in the section is no table that must be one.
-    """
-    section = {**preset, **own}
-    taken = {name for key in ("columns", "constants") for name in mapping_of(own.get(key, {}), f"[{table.name}.{key}]")}
-    if "key" in own:
-        taken.update(table.key)
-    offered: set[str] = set()
-    for part in (name for name in _MERGED if name in preset):
-        given = mapping_of(own.get(part, {}), f"[{table.name}.{part}]")
-        left = {name: value for name, value in preset[part].items() if name not in given}
-        if part in ("columns", "constants"):
-            left = {name: value for name, value in left.items() if name not in taken}
-        offered |= {f"{part}.{name}" for name in left}
-        section[part] = {**left, **given}
-    if "values" in preset:
-        section["values"] = _values_over(mapping_of(own.get("values", {}), f"[{table.name}.values]"), preset["values"])
-    return section, frozenset(offered)
-
-
-_MERGED = ("columns", "constants", "flags", "leave_out", "only", "probabilities", "remarks", "expects")
-
-
-def _values_over(own: Mapping[str, Any], preset: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of the preset that book.toml says nothing of, and its own."""
-    result = dict(own)
-    for column, mapping in preset.items():
-        given = own.get(column, {})
-        if not isinstance(given, dict):
-            continue  # what is wrong with it is said where it is read
-        listed = {c: [v] if isinstance(v, str) else v for c, v in given.items()}
-        said = {text for values in listed.values() if isinstance(values, list) for text in map(str, values)}
-        left = {c: [text for text in texts if text not in said] for c, texts in mapping.items()}
-        both = {c: [*left.get(c, []), *v] if isinstance(v, list) else v for c, v in listed.items()}
-        result[column] = {**{c: texts for c, texts in left.items() if texts}, **both}
-    return result
 
 
 def _key(table: Table, section: Mapping[str, Any], columns: Mapping[str, Source]) -> tuple[str, ...]:
@@ -297,7 +267,7 @@ def _named(table: Table, value: Any, where: str) -> dict[str, str]:
 def _dates(table: Table, value: Any) -> dict[str, str]:
     where = f"[{table.name}] dates"
     formats = {"": value} if isinstance(value, str) else mapping_of(value, where)
-    dated = [c.name for c in table.columns if c.dated]
+    dated = [*(c.name for c in table.columns if c.dated), "latest_by"]
     for name, text in formats.items():
         if name:
             check_name(name, dated, f"{where} {name}")
@@ -305,7 +275,7 @@ def _dates(table: Table, value: Any) -> dict[str, str]:
         if text in SERIALS:
             continue
         used = re.findall(r"%(.)", text)
-        whole = not name or table[name].kind != "month"
+        whole = name not in table or table[name].kind != "month"
         if any(u not in _DIRECTIVES for u in used) or len(set(used)) < len(used):
             raise UsageError(f"{where}: '{text}' is no date format this package knows (each of %{_DIRECTIVES} once).")
         if not {"Y", "y"} & set(used) or not {"m", "b", "B"} & set(used) or (whole and "d" not in used):

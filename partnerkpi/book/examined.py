@@ -19,6 +19,14 @@ FAULT_COLUMNS = ("table", "file", "record", "line", "column", "value", "rule", "
 EXAMPLES = 3
 
 
+@dataclass(frozen=True)
+class Notes:
+    """Credit notes: the `row` of each, and the row `of` the deal that it takes money back from."""
+
+    row: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
+    of: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
+
+
 @dataclass(eq=False)
 class Examined:
     """Rows of one table: `text` by canonical column, where each was read, its `fate`, and the parsed `values`.
@@ -27,6 +35,7 @@ class Examined:
     `beside` holds the cells of flags, keys, scope and sources by status, named as in the export. `below` counts the
     lines of footers, `late` holds faults that follow from others, `signs` the currency's sign or code beside each
     amount, where there are any. `touched` and `examples` are those of `Reading`; `deals` those the rows are about.
+    `notes` are rows used as credit notes: what they take back counts in other rows, see `partnerkpi.book.credits`.
     """
 
     table: Table
@@ -50,6 +59,7 @@ class Examined:
     touched: list[pd.DataFrame] = field(default_factory=list)
     examples: list[pd.DataFrame] = field(default_factory=list)
     deals: Examined | None = None
+    notes: Notes = field(default_factory=Notes)
 
     def __post_init__(self) -> None:
         self.fate = np.zeros(len(self.text), dtype=np.int8)
@@ -115,12 +125,19 @@ class Examined:
         return unread if self.table["amount"].required else unread & self.text["amount"].notna().to_numpy()
 
     def frame(self) -> pd.DataFrame:
-        """The rows used, with all columns of the table, their dtypes, and the place each was read at."""
-        keep = np.flatnonzero(self.used)
+        """The rows used, with all columns of the table, their dtypes, and the place each was read at.
+
+        Credit notes are no rows of their own, and lower the amounts of others.
+        """
+        own = self.used
+        own[self.notes.row] = False
+        keep = np.flatnonzero(own)
         columns = {}
         for column in self.table.columns:
             if column.name in self.values:
                 whole = self.values[column.name]
+                if column.name == "amount" and len(self.notes.row):
+                    whole = self._left(whole)
             elif column.name in self.text:
                 whole = self.text[column.name]
             else:
@@ -130,6 +147,11 @@ class Examined:
             columns[column.name] = as_label(part) if column.dtype == "category" else part
         place = {"_file": self.file.take(keep), "_record": self.record[keep], "_line": self.line[keep]}
         return pd.DataFrame({**columns, **place})
+
+    def _left(self, amount: pd.Series) -> pd.Series:
+        """What credit notes leave of each amount."""
+        back = np.bincount(self.notes.of, weights=amount.to_numpy()[self.notes.row], minlength=len(amount))
+        return (amount + back).round(self.decimals) if back.any() else amount
 
     def _note(self, column: str, rule: str, rows: np.ndarray, kind: str, *, once: bool) -> None:
         where = np.flatnonzero(rows)

@@ -16,11 +16,13 @@ from partnerkpi.book.choosing import (
     settled_status,
     shared_by_partners,
     twins,
+    versions,
     wanted_columns,
 )
 from partnerkpi.book.declarations import IGNORE, TableConfig
 from partnerkpi.book.examined import FAULT_COLUMNS, OUT, Examined
 from partnerkpi.book.naming import header_look
+from partnerkpi.book.parse import days
 from partnerkpi.book.schema import ENUMERATED, Table
 from partnerkpi.book.sources import Problem, RawTable
 from partnerkpi.book.values import read_column, unreadable
@@ -53,7 +55,7 @@ def examine(table: Table, config: TableConfig, raws: list[RawTable], zone: str, 
     for column in table.columns:
         if column.required and examined.has(column.name):
             examined.aside(column.name, "is empty and must not be", examined.text[column.name].isna().to_numpy())
-    _drop_duplicates(examined)
+    _drop_duplicates(examined, config, zone)
     if config.key:
         examined.made_key = True
         rule = "the same as a row above in all but its key: perhaps one deal twice, and both are used"
@@ -88,6 +90,8 @@ def _assembled(table: Table, config: TableConfig, raws: list[RawTable]) -> Exami
             kinds = {raw.typed.get(one, "") for one in source.names}
             if len(kinds) == 1 and "" not in kinds:
                 typed[name] = kinds.pop()
+        if config.latest_by and config.latest_by in raw.typed:
+            typed["latest_by"] = raw.typed[config.latest_by]
         beside.append(raw.text[beside_columns(table, config, raw.header)])
         parts.append(part.assign(**dict.fromkeys(config.constants, "")).astype("str"))
         files.append(raw)
@@ -214,12 +218,15 @@ def _parse(examined: Examined, config: TableConfig, name: str, zone: str, home: 
         examined.blame(rule, "E", name)
 
 
-def _drop_duplicates(examined: Examined) -> None:
-    """Of identical rows keep one; rows of one key that differ are all set aside."""
+def _drop_duplicates(examined: Examined, config: TableConfig, zone: str) -> None:
+    """Of identical rows keep one; rows of one key that differ are all set aside, or the latest is kept if declared.
+
+    Of rows that differ one may be set aside for another fault: what the others say is no better for it.
+    """
     key = [name for name in examined.table.key if examined.has(name)]
     if not key or len(key) < len(examined.table.key):
         return
-    rows = np.flatnonzero(examined.used)
+    rows = np.flatnonzero((examined.fate != OUT) & examined.text[key].notna().all(axis=1).to_numpy())
     doubled = examined.text[key].take(rows).duplicated(keep=False).to_numpy()
     if not doubled.any():
         return
@@ -234,7 +241,25 @@ def _drop_duplicates(examined: Examined) -> None:
     rest = rows[~same]
     conflict = np.zeros(len(examined.text), dtype=bool)
     conflict[rest[examined.text[key].take(rest).duplicated(keep=False).to_numpy()]] = True
-    shared = shared_by_partners(examined.text, key, conflict)
     rule = "the same key stands in rows that differ"
-    examined.aside(key[0], f"{rule} in the partner: to share a deal among partners is not in this version", shared)
-    examined.aside(key[0], rule, conflict & ~shared)
+    if config.latest_by:
+        conflict = _older_out(examined, config, key, zone, conflict)
+        unclear = f"{rule}, and '{config.latest_by}' does not tell which is the latest"
+        examined.aside(key[0], unclear, examined.used & conflict)
+    shared = shared_by_partners(examined.text, key, conflict)
+    fresh = examined.used  # what is set aside already has its fault
+    told = f"{rule} in the partner: to share a deal among partners is not in this version"
+    examined.aside(key[0], told, fresh & shared)
+    examined.aside(key[0], rule, fresh & conflict & ~shared)
+
+
+def _older_out(examined: Examined, config: TableConfig, key: list[str], zone: str, several: np.ndarray) -> np.ndarray:
+    """Put older rows of a key out of scope, also where the latest is set aside; those of which none is the latest."""
+    typed = examined.typed.get("latest_by") in ("day", "stamp")
+    form = "" if typed else config.dates.get("latest_by", config.dates.get("", ""))
+    cells = examined.beside[config.latest_by].where(pd.Series(several, index=examined.text.index))
+    told = versions(examined.text[key], days(cells, "stamp", form, zone, config.times).values, several)
+    rule = f"an older version of a row that stands in several: the latest by '{config.latest_by}' counts"
+    examined.warn(key[0], rule, told.older)
+    examined.leave_out(told.older)
+    return told.unclear

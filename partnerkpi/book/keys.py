@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from partnerkpi.book.later import not_yet
 from partnerkpi.errors import UsageError, nearest
 
 NAME = "book.toml"
-_LATER: dict[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,12 @@ OF_BOOK = _named(
         "where days begin: a time with an offset counts as the day it was there",
         default="UTC",
     ),
-    Key("fiscal_year_starts", "a month from 1 to 12", "the month in which the fiscal year begins", default=1),
+    Key(
+        "fiscal_year_starts",
+        "a month from 1 to 12",
+        "the month in which the fiscal year begins; it is named by the calendar year it ends in",
+        default=1,
+    ),
     Key(
         "extracted_on",
         "a day",
@@ -80,6 +85,14 @@ OF_BOOK = _named(
         "partners",
         default=[],
         without="every id is a partner's",
+    ),
+    Key(
+        "largest_amount",
+        "a number above 0 and at most 1e13",
+        "what no amount can be beyond, in its own currency and on either side of 0: a row with such a one is set "
+        "aside. Above 1e13 cents would no longer be exact",
+        default=1e12,
+        without="`1e12`",
     ),
 )
 
@@ -237,6 +250,22 @@ OF_CONTENT = _named(
         without="the id is a column",
     ),
     Key(
+        "latest_by",
+        "a column of the export",
+        "when each row was last changed, like Salesforce's `LastModifiedDate`: of rows with one id the latest is used, "
+        "older ones are counted as out of scope and said. Written as `dates` says, or `dates = { latest_by = … }`",
+        default="",
+        without="different rows with one id are all set aside",
+    ),
+    Key(
+        "credit_notes",
+        "a column of the export; of `[spend]`: `true`",
+        "amounts below 0 are credit notes. Of deals the column holds the id of the deal that each takes money back "
+        "from; see below. One of spend lowers what was spent in its month",
+        default="",
+        without="rows with an amount below 0 are set aside",
+    ),
+    Key(
         "leave_out",
         "a table: a column of the export = its values",
         'rows out of scope by what stands in a column (`""`: an empty cell), counted',
@@ -299,13 +328,13 @@ def check_name(key: str, options: Iterable[str], where: str) -> None:
     """Pass when the key is one of the options.
 
     Raises:
-        UsageError: it is not; the text says where it stands and what is nearest.
+        UsageError: it is not; the text says where it stands, and what is nearest, or that it is not there yet.
     """
     listed = tuple(options)
     if key in listed:
         return
-    if key in _LATER:
-        raise UsageError(f"{NAME}, {where}: {_LATER[key]} is not supported yet.")
+    if later := "" if ".values" in where else not_yet(key):
+        raise UsageError(f"{NAME}, {where}: {later}")
     raise UsageError(f"{NAME}, {where}: there is no such name here. {nearest(key, listed)}")
 
 

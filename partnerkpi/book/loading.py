@@ -15,6 +15,7 @@ import pandas as pd
 from partnerkpi.book.choosing import needed_columns, wanted_columns
 from partnerkpi.book.columnar import read_columns
 from partnerkpi.book.config import BookConfig, read_config
+from partnerkpi.book.credits import check_negative, with_credits
 from partnerkpi.book.databases import read_tables
 from partnerkpi.book.declarations import COLUMNS, SHEETS, TableConfig
 from partnerkpi.book.delimited import read_file
@@ -163,6 +164,7 @@ def _read(config: BookConfig, *, allow_set_aside: bool) -> tuple[dict[str, Exami
         for raw in queried:
             note_file(seen[name], raw)
         check_rows(seen[name], config.extracted_on)
+        check_negative(seen[name], config.tables[name], config.currency)
     check_tables(seen, config.currency)
     check_direct(seen["deals"], config.direct)
     check_stages(seen["deals"], config.tables["deals"].probabilities)
@@ -232,7 +234,8 @@ def _tables(seen: dict[str, Examined], home: str) -> Tables:
     currency = tables["spend"]["currency"].astype("str").fillna(home)
     tables["spend"] = tables["spend"].assign(currency=as_label(currency))
     tables = {n: t if n == "deals" else t.drop(columns=list(PLACE)) for n, t in tables.items()}
-    return tables | {"history": with_beginnings(tables["history"], deals)}
+    history = with_beginnings(tables["history"], deals)
+    return tables | {"history": with_credits(history, seen["deals"])}
 
 
 def _with_facts_of_leads(tables: Tables) -> pd.DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from partnerkpi.book.keys import NAME, OF_FLAGS, check_name, mapping_of, one_of, shown, text_of
 from partnerkpi.book.schema import STATUSES, Table
@@ -144,6 +144,44 @@ def key_of(table: Table, value: Any) -> tuple[str, ...]:
     if len(set(names)) < len(names):
         raise UsageError(f"{NAME}, {where}: a column is named twice.")
     return names
+
+
+def latest_by_of(table: Table, value: Any) -> str:
+    """The column of the export that says when a row was last changed; empty where none is named.
+
+    Raises:
+        UsageError: it is no text, or the rows of the table have no id that could stand in several.
+    """
+    where = f"[{table.name}] latest_by"
+    column = text_of(value, where)
+    if column and (not table.key or table.name == "history"):
+        raise UsageError(f"{NAME}, {where}: rows of this table have no id of which one could be the latest.")
+    return column
+
+
+def credit_notes_of(table: Table, value: Any) -> str | Literal[True]:
+    """The column of the export that names the deal of each credit note; of spend True where it has such.
+
+    Empty where none are declared.
+
+    Raises:
+        UsageError: the table has no credit notes, or it is not said which deal they are of.
+    """
+    where = f"[{table.name}] credit_notes"
+    if value == "" or value is False:
+        return ""
+    if table.name == "spend" and value is True:
+        return True
+    if table.name == "spend":
+        raise UsageError(f"{NAME}, {where}: true is expected, not {shown(value)}.")
+    if table.name != "deals":
+        raise UsageError(f"{NAME}, {where}: only [deals] and [spend] have credit notes.")
+    if value is True:
+        raise UsageError(
+            f"{NAME}, {where}: which deal does each take money back from? Name the column of the export that holds its "
+            'id, credit_notes = "…". Where the export has none, leave credit notes out under [deals.leave_out].'
+        )
+    return text_of(value, where)
 
 
 def rows_of(value: Any, where: str) -> dict[str, frozenset[str]]:

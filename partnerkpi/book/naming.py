@@ -112,7 +112,7 @@ def _within(one: str, other: str, letters: int) -> bool:
 
 def _missing(table: str, key: str, sources: tuple[str, ...], header: list[str]) -> str:
     part, _, name = key.partition(".")
-    where = f"[{table}] key" if part == "key" else f"[{table}.{part}] {name}"
+    where = f"[{table}] {part}" if part in ("key", "latest_by", "credit_notes") else f"[{table}.{part}] {name}"
     if len(sources) == 1:
         return f"{where}: the column '{sources[0]}' is missing. {nearest(sources[0], header)}"
     return f"{where}: none of the columns {_quoted(sources)} is there. {nearest(sources[0], header)}"

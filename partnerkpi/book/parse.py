@@ -15,9 +15,10 @@ import pandas as pd
 
 from partnerkpi.book.currencies import SIGN, meant_by
 from partnerkpi.book.declarations import SERIALS
+from partnerkpi.book.keys import OF_BOOK
 
 MOST_DECIMALS = 6
-LARGEST = 1e12
+LARGEST: float = OF_BOOK["largest_amount"].default
 _EXPONENT = "(?:[eE][-+]?[0-9]{1,3})?"
 #: Every kind of space that may stand between thousands; a minus that is no hyphen.
 SPACES = " \u00a0\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f"
@@ -53,11 +54,14 @@ class Parsed:
     signs: pd.Series | None = None
 
 
-def amounts(text: pd.Series, decimal: str = ".", thousands: str = "", *, declared: bool = True) -> Parsed:
+def amounts(
+    text: pd.Series, decimal: str = ".", thousands: str = "", *, declared: bool = True, largest: float = LARGEST
+) -> Parsed:
     """Money: an optional sign, digits (grouped in threes by `thousands` or not at all), the decimal mark, digits, an
     exponent as spreadsheets write it.
 
-    A currency's sign or code may stand before or after it, brackets around it make it negative. Nothing is infinite.
+    A currency's sign or code may stand before or after it, brackets around it make it negative. Nothing is infinite,
+    and nothing beyond `largest`.
     Where neither mark is declared, a column that could as well have a point between thousands ("1.234") is wrong as a
     whole. A rule that breaks in some cells says what to declare where that would cure it.
 
@@ -90,8 +94,8 @@ def amounts(text: pd.Series, decimal: str = ".", thousands: str = "", *, declare
         else:
             doubtful = np.zeros(len(text), dtype=bool)
         values = values.mask(pd.Series(doubtful, index=text.index))
-    large = (values.abs() > LARGEST).to_numpy()
-    result.bad["an amount beyond 1,000,000,000,000"] = large
+    large = (values.abs() > largest).to_numpy()
+    result.bad[f"an amount beyond {largest:,.15g}"] = large
     result.odd["written with an exponent: digits may be cut"] = ~large & raised
     result.bad, result.odd = _occurring(result.bad), _occurring(result.odd)
     result.decimals = min(MOST_DECIMALS, int(after[~large & ~result.bad.get(_DOUBT, large)].max(initial=0)))

@@ -115,14 +115,19 @@ def with_beginnings(history: pd.DataFrame, deals: pd.DataFrame) -> pd.DataFrame:
     first = pd.concat(parts, ignore_index=True).groupby("deal_id", sort=False).first().reset_index()
     created = deals.set_index("deal_id")["created_on"]
     first["changed_at"] = first["deal_id"].map(created).astype("datetime64[s]")
-    first = first.reindex(columns=plain.columns)
+    return put_before(first, plain)
+
+
+def put_before(rows: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
+    """The history below more rows of it; what these do not say is missing."""
+    rows = rows.reindex(columns=history.columns)
     whole = {}
-    for name in plain:
-        both = [first[name], plain[name]]
-        if isinstance(plain[name].dtype, pd.CategoricalDtype):
+    for name in history:
+        both = [rows[name], history[name]]
+        if isinstance(history[name].dtype, pd.CategoricalDtype):
             whole[name] = as_label(pd.concat([one.astype("str") for one in both], ignore_index=True))
         else:
-            whole[name] = pd.concat([one.astype(plain[name].dtype) for one in both], ignore_index=True)
+            whole[name] = pd.concat([one.astype(history[name].dtype) for one in both], ignore_index=True)
     return pd.DataFrame(whole)
 
 

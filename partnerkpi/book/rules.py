@@ -58,8 +58,6 @@ def check_rows(examined: Examined, export_day: pd.Timestamp) -> None:
         _check_names(examined)
         if "joined_on" in examined.values and "left_on" in examined.values:
             examined.warn("left_on", "left before joining", _before(examined, "left_on", "joined_on"))
-    if "amount" in examined.values:
-        examined.aside("amount", "is negative", _compare(examined, "amount", "<", 0))
 
 
 def check_tables(tables: Mapping[str, Examined], home: str) -> None:

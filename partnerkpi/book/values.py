@@ -54,7 +54,7 @@ def read_column(
     marks = (".", "") if plain else (config.decimal, config.thousands)
     if column.kind == "amount":
         declared = plain or bool({"decimal", "thousands"} & config.declared)
-        result = parse.amounts(cells, *marks, declared=declared)
+        result = parse.amounts(cells, *marks, declared=declared, largest=config.largest_amount)
     elif column.kind == "number":
         result = parse.numbers(cells, *marks)
     elif column.dated:
