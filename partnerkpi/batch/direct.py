@@ -25,6 +25,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import zmq
+from ipykernel import zmqshell
+from ipykernel.eventloops import enable_gui
 from ipykernel.iostream import BackgroundSocket, IOPubThread, OutStream
 from ipykernel.ipkernel import IPythonKernel
 from jupyter_client.session import Session
@@ -32,6 +34,7 @@ from nbformat.notebooknode import NotebookNode
 from nbformat.v4 import new_output
 from papermill.clientwrap import PapermillNotebookClient
 from traitlets import Any as AnyTrait
+from traitlets import Type
 from traitlets.config import Config
 
 #: Characters of output one cell may make. What comes after is left out, and that is said.
@@ -86,9 +89,19 @@ class Publisher(IOPubThread):
         f()
 
 
+class ZMQInteractiveShell(zmqshell.ZMQInteractiveShell):
+    """ipykernel's shell, by whose name libraries know a notebook; its kernel is that of this process."""
+
+    def enable_gui(self, gui: str | None = None) -> None:
+        """Let a loop for windows run between the cells, or none."""
+        enable_gui(gui, kernel=self.kernel)
+        self.active_eventloop = gui
+
+
 class SocketlessKernel(IPythonKernel):
     """ipykernel's kernel, at the ends of whose sockets is nobody."""
 
+    shell_class = Type(ZMQInteractiveShell)
     _supports_kernel_subshells = False
     shell_stream = AnyTrait()
     shell_channel_thread = AnyTrait(SimpleNamespace(parent_thread=threading.main_thread()))
@@ -148,9 +161,15 @@ class DirectClient:
 
 
 class Execution(PapermillNotebookClient):
-    """papermill's execution of one notebook, with a limit to what a cell may print and show."""
+    """papermill's execution of one notebook: there is a limit to what a cell may print and show, and text is joined.
 
-    _shown: tuple[int, int] = (-1, 0)
+    In how many pieces printed text arrives depends on the moment, so it becomes one output of each stream, as nbclient
+    joins it. Nbclient's way takes for ever where a line is long; this one looks at a line once.
+    """
+
+    def __init__(self, nb_man: Any, **more: Any) -> None:
+        super().__init__(nb_man, on_cell_executed=_join, coalesce_streams=False, **more)
+        self._shown = (-1, 0)
 
     def output(
         self, outs: list[NotebookNode], msg: dict[str, Any], display_id: str | None, cell_index: int
@@ -171,6 +190,33 @@ class Execution(PapermillNotebookClient):
 
 def _size(value: Any) -> int:
     return len(value) if isinstance(value, str) else 0
+
+
+def _join(cell: NotebookNode, **_: Any) -> None:
+    """Make one output of everything printed to a stream, with nothing in it that was overwritten at once."""
+    joined: list[NotebookNode] = []
+    streams: dict[str, list[str]] = {}
+    for output in cell.outputs:
+        name = output.get("name", "") if output.output_type == "stream" else ""
+        if name in streams:
+            streams[name].append(output.text)
+            continue
+        joined.append(output)
+        if name:
+            streams[name] = [output.text]
+    for output in joined:
+        if output.output_type == "stream":
+            output.text = "\n".join(map(_overwritten, "".join(streams[output.name]).split("\n")))
+    names = [output.get("name") for output in joined]
+    for place in range(len(joined) - 1):
+        if names[place : place + 2] == ["stderr", "stdout"]:  # which of them came first is chance
+            joined[place : place + 2] = joined[place + 1], joined[place]
+    cell.outputs = joined
+
+
+def _overwritten(line: str) -> str:
+    """What is left to be seen of a line: what follows the last carriage return, unless that ends it."""
+    return line[line.rfind("\r", 0, -1) + 1 :]
 
 
 class Direct:
@@ -204,7 +250,6 @@ class Direct:
         client = Execution(
             nb_man,
             km=SimpleNamespace(has_kernel=True),
-            coalesce_streams=True,  # in how many pieces printed text arrives depends on the moment
             on_cell_start=lambda **_: self.on_cell(),
             log=self.client.kernel.log,
         )

@@ -20,10 +20,10 @@ from ipykernel.kernelspec import get_kernel_dict
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import run_sync
-from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import Engine, papermill_engines
 from traitlets.config import Config
 
+from partnerkpi.batch.direct import Execution
 from partnerkpi.startup import environment, loading
 
 ENGINE = "partnerkpi"
@@ -69,11 +69,10 @@ class Kernel:
         manager = self._manager or AsyncKernelManager(
             kernel_name="python3", kernel_spec_manager=ThisPython(), config=CONFIG
         )
-        client = PapermillNotebookClient(
+        client = Execution(
             nb_man,
             km=manager,
             timeout=self.timeout,
-            coalesce_streams=True,  # in how many pieces printed text arrives depends on the moment
             log=logging.getLogger("papermill"),
             config=CONFIG,
         )

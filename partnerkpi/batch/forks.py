@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -30,26 +30,37 @@ def available() -> bool:
 class Forks:
     """Runs jobs in forks of one template, `workers` at a time, each with at most `memory` bytes.
 
-    `private` is the folder of the review's slices. The template starts to import at once, while the review still reads
-    the book.
+    `private` is a folder for what is nobody else's; without the review it is removed. The template starts to import at
+    once, while the review still reads the book. `also` are modules it imports beside those that any notebook needs,
+    `given` is its environment: without a word what it needs of the caller's, and no more.
     """
 
-    def __init__(self, private: Path, workers: int, memory: int | None = None) -> None:
-        self.private, self.workers = private, workers
+    def __init__(
+        self,
+        private: Path,
+        workers: int,
+        memory: int | None = None,
+        *,
+        also: Sequence[str] = (),
+        given: Mapping[str, str] | None = None,
+    ) -> None:
+        self.private, self.workers, self.also = private, workers, tuple(also)
         self.memory = memory or psutil.virtual_memory().total // workers
+        self.given = {**environment(os.environ), "PYTHONSAFEPATH": "1"} if given is None else given
         self.start()
 
     def start(self) -> None:
         """Start a template; jobs can be given to it when it is `ready`."""
+        self._ready = False
         self._channel, theirs = multiprocessing.Pipe()
         call = f"serve({theirs.fileno()}, {str(self.private)!r}, {self.workers}, {self.memory}, kernel)"
         home = self.private / "ipython"
         home.mkdir(mode=0o700, exist_ok=True)
         with (self.private / "template.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _code(call)],
+                [sys.executable, "-c", _code(f"warm{self.also!r}", call)],
                 pass_fds=[theirs.fileno()],
-                env={**environment(os.environ), "PYTHONSAFEPATH": "1", "IPYTHONDIR": str(home)},
+                env={**self.given, "IPYTHONDIR": str(home)},
                 cwd=home,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -60,10 +71,9 @@ class Forks:
 
     def ready(self) -> bool:
         """Wait until the template can run jobs; False when it cannot."""
-        try:
-            return self._channel.poll(START) and self._channel.recv() == "ready"
-        except (EOFError, OSError):
-            return False
+        with contextlib.suppress(EOFError, OSError):
+            self._ready = self._ready or (self._channel.poll(START) and self._channel.recv() == "ready")
+        return self._ready and self._process.poll() is None
 
     def execute(
         self, jobs: Sequence[Job], look: Callable[[], None], every: float, prepare: Callable[[Job], None]
@@ -100,15 +110,15 @@ class Forks:
         self._process.wait()
 
 
-def _code(call: str) -> str:
+def _code(warm: str, serve: str) -> str:
     """What the template runs: its kernel comes first, for pandas asks at its import whether it is in a notebook."""
     return f"""
 import importlib.util, sys
-spec = importlib.util.spec_from_file_location("partnerkpi_direct", {str(DIRECT)!r})
+spec = importlib.util.spec_from_file_location("partnerkpi.batch.direct", {str(DIRECT)!r})
 sys.modules[spec.name] = direct = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(direct)
 kernel = direct.Direct()
-done = kernel.shell.run_cell({loading("partnerkpi.batch.template", "warm()")!r}, silent=True, store_history=False)
+done = kernel.shell.run_cell({loading("partnerkpi.batch.template", warm)!r}, silent=True, store_history=False)
 done.raise_error()
-sys.modules["partnerkpi.batch.template"].{call}
+sys.modules["partnerkpi.batch.template"].{serve}
 """

@@ -44,6 +44,8 @@ class Job:
 
     `folder` is private to the job and made by the worker; the executed notebooks end up there. `known` are figures of
     the slice that the network's score knows: an engine may tell the notebooks, which need not compute them then.
+    `workplace` is the folder to run them in, an empty private one without a word. What failed by no fault of its own
+    may be tried once more, with `retry`.
     """
 
     number: int
@@ -53,6 +55,8 @@ class Job:
     timeout: float
     fresh_kernels: bool = False
     known: Known = field(default_factory=dict, repr=False)
+    workplace: Path | None = None
+    retry: bool = True
 
     def output(self, chapter: Chapter) -> Path:
         """Where the executed notebook of a chapter goes."""

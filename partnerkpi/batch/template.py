@@ -14,11 +14,13 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
+import importlib
 import os
 import selectors
 import shutil
 import signal
 import sys
+import tempfile
 import time
 import warnings
 from collections import deque
@@ -151,7 +153,8 @@ class Template:
         self._sweep()
         job, at, died = copy.job, copy.at, copy.failure is None
         failure = copy.killed or (f"the kernel died ({_how(status)})" if died else copy.failure)
-        if failure and not copy.killed and (died or at > copy.first) and (job.number, at) not in self.retried:
+        again = job.retry and (died or at > copy.first) and (job.number, at) not in self.retried
+        if failure and again and not copy.killed:
             self.retried.add((job.number, at))
         elif failure or at == len(job.chapters):
             named = f"{job.chapters[at].path.name}: {failure}" if failure else ""
@@ -169,9 +172,10 @@ class Template:
                     os.waitpid(process.pid, 0)
 
 
-def warm() -> None:
-    """Import what notebooks need, so that no copy has to."""
-    import matplotlib.pyplot  # noqa: F401
+def warm(*also: str) -> None:
+    """Import what notebooks need, so that no copy has to, and the modules named."""
+    for module in ("matplotlib.pyplot", "scipy.special", *also):
+        importlib.import_module(module)
 
 
 def serve(channel: int, private: str, workers: int, memory: int, kernel: Direct) -> None:
@@ -197,9 +201,7 @@ def _work(job: Job, first: int, kernel: Direct, mouth: Connection) -> None:
         with contextlib.suppress(OSError):
             Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")
         job.folder.mkdir(mode=0o700, exist_ok=True)
-        work = job.folder / f"work{first}"
-        work.mkdir(mode=0o700, exist_ok=True)
-        os.chdir(work)
+        os.chdir(_workplace(job))
         remember()
         if job.known:
             tell(open_book(job.parameters["book"]), job.known)
@@ -207,15 +209,23 @@ def _work(job: Job, first: int, kernel: Direct, mouth: Connection) -> None:
             kernel.on_cell = partial(mouth.send, (at, None))
             kernel.on_cell()
             renew()
-            try:
-                run_notebook(kernel, chapter.path, job.output(chapter), job.parameters)
-            except Exception as error:
-                failure = in_words(error, job.timeout)
-            if failure or job.fresh_kernels:
+            run_notebook(kernel, chapter.path, job.output(chapter), job.parameters)
+            if job.fresh_kernels:
                 break
-        mouth.send((at if failure else at + 1, failure))
+        at += 1
+    except Exception as error:
+        failure = in_words(error, job.timeout)
     finally:
+        mouth.send((at, failure))
         os._exit(0)
+
+
+def _workplace(job: Job) -> Path:
+    """The folder in which the notebooks run: an empty private one, or the one asked for, whose modules count then."""
+    if job.workplace is not None:
+        sys.path.insert(0, "")
+        return job.workplace
+    return Path(tempfile.mkdtemp(prefix="work", dir=job.folder))
 
 
 def _end(process: psutil.Process) -> None:

@@ -243,7 +243,7 @@ class Book:
 
         After `where(partner_id=…)` these are the events at that partner: a deal handed on left it, one taken over came.
         """
-        return self.once("events", lambda: events_of(self._frames["spells"], self.purse, self.as_of)).copy(deep=False)
+        return self.once("events", lambda: events_of(self._frames["spells"], self.purse, self.as_of))
 
     @property
     def purse(self) -> Purse:
@@ -258,10 +258,8 @@ class Book:
     @property
     def partner(self) -> str:
         """The one partner this book was narrowed to; empty for more than one."""
-        for choice in self.choices:
-            if choice.column == "partner_id" and len(choice.values) == 1 and not choice.opposite:
-                return choice.values[0] or ""
-        return ""
+        own = (c.values[0] for c in self.choices if c.column == "partner_id" and len(c.values) == 1 and not c.opposite)
+        return next(own, None) or ""
 
     @property
     def partner_ids(self) -> list[str]:

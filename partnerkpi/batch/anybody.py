@@ -1,0 +1,83 @@
+"""The papermill engine `partnerkpi`, for anybody's notebooks: `papermill --engine partnerkpi in.ipynb out.ipynb`.
+
+A program that executes many notebooks pays once for a kernel and for pandas, matplotlib and seaborn: each notebook runs
+in a fork of one template, in the folder and the environment of the program. What comes out is what a kernel of its own
+would have made. Where nothing can be forked papermill's own engine does the work.
+"""
+
+from __future__ import annotations
+
+import atexit
+import itertools
+import os
+import tempfile
+from functools import cache
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import nbformat
+from papermill.engines import Engine, NBClientEngine
+
+from partnerkpi.batch.forks import Forks, available
+from partnerkpi.batch.kernels import Job
+from partnerkpi.batch.plan import Chapter
+
+_turn, _numbers = Lock(), itertools.count()
+
+
+class Anybody(Engine):
+    """Runs a notebook in a fork of a template that the first one starts."""
+
+    @classmethod
+    def execute_managed_notebook(
+        cls, nb_man: Any, kernel_name: str, execution_timeout: float | None = None, **rest: Any
+    ) -> None:
+        """Run the cells of a notebook papermill has prepared; a cell may take `execution_timeout` seconds.
+
+        Raises:
+            RuntimeError: the process of the notebook was killed or ended before the notebook did.
+        """
+        with _turn:
+            forks = _forks() if available() else None
+            if forks is None or not forks.ready():
+                NBClientEngine.execute_managed_notebook(
+                    nb_man, kernel_name, execution_timeout=execution_timeout, **rest
+                )
+                return
+            number = next(_numbers)
+            folder = forks.private / f"notebook{number}"
+            folder.mkdir(mode=0o700)
+            source = folder / "notebook.ipynb"
+            nbformat.write(nb_man.nb, source)
+            limit = float(execution_timeout or "inf")
+            job = Job(number, folder / "done", (Chapter(source, "notebook"),), {}, limit, workplace=Path.cwd())
+            outcomes = list(forks.execute([job], lambda: None, 60.0, lambda _: None))
+        done = [
+            path for path in (job.output(job.chapters[0]), job.folder / "unfinished" / source.name) if path.exists()
+        ]
+        failure = outcomes[0].failure if outcomes else "its template died"
+        executed = nbformat.read(done[0], as_version=4) if done else None
+        if executed is None or (failure and not _failed(executed)):
+            raise RuntimeError(f"The notebook did not come to its end: {failure}.")
+        ran = {cell.id: cell for cell in executed.cells}
+        for cell in nb_man.nb.cells:
+            cell.metadata.update(ran[cell.id].metadata)
+            cell.update({key: value for key, value in ran[cell.id].items() if key != "metadata"})
+        nb_man.nb.metadata.update({key: value for key, value in executed.metadata.items() if key != "papermill"})
+
+
+def _failed(notebook: Any) -> bool:
+    """True when a cell says itself that it failed."""
+    outputs = (output for cell in notebook.cells for output in cell.get("outputs", ()))
+    return any(output.output_type == "error" for output in outputs)
+
+
+@cache
+def _forks() -> Forks:
+    """The template of this program; it ends with it."""
+    folder = tempfile.TemporaryDirectory(prefix=f"partnerkpi-{os.getpid()}-", ignore_cleanup_errors=True)
+    forks = Forks(Path(folder.name), workers=1, also=("seaborn",), given=dict(os.environ))
+    atexit.register(folder.cleanup)
+    atexit.register(forks.close)
+    return forks
