@@ -53,7 +53,7 @@ def _summary(found: Survey, made: Draft, shown: Preview) -> str:
         if part.table and part.table != "deals":
             lines.append(f"{part.name}: {part.table}, {counted(part.sheet.rows, 'row')}")
     lines.append(_counts(found, made))
-    errors = [f for f in shown.faults if f.startswith("E ")]
+    errors = shown.faults if any(f.startswith("E ") for f in shown.faults) else []  # the first is the cause
     if shown.accepted:
         lines.append("The draft is accepted by check as it stands.")
     elif made.needed and shown.once_decided:
@@ -73,7 +73,7 @@ def _counts(found: Survey, made: Draft) -> str:
         (len(found.mapped.ignored), "not read", "not read"),
         (len(found.status.values), "value of the status", "values of the status"),
         (len(made.needed), "line to decide", "lines to decide"),
-        (len(made.open), "that may be decided", "that may be decided"),
+        (len(made.open), "line that may be decided", "lines that may be decided"),
         (len(alarms(found)), "alarm", "alarms"),
     ]
     return ", ".join(counted(*text) for text in texts if text[0])

@@ -11,11 +11,11 @@ import pandas as pd
 
 from partnerkpi.book.choosing import by_status, first_filled, settled_status
 from partnerkpi.book.declarations import TableConfig
-from partnerkpi.book.meaning import Flags
+from partnerkpi.book.meaning import Flags, Source
 from partnerkpi.book.schema import CLOSED
 from partnerkpi.errors import UsageError, nearest
 from partnerkpi.survey import crm, joins
-from partnerkpi.survey.columns import DOUBT, GUESSED, PRESET, Mapped, Match, has_outcomes
+from partnerkpi.survey.columns import DOUBT, GUESSED, PRESET, Mapped, Match, has_outcomes, outcome_of
 from partnerkpi.survey.days import Days, days_in
 from partnerkpi.survey.files import SUFFIXES, sheets_of
 from partnerkpi.survey.joins import Join
@@ -67,7 +67,9 @@ class Survey:
     currency_why: str = ""
     foreign: dict[str, int] = field(default_factory=dict)
     extracted_on: str = ""
+    currency_also: str = ""
     extracted_why: str = ""
+    extracted_sure: bool = False
     key: list[str] | str = ""
 
     @property
@@ -98,6 +100,10 @@ class Survey:
         if source.by_status:
             return by_status(text, source, self.statuses())
         return first_filled(text, source.names)
+
+    def partner_values(self) -> list[str]:
+        """The different partners of the deals, as the files name them."""
+        return [str(v) for v in self.cells("partner_id").dropna().unique()]
 
     def money(self) -> pd.Series:
         """The amount of each deal, missing where there is none."""
@@ -188,10 +194,11 @@ def _written(made: Survey) -> None:
     for part in made.parts:
         if part.table and (part.table != "deals" or part is made.main):
             made.days[part.table] = days_in(part.table, part.mapped, _columns(made, part))
-            amount = part.mapped.matches.get("amount") or part.mapped.matches.get("rate")
+            named = (part.mapped.matches.get(name) for name in ("amount", "rate", "commission_rate"))
+            amount = next(filter(None, named), None)
             names = amount.reads.names if amount else ()
             plain = [n for n in names if n in part.columns and n not in part.sheet.kinds]
-            money = [_whole(made, part, n) for n in plain if part.columns[n].kind == "number"]
+            money = [part.columns[n] for n in plain if part.columns[n].kind == "number"]
             made.marks[part.table] = marks_of(money)
 
 
@@ -200,14 +207,6 @@ def _columns(made: Survey, part: Part) -> dict[str, Column]:
     if part is not made.main:
         return part.columns
     return part.columns | {name: join.part.columns[name] for join in made.lookups for name in join.adds}
-
-
-def _whole(made: Survey, part: Part, name: str) -> Column:
-    """A column over all files of its table."""
-    if part is not made.main or len(made.deals) == 1:
-        return part.columns[name]
-    counts = pd.concat([p.columns[name].counts for p in made.deals]).groupby(level=0).sum()
-    return replace(part.columns[name], counts=counts)
 
 
 def _key(made: Survey) -> list[str] | str:
@@ -247,8 +246,10 @@ def _status(made: Survey) -> None:
         made.status = Status(flags=preset if preset.columns else there, why="flags say how each deal ended")
         return
     if mapped.source("status") != source:
-        mapped.add("status", source, GUESSED, "the stage says how a deal ended")
-    active = Flags({f: n for f, n in there.columns.items() if f == "active"})
+        _take_status(made, source)
+    # Where a value says lost, a column Active is about something else, like the account.
+    loses = any(outcome_of(v) == "lost" for v in main.columns[source].values)
+    active = Flags({f: n for f, n in there.columns.items() if f == "active" and not loses})
     made.status = Status(
         source, flags=preset if preset.columns else active, beside=Flags() if preset.columns else there
     )
@@ -271,7 +272,23 @@ def _status_source(made: Survey) -> str:
         return match.source
     names = [n for n in (mapped.source("status"), mapped.source("stage")) if n]
     telling = [n for n in names if has_outcomes(made.main.columns[n])]
+    others = [n for n, c in made.main.columns.items() if n not in mapped.used and c.distinct <= 12 and has_outcomes(c)]
+    if names and not telling and len(others) == 1:
+        return others[0]
     return next(iter(telling or names), "")
+
+
+def _take_status(made: Survey, source: str) -> None:
+    """Make the status of a column that tells how deals ended; where it is empty, of the one that was named so."""
+    mapped, column = made.mapped, made.main.columns[source]
+    named = mapped.source("status")
+    if source == mapped.source("stage"):
+        mapped.add("status", source, GUESSED, "the stage says how a deal ended")
+        return
+    whole = Source((source, named)) if named and column.filled < column.rows else None
+    why = f"its values say how a deal ended{f', where it is empty {named} does' if whole else ''}"
+    mapped.matches["status"] = Match("status", source, GUESSED, why, whole)
+    mapped.ignored = [n for n in made.main.columns if n not in mapped.used]
 
 
 def _chance(made: Survey) -> pd.Series:
@@ -310,6 +327,9 @@ def _currency(made: Survey) -> None:
         for sign, rows in ((s, n) for c in columns for s, n in c.signs.items() if s != "%"):
             code = currency_of(sign) or likely_currency(sign) or sign
             counts[code] = counts.get(code, 0) + rows
+        several = [s for s in (s for c in columns for s in c.signs) if s != "%" and not currency_of(s)]
+        if several:
+            made.currency_also = f"by the sign {several[0]}, which other currencies have too: is it this one?"
         why = "of the amounts by their sign"
         named = re.search(r"\b([A-Z]{3})\b", amount.source)
         if not counts and named and currency_of(named.group(1)):
@@ -340,10 +360,16 @@ def _extracted(made: Survey) -> None:
     made.extracted_on = f"{last:%Y-%m-%d}"
     made.extracted_why = "the last day any row speaks of; write the day the export was made if it was later"
     spoken = " ".join([made.main.name, *made.main.sheet.above, *made.main.sheet.below])
-    for stamp in re.findall(r"20[0-9]{2}-[01][0-9]-[0-3][0-9]", spoken):
-        day = pd.to_datetime(stamp, errors="coerce")
-        if pd.notna(day) and last <= day <= today:
-            made.extracted_on, made.extracted_why = stamp, "so says the file's name, or what stands around its rows"
+    stamps = [pd.to_datetime(t, errors="coerce") for t in re.findall(r"20[0-9]{2}-[01][0-9]-[0-3][0-9]", spoken)]
+    for one, other, year in re.findall(r"\b([0-9]{1,2})[./-]([0-9]{1,2})[./-](20[0-9]{2})\b", spoken):
+        orders = {(int(m), int(d)) for d, m in ((one, other), (other, one)) if int(m) <= 12}
+        if len(orders) == 1:  # only where day and month cannot be mistaken
+            month, day = orders.pop()
+            stamps.append(pd.to_datetime(f"{year}-{month:02}-{day:02}", errors="coerce"))
+    for stamp in stamps:
+        if pd.notna(stamp) and last <= stamp <= today:
+            made.extracted_on, made.extracted_sure = f"{stamp:%Y-%m-%d}", True
+            made.extracted_why = "so says the file's name, or what stands around its rows"
 
 
 def _partner(made: Survey) -> None:

@@ -1,0 +1,382 @@
+"""Exports that no fixture has: own words, files that differ, columns deleted or of another meaning. No silent figure.
+
+Each is a small change of an export that is read right. What comes of it is right too, or it is asked, or said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from exports_odd import HEADER, Deal, deals, dynamics, odoo, pipedrive, plain, written
+from test_survey import edited
+
+import partnerkpi as pk
+from partnerkpi.cli import run
+from partnerkpi.survey.alarms import alarms
+from partnerkpi.survey.columns import outcome_of, unclear
+from partnerkpi.survey.draft import Draft, draft
+from partnerkpi.survey.survey import Survey, survey
+
+Rows = list[list[str]]
+DAY = ("# extracted_on", "")  # 2025-12-31, as it is proposed
+Cell = Callable[[Deal], str]
+
+
+def rows_of(**changed: Cell | str | None) -> Rows:
+    """The plain export with columns changed or added; None deletes one. `_` in a name is a space."""
+    names, table = list(HEADER), [list(row) for row in plain()[1:]]
+    for key, cell in changed.items():
+        name = key.replace("_", " ")
+        if cell is None:
+            at = names.index(name)
+            del names[at]
+            table = [row[:at] + row[at + 1 :] for row in table]
+            continue
+        if name not in names:
+            names.append(name)
+            table = [[*row, ""] for row in table]
+        at = names.index(name)
+        for deal, row in zip(deals(), table, strict=True):
+            row[at] = cell if isinstance(cell, str) else cell(deal)
+    return [names, *table]
+
+
+def looked(folder: Path, rows: Rows, name: str = "deals.csv") -> tuple[Survey, Draft]:
+    """The survey of a folder with this file beside what is there, and its draft."""
+    (folder / name).write_bytes(written(rows))
+    found = survey([folder])
+    return found, draft(found)
+
+
+def told(folder: Path, *edits: tuple[str, str]) -> dict[str, float]:
+    """What the book counts after init, these edits and a check that accepts it."""
+    assert run(["init", str(folder), "--write"]) == 0
+    edited(folder, edits)
+    assert run(["check", str(folder)]) == 0
+    read = pk.open_book(folder).deals
+    counts = {s: int((read["status"] == s).sum()) for s in ("won", "open")}
+    ended = int(read["status"].isin(["lost", "abandoned"]).sum())
+    return {**counts, "lost": ended, "amount": round(float(read.loc[read["status"] == "won", "amount"].sum()), 2)}
+
+
+def truth() -> dict[str, float]:
+    """The same, counted in the deals themselves."""
+    counts = {s: sum(d.status == s for d in deals()) for s in ("won", "open", "lost")}
+    return {**counts, "amount": round(sum(d.amount for d in deals() if d.status == "won"), 2)}
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["Verbal win", "Not won", "Nicht gewonnen", "Won - pending", "Lost contact", "Win back", "Qualified out",
+     "Declined", "Rejected", "Abgelehnt", "Converted", "Test drive"],
+)  # fmt: skip
+def test_words_that_can_be_taken_both_ways_are_asked(tmp_path: Path, value: str) -> None:
+    assert outcome_of(value) == ""
+    _, made = looked(tmp_path, rows_of(Status=lambda d: value if d.status == "open" else d.status.capitalize()))
+    assert [line for line in made.needed if line.startswith(f'status "{value}" (65 of 240 rows')]
+    assert f'# open = ["{value}"]' in made.text
+
+
+@pytest.mark.parametrize(
+    ("value", "status"),
+    [("Closed - Won", "won"), ("Lost: not interested", "lost"), ("No decision", "abandoned"), ("Chiusa persa", "lost"),
+     ("rejected", "rejected"), ("Disqualified", "rejected"), ("Test", "ignore"), ("Test deal", "ignore"),
+     ("Geschlossen und gewonnen", "won"), ("Verloren an Wettbewerber", "lost"), ("Proposal - pending", "open")],
+)  # fmt: skip
+def test_words_that_are_clear_are_not(value: str, status: str) -> None:
+    assert outcome_of(value) == status
+    assert unclear(value) == ""
+
+
+def test_a_word_that_the_flags_contradict_is_asked(tmp_path: Path) -> None:
+    rows = rows_of(Stage=lambda d: "Win room" if d.status == "open" else d.status.capitalize(), Status=None,
+                   IsClosed=lambda d: str(d.status != "open"), IsWon=lambda d: str(d.status == "won"))  # fmt: skip
+    found, _ = looked(tmp_path, rows)
+    assert {v.text: v.why for v in found.status.values}["Win room"] == (
+        "its word says won, its flags say open in every row"
+    )
+
+
+def test_the_column_that_says_how_a_deal_ended_is_the_status_whatever_it_is_called(tmp_path: Path) -> None:
+    rows = rows_of(
+        Status=lambda d: "Open" if d.status == "open" else "Closed",
+        Closing_result=lambda d: "" if d.status == "open" else d.status.capitalize(),
+    )
+    _, made = looked(tmp_path, rows)
+    assert 'status = ["Closing result", "Status"]' in made.text
+    assert told(tmp_path) == truth()
+
+
+def test_a_column_active_beside_lost_deals_is_about_something_else(tmp_path: Path) -> None:
+    found, made = looked(tmp_path, rows_of(Active=lambda d: str(d.number % 3 > 0)))
+    assert found.status.flags.columns == {}
+    assert "[deals.flags]" not in made.text
+    assert told(tmp_path) == truth()
+
+
+@pytest.mark.parametrize(
+    ("name", "also", "said"),
+    [
+        ("Expected Revenue", {}, "perhaps the amount times its probability"),
+        ("Weighted value", {}, "perhaps the amount times its probability"),
+        ("Unit price", {}, "the price of one piece"),
+        ("Price", {"Quantity": "3"}, "a price beside a quantity"),
+        ("Amount (k€)", {}, "in thousands or millions"),
+        ("Betrag in TEUR", {}, "in thousands or millions"),
+        ("Revenue (thousands)", {}, "in thousands or millions"),
+    ],
+)
+def test_what_is_not_the_amount_of_a_deal_is_asked(tmp_path: Path, name: str, also: dict[str, str], said: str) -> None:
+    rows = rows_of(Amount=None, **{name: lambda d: f"{d.amount / 2:.0f}.00"}, **also)
+    found, made = looked(tmp_path, rows)
+    assert "amount" not in found.mapped.matches
+    assert [line for line in made.open if line.startswith(f'amount = "{name}": {said}')]
+    assert any(line.startswith("No column of amounts is known") for line in alarms(found))
+
+
+def test_of_two_amounts_none_is_taken_and_both_are_listed(tmp_path: Path) -> None:
+    rows = rows_of(Amount=None, Amount_net=lambda d: f"{d.amount:.2f}", Amount_gross=lambda d: f"{d.amount * 1.2:.2f}")
+    _, made = looked(tmp_path, rows)
+    assert [line for line in made.open if 'amount = "Amount net"' in line and '"Amount gross"' in line]
+    assert told(tmp_path, ('# amount = "Amount net"', "")) == truth()
+
+
+def test_odoo_keeps_its_expected_revenue_which_is_no_weighted_one(tmp_path: Path) -> None:
+    odoo(tmp_path)
+    assert survey([tmp_path]).mapped.source("amount") == "Expected Revenue"
+
+
+def test_won_deals_without_an_amount_are_an_alarm(tmp_path: Path) -> None:
+    dynamics(tmp_path)
+    path = tmp_path / "All Opportunities.csv"
+    text = path.read_text(encoding="utf-8-sig").replace("Actual Revenue", "Something else")
+    path.write_text(text, encoding="utf-8-sig")
+    assert "91 of 91 won deals have no amount. What is read for won deals: none that is there." in alarms(
+        survey([tmp_path])
+    )
+
+
+def test_yes_and_no_are_no_partners(tmp_path: Path) -> None:
+    found, _ = looked(tmp_path, rows_of(Partner=lambda d: ("Yes", "No")[d.number % 2]))
+    assert "partner_id" not in found.mapped.matches
+    rows = rows_of(Partner=lambda d: ("Yes", "No")[d.number % 2], Partner_company=lambda d: d.partner)
+    assert looked(tmp_path, rows)[0].mapped.source("partner_id") == "Partner company"
+
+
+@pytest.mark.parametrize("word", ["N/A", "(none)", "No partner", "-"])
+def test_a_text_for_no_partner_is_none(tmp_path: Path, word: str) -> None:
+    _, made = looked(tmp_path, rows_of(Partner=lambda d: word if d.number % 4 == 0 else d.partner))
+    assert f'missing = ["{word}"]' in made.text
+    assert told(tmp_path) == truth()
+    partners = pk.open_book(tmp_path).deals["partner_id"]
+    assert (partners.isna().sum(), word in set(partners)) == (60, False)
+
+
+def test_a_text_that_another_column_uses_too_stays(tmp_path: Path) -> None:
+    rows = rows_of(
+        Partner=lambda d: "NA" if d.number % 4 == 0 else d.partner, Region=lambda d: ("NA", "EU")[d.number % 2]
+    )
+    assert "missing" not in looked(tmp_path, rows)[1].text
+
+
+def test_the_vendors_own_sales_are_asked_about(tmp_path: Path) -> None:
+    _, made = looked(tmp_path, rows_of(Partner=lambda d: "Direct" if d.number % 4 == 0 else d.partner))
+    assert "direct = [\"Direct\"]: 60 rows: are these the vendor's own sales, and no partner's?" in made.open
+    assert told(tmp_path, ("# direct", "")) == truth()
+
+
+def halves(rows: Rows) -> tuple[Rows, Rows]:
+    """The first and the second 120 deals, each with the header."""
+    return [list(r) for r in rows[:121]], [list(rows[0]), *(list(r) for r in rows[121:])]
+
+
+@pytest.mark.parametrize("how", ["another column", "another order", "both"])
+def test_two_files_with_the_columns_of_deals_are_one_table(tmp_path: Path, how: str) -> None:
+    first, second = halves(rows_of())
+    if how != "another order":
+        second = [[*row, "Campaign" if i == 0 else "x"] for i, row in enumerate(second)]
+    if how != "another column":
+        second = [row[::-1] for row in second]
+    (tmp_path / "deals_2024.csv").write_bytes(written(first))
+    found, made = looked(tmp_path, second, "deals_2025.csv")
+    assert [p.name for p in found.deals] == ["deals_2024.csv", "deals_2025.csv"]
+    assert "rows = 240" in made.text
+    assert told(tmp_path) == truth()
+
+
+def test_a_column_that_only_one_of_the_files_has_is_not_read_and_said(tmp_path: Path) -> None:
+    first, second = halves(rows_of(Region="EU"))
+    (tmp_path / "deals_2024.csv").write_bytes(written([row[:-1] for row in first]))
+    found, _ = looked(tmp_path, second, "deals_2025.csv")
+    assert "deals_2025.csv has Region, which other files of deals lack: not read." in alarms(found)
+    assert told(tmp_path) == truth()
+
+
+def test_what_only_the_second_file_shows_decides_for_both(tmp_path: Path) -> None:
+    rows = rows_of(Created="03/04/2024", Closed=lambda d: "" if d.status == "open" else "05/06/2024")
+    first, second = halves(rows)
+    second[-1][6] = "25/04/2024"
+    (tmp_path / "deals_2024.csv").write_bytes(written(first))
+    found, _ = looked(tmp_path, second, "deals_2025.csv")
+    assert found.days["deals"].formats["created_on"] == "%d/%m/%Y"
+
+
+def test_files_that_are_not_written_alike_are_said(tmp_path: Path) -> None:
+    first, second = halves(rows_of())
+    (tmp_path / "deals_2024.csv").write_bytes(written(first))
+    (tmp_path / "deals_2025.csv").write_bytes(written(second, ";"))
+    assert (
+        "deals_2025.csv is not written like deals_2024.csv (delimiter), and one declaration holds for all files of a "
+        "table: save them alike." in alarms(survey([tmp_path]))
+    )
+    other = halves(plain(lambda day: f"{day:%d/%m/%Y}"))[1]
+    assert "The days of Created are not written alike in all files of deals, and one format holds for all." in alarms(
+        looked(tmp_path, other, "deals_2025.csv")[0]
+    )
+
+
+def test_a_second_file_of_deals_that_calls_them_otherwise_is_said(tmp_path: Path) -> None:
+    first, second = halves(rows_of())
+    second[0] = ["Ref", "Title", "Client", "Reseller", "Seller", "Outcome", "Date created", "Date closed",
+                 "Forecast date", "Value", "Currency code"]  # fmt: skip
+    (tmp_path / "deals_2024.csv").write_bytes(written(first))
+    found, _ = looked(tmp_path, second, "other.csv")
+    assert [line for line in alarms(found) if "seems to hold deals too (120 rows), but nothing is made of it" in line]
+
+
+def in_lines(rows: Rows, amount: Callable[[Deal, int, int], str]) -> Rows:
+    """Each deal as one to three lines, by product."""
+    at = rows[0].index("Amount")
+    made = [[*rows[0], "Product"]]
+    for deal, row in zip(deals(), rows[1:], strict=True):
+        many = deal.number % 3 + 1
+        made += [[*row[:at], amount(deal, n, many), *row[at + 1 :], f"Product {n}"] for n in range(many)]
+    return made
+
+
+def share(deal: Deal, line: int, lines: int) -> str:
+    """The cents of the deal divided, the rest in the first line."""
+    cents = round(deal.amount * 100)
+    return f"{(cents // lines + (cents % lines if line == 0 else 0)) / 100:.2f}"
+
+
+def test_lines_of_deals_are_summed(tmp_path: Path) -> None:
+    found, made = looked(tmp_path, in_lines(rows_of(), share))
+    assert "Amount is summed" in made.text
+    assert "A row is a line of a deal: Amount is summed. Is it so?" in alarms(found)
+    assert told(tmp_path) == truth()
+
+
+def test_an_amount_that_each_line_repeats_is_taken_once(tmp_path: Path) -> None:
+    found, _ = looked(tmp_path, in_lines(rows_of(), lambda deal, line, lines: f"{deal.amount:.2f}"))
+    assert "A row is a line of a deal: Amount, the same in all its lines, is taken once. Is it so?" in alarms(found)
+    assert told(tmp_path) == truth()
+
+
+def test_snapshots_are_not_summed_but_said(tmp_path: Path) -> None:
+    rows = rows_of()
+    at = rows[0].index("Status")
+    made = [[*rows[0], "Snapshot"]]
+    for row in rows[1:]:
+        then = ["Open", "Open", row[at]]
+        made += [[*row[:at], then[n], *row[at + 1 :], f"2025-1{n}-01"] for n in range(3)]
+    found, text = looked(tmp_path, made)
+    assert "sql" not in text.text
+    assert [
+        line for line in alarms(found) if line.startswith("One Deal ID stands in several rows, which differ in Stat")
+    ]
+    assert run(["init", str(tmp_path), "--write"]) == 0
+    assert run(["check", str(tmp_path)]) == 1
+
+
+def test_a_header_of_two_lines_is_no_broken_draft(tmp_path: Path) -> None:
+    rows = rows_of()
+    rows[0][rows[0].index("Amount")] = "Amount\n(EUR)"
+    looked(tmp_path, rows)
+    assert told(tmp_path) == truth()
+
+
+def test_days_without_a_usual_name_are_listed_to_choose(tmp_path: Path) -> None:
+    rows = rows_of()
+    rows[0][6:9] = ["Dag A", "Dag B", "Dag C"]
+    _, made = looked(tmp_path, rows)
+    assert [line.partition(": ")[0] for line in made.needed if "Dag" in line] == [
+        'created_on = "Dag A"', 'closed_on = "Dag A"'
+    ]  # fmt: skip
+    assert told(tmp_path, ('# created_on = "Dag A"', ""), ('# closed_on = "Dag B"', ""), DAY) == truth()
+
+
+def test_a_known_name_that_holds_something_else_is_said(tmp_path: Path) -> None:
+    found, _ = looked(tmp_path, rows_of(Amount=lambda d: f"{d.amount / 1000:.1f}k", Created=lambda d: "5. Mai 2024"))
+    said = alarms(found)
+    assert any(line.startswith("Amount is named like amount, but does not hold numbers that are read") for line in said)
+    assert (
+        "Created is named like created_on, but does not hold days that are read as such: '5. Mai 2024', for one."
+        in said
+    )
+
+
+def test_a_day_of_winning_and_one_of_losing_are_the_closing_day(tmp_path: Path) -> None:
+    rows = rows_of(Closed=None, **{
+        "Gewonnen am": lambda d: d.closed.isoformat() if d.status == "won" else "",
+        "Verloren am": lambda d: d.closed.isoformat() if d.status == "lost" else "",
+    })  # fmt: skip
+    _, made = looked(tmp_path, rows)
+    assert 'closed_on = { won = "Gewonnen am", other = "Verloren am" }' in made.text
+    assert told(tmp_path) == truth()
+    closed = pk.open_book(tmp_path).deals.set_index("deal_id")["closed_on"]
+    assert all(f"{closed[f'D-{d.number:04d}']:%Y-%m-%d}" == d.closed.isoformat() for d in deals() if d.status != "open")
+
+
+def test_days_without_marks_are_days(tmp_path: Path) -> None:
+    (tmp_path / "deals.csv").write_bytes(written(plain(lambda day: f"{day:%Y%m%d}")))
+    assert told(tmp_path) == truth()
+
+
+def test_the_end_of_a_contract_is_no_closing_day(tmp_path: Path) -> None:
+    found, made = looked(tmp_path, rows_of(Closed=None, Expected_close=None, End_date=lambda d: d.closed.isoformat()))
+    assert "closed_on" not in found.mapped.matches
+    assert [line for line in made.needed if line.startswith('closed_on = "End date": ')]
+
+
+def test_amounts_of_two_files_that_no_way_fits_are_said_so(tmp_path: Path) -> None:
+    first, second = halves(rows_of())
+    for row in second[1:]:
+        row[9] = row[9].replace(".", ",")
+    (tmp_path / "deals_2024.csv").write_bytes(written(first))
+    _, made = looked(tmp_path, second, "deals_2025.csv")
+    assert [line for line in made.needed if "120 of 240 amounts with a mark fit either, none fits all" in line]
+
+
+def test_a_crm_without_its_stage_is_asked_for_it(tmp_path: Path) -> None:
+    pipedrive(tmp_path)
+    path = tmp_path / "deals-9817236-1.csv"
+    text = path.read_text(encoding="utf-8").replace("Deal - Status", "Deal - Colour").replace("Won,", "Red,")
+    path.write_text(text.replace("Lost,", "Blue,").replace("Open,", "Green,"), encoding="utf-8")
+    assert "Deal - Won time is filled in 91 rows, and none is won: export the status too." in alarms(survey([tmp_path]))
+    text = path.read_text(encoding="utf-8").replace("Deal - Stage", "Deal - Size").replace("Deal - Colour", "Deal - C")
+    path.write_text(text, encoding="utf-8")
+    made = draft(survey([tmp_path]))
+    assert "status: no column tells won from lost or open. Export Deal - Status or Status too, and run init again" in (
+        made.needed
+    )
+    assert "[deals.constants]" not in made.text
+
+
+def test_a_dollar_sign_is_said_to_be_of_several_currencies(tmp_path: Path) -> None:
+    (tmp_path / "deals.csv").write_bytes(written([row[:-1] for row in plain(amount="${:,.2f}".format)]))
+    made = draft(survey([tmp_path]))
+    assert [line for line in made.open if line == (
+        'currency = "USD": by the sign $, which other currencies have too: is it this one?'
+    )]  # fmt: skip
+
+
+def test_the_day_of_the_export_is_read_where_it_stands_and_else_asked(tmp_path: Path) -> None:
+    _, made = looked(tmp_path, rows_of())
+    assert [line for line in made.open if line.startswith("extracted_on = 2025-12-27: the last day any row speaks of")]
+    (tmp_path / "deals.csv").write_bytes(written(rows_of(), below="\r\nPrinted 12/31/2025 4:10 PM\r\n"))
+    made = draft(survey([tmp_path]))
+    assert "extracted_on = 2025-12-31" in made.text
+    assert not [line for line in made.open if line.startswith("extracted_on")]
