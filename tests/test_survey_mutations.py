@@ -380,3 +380,30 @@ def test_the_day_of_the_export_is_read_where_it_stands_and_else_asked(tmp_path: 
     made = draft(survey([tmp_path]))
     assert "extracted_on = 2025-12-31" in made.text
     assert not [line for line in made.open if line.startswith("extracted_on")]
+
+
+def test_partners_listed_by_id_are_known_by_the_name_the_deals_use(tmp_path: Path) -> None:
+    names = sorted({d.partner for d in deals()})
+    rows = [["Partner ID", "Partner name", "Tier"], *([f"P{i}", name, "gold"] for i, name in enumerate(names))]
+    (tmp_path / "partners.csv").write_bytes(written(rows))
+    looked(tmp_path, rows_of())
+    assert told(tmp_path) == truth()
+    book = pk.open_book(tmp_path)
+    assert sorted(book.partners["partner_id"]) == names
+    assert set(book.partners["tier"]) == {"gold"}
+
+
+def test_partners_that_the_deals_do_not_know_are_said(tmp_path: Path) -> None:
+    (tmp_path / "partners.csv").write_bytes(written([["Partner ID", "Tier"], ["P1", "gold"], ["P2", "gold"]]))
+    found, _ = looked(tmp_path, rows_of())
+    assert (
+        "0 of the 7 values of Partner stand in Partner ID of partners.csv: what that file says of partners reaches few "
+        "deals. Export the same id, or name, in both." in alarms(found)
+    )
+
+
+def test_flags_and_values_that_disagree_are_an_alarm(tmp_path: Path) -> None:
+    rows = rows_of(IsClosed=lambda d: str(d.status != "open"), IsWon=lambda d: str(d.status == "won" and d.number > 30))
+    found, _ = looked(tmp_path, rows)
+    many = sum(d.status == "won" for d in deals() if d.number <= 30)
+    assert f"In {many} of 240 rows Status says otherwise than IsClosed, IsWon; Status decides." in alarms(found)

@@ -134,6 +134,14 @@ def _columns(found: Survey, said: pd.Series) -> Iterator[str]:
         hint = f' Numbers of days in a spreadsheet, it seems: {name} = {quoted(source)} with dates = "excel-1900".'
         text = f"{source} is named like {name}, but does not hold {kind} that are read as such: {example}, for one."
         yield text + (hint if serial and held.values else "")
+    if found.strangers:
+        yield found.strangers
+    status = found.status
+    named = ", ".join(n for flags in (status.flags, status.beside) for names in flags.columns.values() for n in names)
+    if status.disagree and status.source:
+        who = f"{named} decide" if status.flags.columns else f"{status.source} decides"
+        many = f"{status.disagree:,} of {len(found.text):,} rows"
+        yield f"In {many} {status.source} says otherwise than {named}; {who}."
     if "created_on" not in mapped.matches:
         yield "No column holds the day a deal was created, which the book must have: export it too."
     if "amount" not in mapped.matches:

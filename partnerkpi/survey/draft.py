@@ -130,7 +130,10 @@ def _deals(made: Draft, found: Survey, trial: bool) -> None:
     made.say("[deals.columns]")
     write_columns(made, "deals", found.mapped, found)
     for match in found.partners:
-        made.ask(f"partner_id = {quoted(match.source)}", f"does it name your partners? {match.why}")
+        others = ", ".join(quoted(m.source) for m in found.partners[1:])
+        also = f"; or one of the lines below it: {others}" if others else ""
+        why = f"does it name your partners? {match.why}"
+        made.ask(f"partner_id = {quoted(match.source)}", why, further=match is not found.partners[0], also=also)
     write_statuses(made, found, trial)
     write_currencies(made, found)
     for column, texts in main.sheet.kept_out.items():

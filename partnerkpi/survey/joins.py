@@ -113,3 +113,32 @@ def repeated(deals: Part) -> list[str]:
         return []
     groups = again.groupby(key, sort=False)
     return [str(n) for n in text if n != key and bool((groups[str(n)].nunique(dropna=False) > 1).any())]
+
+
+def same_partners(deals: Part, parts: list[Part]) -> str:
+    """Let the partners table be known by the column the deals name partners by; a sentence where none is that.
+
+    Deals often hold a partner's name where the table has an id beside it.
+    """
+    source = deals.mapped.source("partner_id")
+    table = next((p for p in parts if p.table == "partners"), None)
+    if table is None or source not in deals.columns:
+        return ""
+    wanted, key = set(deals.columns[source].values), table.mapped.source("partner_id")
+
+    def known(name: str) -> int:
+        return len(wanted & set(table.columns[name].values))
+
+    if known(key) >= 0.5 * len(wanted):
+        return ""
+    best = max((n for n, c in table.columns.items() if c.unique), key=known, default=key)
+    if known(best) < 0.5 * len(wanted):
+        return (
+            f"{known(key):,} of the {len(wanted):,} values of {source} stand in {key} of {table.name}: what that file "
+            "says of partners reaches few deals. Export the same id, or name, in both."
+        )
+    table.mapped.matches = {c: m for c, m in table.mapped.matches.items() if m.source != best}
+    why = f"{known(best):,} of {len(wanted):,} values of {source} in the deals stand here, {known(key):,} in {key}"
+    table.mapped.add("partner_id", best, GUESSED, why)
+    table.mapped.ignored = [n for n in table.columns if n not in table.mapped.used]
+    return ""

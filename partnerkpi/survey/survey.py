@@ -70,6 +70,7 @@ class Survey:
     currency_also: str = ""
     extracted_why: str = ""
     extracted_sure: bool = False
+    strangers: str = ""
     key: list[str] | str = ""
 
     @property
@@ -161,6 +162,7 @@ def survey(paths: list[Path], profile: str = "") -> Survey:
         )
     made = Survey(folder, parts, deals, chosen, found)
     made.lines, made.lookups = joins.settle(made.main, made.parts, chosen, found.title)
+    made.strangers = joins.same_partners(made.main, made.parts)
     _written(made)
     made.key = _key(made)
     _status(made)

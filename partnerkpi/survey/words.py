@@ -1,4 +1,4 @@
-"""Words that exports use, in English, French, German and Spanish: for columns, outcomes, totals and channels."""
+"""Words that exports use, in English, French, German, Spanish, some Italian and Dutch: columns, outcomes, channels."""
 
 from __future__ import annotations
 
