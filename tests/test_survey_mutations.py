@@ -407,3 +407,27 @@ def test_flags_and_values_that_disagree_are_an_alarm(tmp_path: Path) -> None:
     found, _ = looked(tmp_path, rows)
     many = sum(d.status == "won" for d in deals() if d.number <= 30)
     assert f"In {many} of 240 rows Status says otherwise than IsClosed, IsWon; Status decides." in alarms(found)
+
+
+def test_two_columns_with_usual_names_are_said(tmp_path: Path) -> None:
+    found, _ = looked(tmp_path, rows_of(Total=lambda d: f"{d.amount * 1.2:.2f}", Created_Date="2025-01-01"))
+    said = alarms(found)
+    assert "Amount is read as amount; Total could be it too, and holds something else. Which is it?" in said
+    assert [line for line in said if line.startswith("Created Date is read as created_on; Created could be it too")]
+    assert not looked(tmp_path, rows_of(Total=lambda d: f"{d.amount:.2f}"))[0].mapped.rivals
+
+
+def test_a_probability_tells_where_no_status_does(tmp_path: Path) -> None:
+    looked(tmp_path, rows_of(Status=None, Probability=lambda d: {"won": "100", "lost": "0"}.get(d.status, "40")))
+    assert told(tmp_path) == truth()
+
+
+def test_amounts_that_are_converted_already_are_in_one_currency(tmp_path: Path) -> None:
+    rows = rows_of(Amount=None, Currency=lambda d: ("EUR", "USD")[d.number % 2])
+    rows[0].append("Amount (converted)")
+    for deal, row in zip(deals(), rows[1:], strict=True):
+        row.append(f"{deal.amount:.2f}")
+    _, made = looked(tmp_path, rows)
+    assert 'currency = "" ' in made.text
+    assert "[rates]" not in made.text
+    assert told(tmp_path, ("# currency", "")) == truth()

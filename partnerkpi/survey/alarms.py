@@ -134,6 +134,9 @@ def _columns(found: Survey, said: pd.Series) -> Iterator[str]:
         hint = f' Numbers of days in a spreadsheet, it seems: {name} = {quoted(source)} with dates = "excel-1900".'
         text = f"{source} is named like {name}, but does not hold {kind} that are read as such: {example}, for one."
         yield text + (hint if serial and held.values else "")
+    for name, other in mapped.rivals.items():
+        taken = mapped.source(name)
+        yield f"{taken} is read as {name}; {other} could be it too, and holds something else. Which is it?"
     if found.strangers:
         yield found.strangers
     status = found.status

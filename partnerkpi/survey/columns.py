@@ -55,13 +55,15 @@ class Match:
 class Mapped:
     """The columns of one file: those that are known or guessed, those to decide, and those nothing is made of.
 
-    `unfit` are columns of the export with the usual name of one of the book that hold something else than that needs.
+    `unfit` are columns of the export with the usual name of one of the book that hold something else than that needs;
+    `rivals` those with another usual name of a column that one was taken for, where they hold other days or amounts.
     """
 
     matches: dict[str, Match] = field(default_factory=dict)
     doubts: list[Match] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
     unfit: dict[str, str] = field(default_factory=dict)
+    rivals: dict[str, str] = field(default_factory=dict)
 
     def source(self, column: str) -> str:
         """The column of the export, empty where none is known."""
@@ -110,6 +112,18 @@ def map_columns(table: str, columns: Mapping[str, Column], labels: Mapping[str, 
                 empty = ", empty here" if columns[alias].kind == "empty" else ""
                 mapped.add(name, alias, FOUND, f"a usual name{empty}")
                 break
+    for name in ("created_on", "closed_on", "amount") if table == "deals" else ():
+        match = mapped.matches.get(name)
+        known = [own.get(squeezed(s), "") for s in ALIASES[table][name]] if match and match.how == FOUND else []
+        for other in known:
+            fits = other and other not in mapped.used and _fits(table, name, columns[other])
+            if (
+                match
+                and fits
+                and columns[other].filled
+                and not columns[other].counts.equals(columns[match.source].counts)
+            ):
+                mapped.rivals.setdefault(name, other)
     _by_content(table, columns, mapped)
     if table == "deals":
         _days_to_choose(columns, mapped)

@@ -31,6 +31,8 @@ def write_columns(made: Draft, table: str, mapped: Mapped, found: Survey) -> Non
         if match is None or match.source == name or match.how == PRESET:
             continue
         made.say(f"{name} = {_reads(match.reads)}", f"{match.how}: {match.why}")
+    if table == "deals" and found.converted and "currency" not in mapped.matches:
+        made.say('currency = ""', f"{found.converted} is converted already, whatever the currency of the deal")
     if table == "deals":
         for part in found.deals:
             for name in part.partial.keys() - mapped.matches.keys():

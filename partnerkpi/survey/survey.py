@@ -17,13 +17,13 @@ from partnerkpi.errors import UsageError, nearest
 from partnerkpi.survey import crm, joins
 from partnerkpi.survey.columns import DOUBT, GUESSED, PRESET, Mapped, Match, has_outcomes, outcome_of
 from partnerkpi.survey.days import Days, days_in
-from partnerkpi.survey.files import SUFFIXES, sheets_of
+from partnerkpi.survey.files import files_of, sheets_of
 from partnerkpi.survey.joins import Join
 from partnerkpi.survey.marks import ISO, Column, Marks, amounts_of, currency_of, days_of, likely_currency, marks_of
 from partnerkpi.survey.profiles import Profile, profiles
 from partnerkpi.survey.tables import Part, assign_tables, part_of
 from partnerkpi.survey.values import Evidence, Value, classify, disagreeing, flags_among, said_by
-from partnerkpi.survey.words import squeezed
+from partnerkpi.survey.words import CONVERTED, folded, squeezed
 
 _CHANCE = ("probability", "conversionprobability", "wahrscheinlichkeit", "probabilite", "probabilidad")
 _NAMES_PEOPLE = re.compile(
@@ -71,6 +71,7 @@ class Survey:
     extracted_why: str = ""
     extracted_sure: bool = False
     strangers: str = ""
+    converted: str = ""
     key: list[str] | str = ""
 
     @property
@@ -137,7 +138,7 @@ def survey(paths: list[Path], profile: str = "") -> Survey:
         UsageError: there is no such file, none of them holds deals, or there is no such profile.
         SystemProblem: a file cannot be read.
     """
-    folder, files = _files(paths)
+    folder, files = files_of(paths)
     known = profiles()
     if profile and profile not in known:
         raise UsageError(f"There is no profile '{profile}'. {nearest(profile, known)}")
@@ -171,24 +172,6 @@ def survey(paths: list[Path], profile: str = "") -> Survey:
     _extracted(made)
     _partner(made)
     return made
-
-
-def _files(paths: list[Path]) -> tuple[Path, list[Path]]:
-    """The folder of the book, and its files."""
-    if len(paths) == 1 and paths[0].is_dir():
-        folder = paths[0]
-        listed = [p for p in sorted(folder.iterdir()) if p.suffix.lower() in SUFFIXES and p.is_file()]
-        if not listed:
-            raise UsageError(f"The folder '{folder}' has no {', '.join(SUFFIXES)} file.")
-        return folder, listed
-    for path in paths:
-        if not path.is_file():
-            raise UsageError(f"'{path}' is no file." if path.exists() else f"There is no file '{path}'.")
-        if path.suffix.lower() not in SUFFIXES:
-            raise UsageError(f"'{path.name}' is no file this package reads ({', '.join(SUFFIXES)}).")
-    if len({p.resolve().parent for p in paths}) > 1:
-        raise UsageError("The files are in several folders. A book is one folder: copy them into one.")
-    return paths[0].parent, list(dict.fromkeys(paths))
 
 
 def _written(made: Survey) -> None:
@@ -277,6 +260,9 @@ def _status_source(made: Survey) -> str:
     others = [n for n, c in made.main.columns.items() if n not in mapped.used and c.distinct <= 12 and has_outcomes(c)]
     if names and not telling and len(others) == 1:
         return others[0]
+    chance = next((n for n in made.main.columns if squeezed(n) in _CHANCE), "")
+    if not names and chance and 1 < made.main.columns[chance].distinct <= 40 and (_chance(made) == 1).any():
+        return chance
     return next(iter(telling or names), "")
 
 
@@ -316,6 +302,7 @@ def _expected(made: Survey) -> None:
 
 def _currency(made: Survey) -> None:
     """The book's currency: what most rows are in, or what the amounts' signs or names say."""
+    _in_one_currency(made)
     match, known = made.mapped.matches.get("currency"), made.profile.meaning("deals", "currency")
     counts: dict[str, int] = {}
     why = ""
@@ -341,6 +328,17 @@ def _currency(made: Survey) -> None:
         made.currency = home if re.fullmatch("[A-Z]{3}", home) else ""
         made.currency_why = f"{counts[home]:,} {why}"
         made.foreign = {code: n for code, n in counts.items() if code != home}
+
+
+def _in_one_currency(made: Survey) -> None:
+    """Where amounts are converted already, the currency of each deal is not theirs, and is not read."""
+    amount = made.mapped.source("amount")
+    if CONVERTED.search(folded(amount)) and "currency" in made.mapped.matches:
+        made.converted = amount
+        del made.mapped.matches["currency"]
+        own = made.main.columns.get(f"{amount} Currency")
+        if own is not None and own.distinct == 1:
+            made.mapped.add("currency", own.name, GUESSED, f"that of {amount}")
 
 
 def _extracted(made: Survey) -> None:

@@ -216,6 +216,8 @@ NO_AMOUNT: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\b(unit|list|each|einzel\w*|stuck\w*|unitaire|unitario)\b|\bper (unit|seat|piece)\b"),
      "the price of one piece, it seems: export the amount of the whole deal"),
 )  # fmt: skip
+#: Words in the name of an amount that is in the currency of the whole company, whatever the currency of its deal.
+CONVERTED = re.compile(r"\b(converted|company currency|corporate currency|base|konvertiert|converti)\b")
 #: Names of a column that says how many pieces; a price beside it is that of one.
 QUANTITIES = ("quantity", "qty", "units", "menge", "anzahl", "stuck", "stuckzahl", "quantite", "cantidad")
 #: Names of amounts that are given in thousands or millions.
