@@ -122,6 +122,8 @@ def test_a_column_active_beside_lost_deals_is_about_something_else(tmp_path: Pat
         ("Expected Revenue", {}, "perhaps the amount times its probability"),
         ("Weighted value", {}, "perhaps the amount times its probability"),
         ("Unit price", {}, "the price of one piece"),
+        ("Monthly value", {}, "the amount of a month or a year"),
+        ("Cost value", {}, "something else than what the customer pays"),
         ("Price", {"Quantity": "3"}, "a price beside a quantity"),
         ("Amount (k€)", {}, "in thousands or millions"),
         ("Betrag in TEUR", {}, "in thousands or millions"),
@@ -187,110 +189,6 @@ def test_the_vendors_own_sales_are_asked_about(tmp_path: Path) -> None:
     assert told(tmp_path, ("# direct", "")) == truth()
 
 
-def halves(rows: Rows) -> tuple[Rows, Rows]:
-    """The first and the second 120 deals, each with the header."""
-    return [list(r) for r in rows[:121]], [list(rows[0]), *(list(r) for r in rows[121:])]
-
-
-@pytest.mark.parametrize("how", ["another column", "another order", "both"])
-def test_two_files_with_the_columns_of_deals_are_one_table(tmp_path: Path, how: str) -> None:
-    first, second = halves(rows_of())
-    if how != "another order":
-        second = [[*row, "Campaign" if i == 0 else "x"] for i, row in enumerate(second)]
-    if how != "another column":
-        second = [row[::-1] for row in second]
-    (tmp_path / "deals_2024.csv").write_bytes(written(first))
-    found, made = looked(tmp_path, second, "deals_2025.csv")
-    assert [p.name for p in found.deals] == ["deals_2024.csv", "deals_2025.csv"]
-    assert "rows = 240" in made.text
-    assert told(tmp_path) == truth()
-
-
-def test_a_column_that_only_one_of_the_files_has_is_not_read_and_said(tmp_path: Path) -> None:
-    first, second = halves(rows_of(Region="EU"))
-    (tmp_path / "deals_2024.csv").write_bytes(written([row[:-1] for row in first]))
-    found, _ = looked(tmp_path, second, "deals_2025.csv")
-    assert "deals_2025.csv has Region, which other files of deals lack: not read." in alarms(found)
-    assert told(tmp_path) == truth()
-
-
-def test_what_only_the_second_file_shows_decides_for_both(tmp_path: Path) -> None:
-    rows = rows_of(Created="03/04/2024", Closed=lambda d: "" if d.status == "open" else "05/06/2024")
-    first, second = halves(rows)
-    second[-1][6] = "25/04/2024"
-    (tmp_path / "deals_2024.csv").write_bytes(written(first))
-    found, _ = looked(tmp_path, second, "deals_2025.csv")
-    assert found.days["deals"].formats["created_on"] == "%d/%m/%Y"
-
-
-def test_files_that_are_not_written_alike_are_said(tmp_path: Path) -> None:
-    first, second = halves(rows_of())
-    (tmp_path / "deals_2024.csv").write_bytes(written(first))
-    (tmp_path / "deals_2025.csv").write_bytes(written(second, ";"))
-    assert (
-        "deals_2025.csv is not written like deals_2024.csv (delimiter), and one declaration holds for all files of a "
-        "table: save them alike." in alarms(survey([tmp_path]))
-    )
-    other = halves(plain(lambda day: f"{day:%d/%m/%Y}"))[1]
-    assert "The days of Created are not written alike in all files of deals, and one format holds for all." in alarms(
-        looked(tmp_path, other, "deals_2025.csv")[0]
-    )
-
-
-def test_a_second_file_of_deals_that_calls_them_otherwise_is_said(tmp_path: Path) -> None:
-    first, second = halves(rows_of())
-    second[0] = ["Ref", "Title", "Client", "Reseller", "Seller", "Outcome", "Date created", "Date closed",
-                 "Forecast date", "Value", "Currency code"]  # fmt: skip
-    (tmp_path / "deals_2024.csv").write_bytes(written(first))
-    found, _ = looked(tmp_path, second, "other.csv")
-    assert [line for line in alarms(found) if "seems to hold deals too (120 rows), but nothing is made of it" in line]
-
-
-def in_lines(rows: Rows, amount: Callable[[Deal, int, int], str]) -> Rows:
-    """Each deal as one to three lines, by product."""
-    at = rows[0].index("Amount")
-    made = [[*rows[0], "Product"]]
-    for deal, row in zip(deals(), rows[1:], strict=True):
-        many = deal.number % 3 + 1
-        made += [[*row[:at], amount(deal, n, many), *row[at + 1 :], f"Product {n}"] for n in range(many)]
-    return made
-
-
-def share(deal: Deal, line: int, lines: int) -> str:
-    """The cents of the deal divided, the rest in the first line."""
-    cents = round(deal.amount * 100)
-    return f"{(cents // lines + (cents % lines if line == 0 else 0)) / 100:.2f}"
-
-
-def test_lines_of_deals_are_summed(tmp_path: Path) -> None:
-    found, made = looked(tmp_path, in_lines(rows_of(), share))
-    assert "Amount is summed" in made.text
-    assert "A row is a line of a deal: Amount is summed. Is it so?" in alarms(found)
-    assert told(tmp_path) == truth()
-
-
-def test_an_amount_that_each_line_repeats_is_taken_once(tmp_path: Path) -> None:
-    found, _ = looked(tmp_path, in_lines(rows_of(), lambda deal, line, lines: f"{deal.amount:.2f}"))
-    assert "A row is a line of a deal: Amount, the same in all its lines, is taken once. Is it so?" in alarms(found)
-    assert told(tmp_path) == truth()
-
-
-def test_snapshots_are_not_summed_but_said(tmp_path: Path) -> None:
-    rows = rows_of()
-    at = rows[0].index("Status")
-    made = [[*rows[0], "Snapshot"]]
-    for row in rows[1:]:
-        then = ["Open", "Open", row[at]]
-        made += [[*row[:at], then[n], *row[at + 1 :], f"2025-1{n}-01"] for n in range(3)]
-    found, text = looked(tmp_path, made)
-    assert "sql" not in text.text
-    assert [
-        line for line in alarms(found) if line.startswith("One Deal ID stands in several rows, which differ in Stat")
-    ]
-    assert run(["init", str(tmp_path), "--write"]) == 0
-    assert run(["check", str(tmp_path)]) == 1
-
-
 def test_a_header_of_two_lines_is_no_broken_draft(tmp_path: Path) -> None:
     rows = rows_of()
     rows[0][rows[0].index("Amount")] = "Amount\n(EUR)"
@@ -339,15 +237,6 @@ def test_the_end_of_a_contract_is_no_closing_day(tmp_path: Path) -> None:
     found, made = looked(tmp_path, rows_of(Closed=None, Expected_close=None, End_date=lambda d: d.closed.isoformat()))
     assert "closed_on" not in found.mapped.matches
     assert [line for line in made.needed if line.startswith('closed_on = "End date": ')]
-
-
-def test_amounts_of_two_files_that_no_way_fits_are_said_so(tmp_path: Path) -> None:
-    first, second = halves(rows_of())
-    for row in second[1:]:
-        row[9] = row[9].replace(".", ",")
-    (tmp_path / "deals_2024.csv").write_bytes(written(first))
-    _, made = looked(tmp_path, second, "deals_2025.csv")
-    assert [line for line in made.needed if "120 of 240 amounts with a mark fit either, none fits all" in line]
 
 
 def test_a_crm_without_its_stage_is_asked_for_it(tmp_path: Path) -> None:
@@ -431,3 +320,18 @@ def test_amounts_that_are_converted_already_are_in_one_currency(tmp_path: Path) 
     assert 'currency = "" ' in made.text
     assert "[rates]" not in made.text
     assert told(tmp_path, ("# currency", "")) == truth()
+
+
+def test_numbers_that_nobody_knows_are_listed_to_choose(tmp_path: Path) -> None:
+    rows = rows_of(Amount=None, TCV=lambda d: f"{d.amount:.2f}", Size=lambda d: f"{d.amount / 3:.2f}")
+    _, made = looked(tmp_path, rows)
+    listed = 'amount = "TCV": it holds numbers with decimals; or one of the lines below it: "Size"'
+    assert listed in made.open
+    assert told(tmp_path, ('# amount = "TCV"', "")) == truth()
+
+
+def test_rows_without_a_status_and_a_won_alone_are_said(tmp_path: Path) -> None:
+    found, _ = looked(tmp_path, rows_of(Status=lambda d: "" if d.status == "open" else d.status))
+    assert "65 of 240 rows have no Status, and would be set aside." in alarms(found)
+    found, _ = looked(tmp_path, rows_of(Status=None, Won=lambda d: ("No", "Yes")[d.status == "won"]))
+    assert "Won alone does not tell lost from open: export the status or stage too." in alarms(found)

@@ -60,6 +60,11 @@ def _outcomes(found: Survey, counts: pd.Series) -> Iterator[str]:
         )
     elif not is_open:
         yield "There is no open deal: the pipeline cannot be told. Export the open deals too, or all deals at once."
+    if none := int((found.cells("status").isna() & found.statuses().isna()).sum()) if found.status.source else 0:
+        yield f"{none:,} of {len(found.text):,} rows have no {found.status.source}, and would be set aside."
+    if not found.status.source and set(found.status.flags.columns) == {"won"}:
+        named = found.status.flags.columns["won"][0]
+        yield f"{named} alone does not tell lost from open: export the status or stage too."
     if not won and not found.status.constant:
         yield "There is no won deal. Is the filter of the export right?"
     for status, many in (("won", won), ("lost", ended)):

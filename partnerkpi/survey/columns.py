@@ -112,17 +112,12 @@ def map_columns(table: str, columns: Mapping[str, Column], labels: Mapping[str, 
                 empty = ", empty here" if columns[alias].kind == "empty" else ""
                 mapped.add(name, alias, FOUND, f"a usual name{empty}")
                 break
-    for name in ("created_on", "closed_on", "amount") if table == "deals" else ():
+    for name in ("created_on", "closed_on", "amount", "partner_id") if table == "deals" else ():
         match = mapped.matches.get(name)
         known = [own.get(squeezed(s), "") for s in ALIASES[table][name]] if match and match.how == FOUND else []
         for other in known:
             fits = other and other not in mapped.used and _fits(table, name, columns[other])
-            if (
-                match
-                and fits
-                and columns[other].filled
-                and not columns[other].counts.equals(columns[match.source].counts)
-            ):
+            if match and fits and columns[other].filled and not _alike(columns[other], columns[match.source]):
                 mapped.rivals.setdefault(name, other)
     _by_content(table, columns, mapped)
     if table == "deals":
@@ -130,6 +125,12 @@ def map_columns(table: str, columns: Mapping[str, Column], labels: Mapping[str, 
     mapped.unfit = {name: source for name, source in mapped.unfit.items() if name not in mapped.matches}
     mapped.ignored = [n for n in columns if n not in mapped.used]
     return mapped
+
+
+def _alike(one: Column, other: Column) -> bool:
+    """True for two columns with the same values, or an id and its name: as many of each."""
+    same = one.kind == other.kind == "text" and sorted(one.counts) == sorted(other.counts)
+    return same or one.counts.equals(other.counts)
 
 
 def _own(name: str) -> str:
@@ -226,6 +227,9 @@ def _amount_by_content(free: Mapping[str, Column], mapped: Mapped) -> None:
     else:
         listed = (signed or hinted)[:4]
         mapped.doubts += [Match("amount", n, DOUBT, "its name speaks of money, and it holds numbers") for n in listed]
+        if not listed and not other:
+            rest = [n for n, c in numbers.items() if any("." in v or "," in v for v in c.values[:50])][:3]
+            mapped.doubts += [Match("amount", n, DOUBT, "it holds numbers with decimals") for n in rest]
 
 
 def _counting(column: Column) -> bool:

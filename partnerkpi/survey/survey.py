@@ -305,6 +305,7 @@ def _currency(made: Survey) -> None:
     _in_one_currency(made)
     match, known = made.mapped.matches.get("currency"), made.profile.meaning("deals", "currency")
     counts: dict[str, int] = {}
+    several: dict[str, str] = {}
     why = ""
     if match is not None and made.cells("currency").notna().any():
         for value, rows in made.cells("currency").value_counts().items():
@@ -316,9 +317,7 @@ def _currency(made: Survey) -> None:
         for sign, rows in ((s, n) for c in columns for s, n in c.signs.items() if s != "%"):
             code = currency_of(sign) or likely_currency(sign) or sign
             counts[code] = counts.get(code, 0) + rows
-        several = [s for s in (s for c in columns for s in c.signs) if s != "%" and not currency_of(s)]
-        if several:
-            made.currency_also = f"by the sign {several[0]}, which other currencies have too: is it this one?"
+        several = {likely_currency(s): s for c in columns for s in c.signs if s != "%" and not currency_of(s)}
         why = "of the amounts by their sign"
         named = re.search(r"\b([A-Z]{3})\b", amount.source)
         if not counts and named and currency_of(named.group(1)):
@@ -327,6 +326,8 @@ def _currency(made: Survey) -> None:
         home = max(counts, key=lambda code: counts[code])
         made.currency = home if re.fullmatch("[A-Z]{3}", home) else ""
         made.currency_why = f"{counts[home]:,} {why}"
+        if sign := several.get(home, ""):
+            made.currency_also = f"by the sign {sign}, which other currencies have too: is it this one?"
         made.foreign = {code: n for code, n in counts.items() if code != home}
 
 
