@@ -122,7 +122,6 @@ def test_a_column_active_beside_lost_deals_is_about_something_else(tmp_path: Pat
         ("Expected Revenue", {}, "perhaps the amount times its probability"),
         ("Weighted value", {}, "perhaps the amount times its probability"),
         ("Unit price", {}, "the price of one piece"),
-        ("Monthly value", {}, "the amount of a month or a year"),
         ("Cost value", {}, "something else than what the customer pays"),
         ("Price", {"Quantity": "3"}, "a price beside a quantity"),
         ("Amount (k€)", {}, "in thousands or millions"),
@@ -335,3 +334,11 @@ def test_rows_without_a_status_and_a_won_alone_are_said(tmp_path: Path) -> None:
     assert "65 of 240 rows have no Status, and would be set aside." in alarms(found)
     found, _ = looked(tmp_path, rows_of(Status=None, Won=lambda d: ("No", "Yes")[d.status == "won"]))
     assert "Won alone does not tell lost from open: export the status or stage too." in alarms(found)
+
+
+def test_an_amount_of_a_month_is_said(tmp_path: Path) -> None:
+    rows = rows_of(Amount=None, Monthly_value=lambda d: f"{d.amount / 12:.2f}")
+    said = alarms(looked(tmp_path, rows)[0])
+    assert (
+        "Monthly value is read as the amount of a deal, and by its name is that of a month or a year. Is it so?" in said
+    )

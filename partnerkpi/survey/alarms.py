@@ -18,6 +18,7 @@ from partnerkpi.survey.lines import quoted
 from partnerkpi.survey.queries import query_note
 from partnerkpi.survey.survey import Survey
 from partnerkpi.survey.tables import looks_like_deals
+from partnerkpi.survey.words import PERIODIC, folded
 
 #: Row counts at which systems are likely to cut an export.
 CAPS = (1_000, 2_000, 5_000, 10_000, 50_000, 100_000, 1_048_575)
@@ -152,14 +153,7 @@ def _columns(found: Survey, said: pd.Series) -> Iterator[str]:
         yield f"In {many} {status.source} says otherwise than {named}; {who}."
     if "created_on" not in mapped.matches:
         yield "No column holds the day a deal was created, which the book must have: export it too."
-    if "amount" not in mapped.matches:
-        doubts = " Look below at what may be it." if any(m.column == "amount" for m in mapped.doubts) else ""
-        yield f"No column of amounts is known: deals are counted, but there is no money.{doubts}"
-    elif (won := (said == "won").to_numpy()).any():
-        lacking = int(found.cells("amount")[won].isna().sum())
-        if lacking > 0.2 * won.sum():
-            read = " or ".join(mapped.matches["amount"].reads.of("won")) or "none that is there"
-            yield f"{lacking:,} of {int(won.sum()):,} won deals have no amount. What is read for won deals: {read}."
+    yield from _money(found, said)
     rep = mapped.source("rep")
     column = found.main.columns.get(rep)
     if column is not None and column.distinct == 1 and column.rows > 20:
@@ -172,6 +166,22 @@ def _columns(found: Survey, said: pd.Series) -> Iterator[str]:
         none = found.cells("created_on").isna().to_numpy() & ~(said == "ignore").to_numpy()
         if none.any():
             yield f"{int(none.sum()):,} rows have no day of creation and would be set aside."
+
+
+def _money(found: Survey, said: pd.Series) -> Iterator[str]:
+    """What is to be said of the amounts of the deals."""
+    mapped = found.mapped
+    if "amount" not in mapped.matches:
+        doubts = " Look below at what may be it." if any(m.column == "amount" for m in mapped.doubts) else ""
+        yield f"No column of amounts is known: deals are counted, but there is no money.{doubts}"
+        return
+    if PERIODIC.search(folded(source := mapped.source("amount"))):
+        yield f"{source} is read as the amount of a deal, and by its name is that of a month or a year. Is it so?"
+    if (won := (said == "won").to_numpy()).any():
+        lacking = int(found.cells("amount")[won].isna().sum())
+        if lacking > 0.2 * won.sum():
+            read = " or ".join(mapped.matches["amount"].reads.of("won")) or "none that is there"
+            yield f"{lacking:,} of {int(won.sum()):,} won deals have no amount. What is read for won deals: {read}."
 
 
 def _files(found: Survey) -> Iterator[str]:

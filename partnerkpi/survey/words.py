@@ -215,11 +215,11 @@ NO_AMOUNT: tuple[tuple[re.Pattern[str], str], ...] = (
      "perhaps the amount times its probability, less than a deal is worth: export the amount itself"),
     (re.compile(r"\b(unit|list|each|einzel\w*|stuck\w*|unitaire|unitario)\b|\bper (unit|seat|piece)\b"),
      "the price of one piece, it seems: export the amount of the whole deal"),
-    (re.compile(r"\b(monthly|month|mrr|mensuel\w*|monatlich\w*|mensual\w*|yearly|annual\w*|arr|acv)\b"),
-     "the amount of a month or a year, it seems: export the amount of the whole deal"),
     (re.compile(r"\b(cost|costs|margin|discount|tax|vat|fee|commission|budget|marge|rabatt|remise|kosten)\b"),
      "something else than what the customer pays, it seems"),
 )  # fmt: skip
+#: Words in the name of an amount that is that of a month or a year.
+PERIODIC = re.compile(r"\b(monthly|month|mrr|mensuel\w*|monatlich\w*|mensual\w*|yearly|annual\w*|arr|acv)\b")
 #: Words in the name of an amount that is in the currency of the whole company, whatever the currency of its deal.
 CONVERTED = re.compile(r"\b(converted|company currency|corporate currency|base|konvertiert|converti)\b")
 #: Names of a column that says how many pieces; a price beside it is that of one.
