@@ -14,7 +14,7 @@ help:
 	@echo "make notebooks   execute the notebooks in place on the sample book"
 	@echo "make dictionary  write data/dictionary.md again, after a key or column changed"
 	@echo "make lab         JupyterLab on the notebooks"
-	@echo "make bench       how long it takes, beside plain SQL and the papermill command"
+	@echo "make bench       how long it takes, beside plain SQL, the papermill command, and the bare cells of the files"
 	@echo "make coverage    how often intervals hold the truth, in worlds the methods do not assume"
 	@echo "make signals     how often signals are false alarms, and how often they tell what is so"
 	@echo "make mutants     put small faults into a copy, one at a time: does a test notice?"

@@ -6,6 +6,7 @@
 2. The signals of all partners in the last of these quarters, beside all figures of the twelve: of a million deals they
    may cost no more.
 3. A review of two partners, seconds per executed notebook: the command beside a loop of the `papermill` command.
+4. Opening a book of a hundred thousand deals, from each source and with all checks, beside the bare cells of its files.
 
 The three rounds are interleaved, so that a slow minute of the machine hits both ways; medians are reported.
 """
@@ -20,24 +21,22 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
+import bench_opening
 import duckdb
 import pandas as pd
 from oracle import HEADLINES, ask_about, headline, load
 from oracle_answers import PARTNERS_ONLY
+from timing import CACHE, ROOT, in_own_process, peak, say, timed
 
 import partnerkpi as pk
 from partnerkpi.figures import HEADLINE
 from partnerkpi.groups import ALL, UNASSIGNED, group_text
 
-ROOT = Path(__file__).resolve().parent.parent
-CACHE = ROOT / ".bench"
 PARTNERS, QUARTERS, DEALS = 200, 12, 1_000_000
 MOST_TIMES_SQL = 10.0  # all figures, beside SQL of the headlines
 ADDITIVE = {"number_of_deals", "opportunity_pipeline", "marketing_channels"}
@@ -46,16 +45,19 @@ ADDITIVE = {"number_of_deals", "opportunity_pipeline", "marketing_channels"}
 def main(arguments: list[str] | None = None) -> None:
     """Run what was asked for and print it."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("what", nargs="*", choices=["figures", "signals", "review", []], help="default: all")
-    options.add_argument("--deals", type=int, default=DEALS)
+    parts = ["figures", "signals", "review", "opening", []]
+    options.add_argument("what", nargs="*", choices=parts, help="default: all")
+    options.add_argument("--deals", type=int, help=f"default: {DEALS:,}, for opening {bench_opening.DEALS:,}")
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--partners", type=int, default=2, help="partners in the review")
     asked = options.parse_args(arguments)
     held = True
     if not asked.what or {"figures", "signals"} & set(asked.what):
-        held = figures(asked.deals, asked.rounds, asked.what or ["figures", "signals"])
+        held = figures(asked.deals or DEALS, asked.rounds, asked.what or ["figures", "signals"])
     if not asked.what or "review" in asked.what:
         reviews(asked.partners, asked.rounds)
+    if not asked.what or "opening" in asked.what:
+        held &= bench_opening.opening(asked.deals or bench_opening.DEALS, asked.rounds)
     if not held:
         sys.exit(1)
 
@@ -176,12 +178,6 @@ def periods_of(book: pk.Book | duckdb.DuckDBPyConnection) -> list[tuple[str, str
     return [(f"{q.year}Q{q.quarter}", f"{q.start_time:%Y-%m-%d}", f"{q.end_time:%Y-%m-%d}") for q in quarters]
 
 
-def in_own_process(measure: Callable[[Path], Run], folder: Path) -> Run:
-    """Measure in a fresh process: nothing kept from the last round, and a peak of memory that is one way's own."""
-    with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as process:
-        return process.submit(measure, folder).result()
-
-
 def compare(ours: pd.DataFrame, theirs: pd.DataFrame) -> tuple[int, pd.DataFrame]:
     """How many figures both ways give, and those that are not the same; a sum over no rows is 0."""
     key = ["kpi", "quarter", "group"]
@@ -239,27 +235,6 @@ def run(command: list[str]) -> None:
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     if ended.returncode:
         sys.exit(f"{' '.join(command)}\n{ended.stderr}")
-
-
-def timed(work: Callable[[], Any]) -> tuple[Any, float]:
-    """The answer and the seconds it took."""
-    begun = time.perf_counter()
-    answer = work()
-    return answer, time.perf_counter() - begun
-
-
-def peak() -> float:
-    """The most memory this process has held so far, in MB; 0 where the system does not tell."""
-    if sys.platform == "win32":
-        return 0.0
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
-
-
-def say(text: str, end: str = "\n") -> None:
-    """Print at once."""
-    print(text, end=end, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Thirteen exports as systems and people make them: one simulated set of deals in thirteen shapes.
+"""Fifteen exports as systems and people make them: one simulated set of deals in fifteen shapes.
 
 No row of them is anybody's. Each shape is written with everything that makes it hard: footers, preambles, totals,
 signs, marks, encodings, columns of other names and values of other words.
@@ -214,6 +214,20 @@ def odoo(folder: Path) -> None:
     (folder / "crm.lead.csv").write_bytes(written(rows, quoted=True))
 
 
+def german(folder: Path) -> None:
+    """A report of Salesforce in German: labels, stages, days and marks of amounts; one close date for all deals."""
+    rows = [["Opportunity-ID", "Opportunity-Name", "Accountname", "Partneraccount", "Opportunity-Inhaber", "Phase",
+             "Erstelldatum", "Schlusstermin", "Betrag", "Wahrscheinlichkeit (%)"]]  # fmt: skip
+    ended = {"won": "Geschlossen und gewonnen", "lost": "Geschlossen und verloren"}
+    own = {"Qualification": "Qualifizierung", "Proposal": "Angebot", "Negotiation": "Verhandlung"}
+    for d in deals():
+        chance = {"won": "100", "lost": "0"}.get(d.status, "50")
+        rows.append([f"0065g00000A{d.number:04d}AAC", d.name, d.customer, d.partner, d.owner,
+                     ended.get(d.status, own[d.stage]), f"{d.created:%d.%m.%Y}", f"{d.closed:%d.%m.%Y}",
+                     f"EUR {_german(d.amount)}", chance])  # fmt: skip
+    (folder / "bericht.csv").write_bytes(written(rows, quoted=True))
+
+
 HEADER = [
     "Deal ID",
     "Deal name",
@@ -306,6 +320,14 @@ def percent(folder: Path) -> None:
     (folder / "partners.csv").write_bytes(written(rows))
 
 
+def by_year(folder: Path) -> None:
+    """One file for each half of the deals; the second has a column more, and its columns in another order."""
+    rows = plain()
+    (folder / "deals_2024.csv").write_bytes(written(rows[:121]))
+    later = [["Campaign", *rows[0][::-1]], *(["spring", *row[::-1]] for row in rows[121:])]
+    (folder / "deals_2025.csv").write_bytes(written(later))
+
+
 @dataclass(frozen=True)
 class Shape:
     """One shape of export: how it is written, what an analyst must edit in the draft, and what is then true of it.
@@ -334,4 +356,6 @@ SHAPES = (
     Shape("subtotalled", subtotalled),
     Shape("titled", titled),
     Shape("percent", percent),
+    Shape("german", german),
+    Shape("by year", by_year),
 )

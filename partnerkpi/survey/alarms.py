@@ -5,13 +5,20 @@ Each alarm is one sentence on what is seen and one on what to export instead, fo
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pandas as pd
 
+from partnerkpi.book.schema import TABLES
 from partnerkpi.survey.crm import LOST_DEALS, PARTNER_COLUMN, TRAPS
 from partnerkpi.survey.days import Days
+from partnerkpi.survey.joins import repeated
+from partnerkpi.survey.lines import quoted
+from partnerkpi.survey.queries import query_note
 from partnerkpi.survey.survey import Survey
+from partnerkpi.survey.tables import looks_like_deals
+from partnerkpi.survey.words import PERIODIC, folded
 
 #: Row counts at which systems are likely to cut an export.
 CAPS = (1_000, 2_000, 5_000, 10_000, 50_000, 100_000, 1_048_575)
@@ -54,8 +61,19 @@ def _outcomes(found: Survey, counts: pd.Series) -> Iterator[str]:
         )
     elif not is_open:
         yield "There is no open deal: the pipeline cannot be told. Export the open deals too, or all deals at once."
+    if none := int((found.cells("status").isna() & found.statuses().isna()).sum()) if found.status.source else 0:
+        yield f"{none:,} of {len(found.text):,} rows have no {found.status.source}, and would be set aside."
+    if not found.status.source and set(found.status.flags.columns) == {"won"}:
+        named = found.status.flags.columns["won"][0]
+        yield f"{named} alone does not tell lost from open: export the status or stage too."
     if not won and not found.status.constant:
         yield "There is no won deal. Is the filter of the export right?"
+    for status, many in (("won", won), ("lost", ended)):
+        match = found.mapped.matches.get("closed_on")
+        source = next(iter(match.reads.by_status.get(status, ())), "") if match else ""
+        filled = int(found.text[source].notna().sum()) if source in found.text else 0
+        if filled and not many:
+            yield f"{source} is filled in {filled:,} rows, and none is {status}: export the status too."
 
 
 def _sentence(text: str) -> str:
@@ -114,10 +132,28 @@ def _columns(found: Survey, said: pd.Series) -> Iterator[str]:
         empty = int(found.text[mapped.source("partner_id")].isna().sum())
         if empty > 0.5 * len(found.text):
             yield f"{mapped.source('partner_id')} is empty in {empty:,} of {len(found.text):,} rows: unassigned."
+    for name, source in mapped.unfit.items():
+        held = found.main.columns[source]
+        kind = "days" if TABLES["deals"][name].dated else "numbers" if name == "amount" else "values"
+        example = held.exceptions[0] if held.exceptions else repr(held.values[0]) if held.values else "nothing"
+        serial = kind == "days" and all(re.fullmatch("[3-5][0-9]{4}", v) for v in held.values[:100])
+        hint = f' Numbers of days in a spreadsheet, it seems: {name} = {quoted(source)} with dates = "excel-1900".'
+        text = f"{source} is named like {name}, but does not hold {kind} that are read as such: {example}, for one."
+        yield text + (hint if serial and held.values else "")
+    for name, other in mapped.rivals.items():
+        taken = mapped.source(name)
+        yield f"{taken} is read as {name}; {other} could be it too, and holds something else. Which is it?"
+    if found.strangers:
+        yield found.strangers
+    status = found.status
+    named = ", ".join(n for flags in (status.flags, status.beside) for names in flags.columns.values() for n in names)
+    if status.disagree and status.source:
+        who = f"{named} decide" if status.flags.columns else f"{status.source} decides"
+        many = f"{status.disagree:,} of {len(found.text):,} rows"
+        yield f"In {many} {status.source} says otherwise than {named}; {who}."
     if "created_on" not in mapped.matches:
         yield "No column holds the day a deal was created, which the book must have: export it too."
-    if "amount" not in mapped.matches:
-        yield "No column of amounts is known: deals are counted, but there is no money."
+    yield from _money(found, said)
     rep = mapped.source("rep")
     column = found.main.columns.get(rep)
     if column is not None and column.distinct == 1 and column.rows > 20:
@@ -132,7 +168,32 @@ def _columns(found: Survey, said: pd.Series) -> Iterator[str]:
             yield f"{int(none.sum()):,} rows have no day of creation and would be set aside."
 
 
+def _money(found: Survey, said: pd.Series) -> Iterator[str]:
+    """What is to be said of the amounts of the deals."""
+    mapped = found.mapped
+    if "amount" not in mapped.matches:
+        doubts = " Look below at what may be it." if any(m.column == "amount" for m in mapped.doubts) else ""
+        yield f"No column of amounts is known: deals are counted, but there is no money.{doubts}"
+        return
+    if PERIODIC.search(folded(source := mapped.source("amount"))):
+        yield f"{source} is read as the amount of a deal, and by its name is that of a month or a year. Is it so?"
+    if (won := (said == "won").to_numpy()).any():
+        lacking = int(found.cells("amount")[won].isna().sum())
+        if lacking > 0.2 * won.sum():
+            read = " or ".join(mapped.matches["amount"].reads.of("won")) or "none that is there"
+            yield f"{lacking:,} of {int(won.sum()):,} won deals have no amount. What is read for won deals: {read}."
+
+
 def _files(found: Survey) -> Iterator[str]:
+    joined = {j.part.name for j in found.lookups}
+    if differ := repeated(found.main):
+        yield (
+            f"One {found.mapped.source('deal_id')} stands in several rows, which differ in {', '.join(differ[:4])}: "
+            "snapshots, changes or shares of a deal, it seems. Export each deal once, as it is now; changes of its "
+            "stage are a file of their own, the history."
+        )
+    if found.lines[0]:
+        yield f"A row is a line of a deal: {query_note(found)}. Is it so?"
     for part in found.parts:
         for doubt in part.sheet.doubts if part.table or not part.columns else ():
             yield f"{part.name}: {doubt}."
@@ -145,8 +206,37 @@ def _files(found: Survey) -> Iterator[str]:
                     yield f"{part.name}, {name}: no amounts: {', '.join(one.exceptions)}."
             for name, cells in days.exceptions.items():
                 yield f"{part.name}, {name}: days not written like the rest: {', '.join(cells)}."
+    yield from _unlike(found)
     several = [
         p for p in found.parts if not p.table and p.crm.crm and p.sheet.rows > 0 and p.crm.crm == found.found.crm
     ]
     for part in several:
         yield f"{part.name} comes from {found.found.title} too, but nothing is made of it."
+    for part in found.parts:
+        if not part.table and part not in several and looks_like_deals(part) and part.name not in joined:
+            yield f"{part.name} seems to hold deals too ({part.sheet.rows:,} rows), but nothing is made of it."
+
+
+def _unlike(found: Survey) -> Iterator[str]:
+    """Files of one table that are not written alike: one declaration holds for all of them."""
+    first = found.main.sheet
+    for part in found.deals[1:]:
+        own = part.sheet
+        ways = ("encoding", "delimiter", "skip_rows", "footer", "typed")
+        unlike = [way.replace("_", " ") for way in ways if getattr(own, way) != getattr(first, way)]
+        if unlike:
+            yield (
+                f"{own.name} is not written like {first.name} ({', '.join(unlike)}), and one declaration holds for all "
+                "files of a table: save them alike."
+            )
+    for name in found.main.unlike:
+        yield f"The days of {name} are not written alike in all files of deals, and one format holds for all."
+    for part in found.deals:
+        if part.partial:
+            yield f"{part.name} has {', '.join(part.partial.values())}, which other files of deals lack: not read."
+    doubled = [p for p in found.deals if p.sheet.sheet and sum(q.sheet.path == p.sheet.path for q in found.deals) > 1]
+    if doubled:
+        yield (
+            f"{doubled[0].sheet.file} has deals in several sheets ({', '.join(p.sheet.sheet for p in doubled)}), and "
+            "one sheet of a workbook is read: save each as a file of its own."
+        )

@@ -11,10 +11,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from partnerkpi.book.currencies import CODES
-from partnerkpi.book.meaning import Source
+from partnerkpi.book.meaning import OTHER, Source
 from partnerkpi.book.schema import TABLES
 from partnerkpi.survey.marks import Column
-from partnerkpi.survey.words import ALIASES, HINTS, OUTCOMES, folded, squeezed
+from partnerkpi.survey.words import (
+    ALIASES,
+    HINTS,
+    LARGE_UNITS,
+    NO_AMOUNT,
+    OUTCOMES,
+    QUANTITIES,
+    TURNED,
+    WHO_SAID_NO,
+    folded,
+    squeezed,
+)
 
 PRESET, FOUND, GUESSED, DOUBT = "preset", "found", "guessed", "decide"
 _FEW = 12  # values that a status may have
@@ -42,11 +53,17 @@ class Match:
 
 @dataclass
 class Mapped:
-    """The columns of one file: those that are known or guessed, those to decide, and those nothing is made of."""
+    """The columns of one file: those that are known or guessed, those to decide, and those nothing is made of.
+
+    `unfit` are columns of the export with the usual name of one of the book that hold something else than that needs;
+    `rivals` those with another usual name of a column that one was taken for, where they hold other days or amounts.
+    """
 
     matches: dict[str, Match] = field(default_factory=dict)
     doubts: list[Match] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
+    unfit: dict[str, str] = field(default_factory=dict)
+    rivals: dict[str, str] = field(default_factory=dict)
 
     def source(self, column: str) -> str:
         """The column of the export, empty where none is known."""
@@ -87,13 +104,33 @@ def map_columns(table: str, columns: Mapping[str, Column], labels: Mapping[str, 
     for name in schema.names:
         for spelling in ALIASES.get(table, {}).get(name, ()) if name not in mapped.matches else ():
             alias = own.get(squeezed(spelling))
-            if alias is not None and not _taken(mapped, alias, name) and _fits(table, name, columns[alias]):
+            if alias is None or _taken(mapped, alias, name) or (name == "amount" and no_amount(alias, columns)):
+                continue
+            if not _fits(table, name, columns[alias]):
+                mapped.unfit.setdefault(name, alias)
+            else:
                 empty = ", empty here" if columns[alias].kind == "empty" else ""
                 mapped.add(name, alias, FOUND, f"a usual name{empty}")
                 break
+    for name in ("created_on", "closed_on", "amount", "partner_id") if table == "deals" else ():
+        match = mapped.matches.get(name)
+        known = [own.get(squeezed(s), "") for s in ALIASES[table][name]] if match and match.how == FOUND else []
+        for other in known:
+            fits = other and other not in mapped.used and _fits(table, name, columns[other])
+            if match and fits and columns[other].filled and not _alike(columns[other], columns[match.source]):
+                mapped.rivals.setdefault(name, other)
     _by_content(table, columns, mapped)
+    if table == "deals":
+        _days_to_choose(columns, mapped)
+    mapped.unfit = {name: source for name, source in mapped.unfit.items() if name not in mapped.matches}
     mapped.ignored = [n for n in columns if n not in mapped.used]
     return mapped
+
+
+def _alike(one: Column, other: Column) -> bool:
+    """True for two columns with the same values, or an id and its name: as many of each."""
+    same = one.kind == other.kind == "text" and sorted(one.counts) == sorted(other.counts)
+    return same or one.counts.equals(other.counts)
 
 
 def _own(name: str) -> str:
@@ -111,6 +148,8 @@ def _fits(table: str, name: str, column: Column) -> bool:
     wanted = TABLES[table][name]
     if column.kind == "empty":
         return name not in ("deal_id", "status")
+    if column.kind == "flag" and wanted.kind not in ("amount", "number") and any(v.isalpha() for v in column.values):
+        return False  # yes and no name nobody and nothing
     if wanted.dated:
         return column.kind == "day"
     if wanted.kind in ("amount", "number"):
@@ -175,7 +214,10 @@ def _status_by_content(free: Mapping[str, Column], mapped: Mapped) -> None:
 
 
 def _amount_by_content(free: Mapping[str, Column], mapped: Mapped) -> None:
-    numbers = {n: c for n, c in free.items() if (c.kind == "number" and not c.unique) or c.signs}
+    numbers = {n: c for n, c in free.items() if (c.kind == "number" and not _counting(c)) or c.signs}
+    other = {n: why for n in numbers if (why := no_amount(n, free)) and _hinted(n, "amount")}
+    mapped.doubts += [Match("amount", n, DOUBT, why) for n, why in list(other.items())[:3]]
+    numbers = {n: c for n, c in numbers.items() if not no_amount(n, free)}
     hinted = [n for n in numbers if _hinted(n, "amount")]
     signed = [n for n, c in numbers.items() if set(c.signs) - {"%"}]
     if len(signed) == 1:
@@ -185,12 +227,57 @@ def _amount_by_content(free: Mapping[str, Column], mapped: Mapped) -> None:
     else:
         listed = (signed or hinted)[:4]
         mapped.doubts += [Match("amount", n, DOUBT, "its name speaks of money, and it holds numbers") for n in listed]
+        if not listed and not other:
+            rest = [n for n, c in numbers.items() if any("." in v or "," in v for v in c.values[:50])][:3]
+            mapped.doubts += [Match("amount", n, DOUBT, "it holds numbers with decimals") for n in rest]
+
+
+def _counting(column: Column) -> bool:
+    """True for whole numbers that each stand once: those number the rows."""
+    return column.unique and all(v.isdigit() for v in column.values[:200])
+
+
+def no_amount(name: str, columns: Mapping[str, Column]) -> str:
+    """Why the column, by its name or by what stands beside it, is not what a deal is worth; empty where it may be."""
+    text = folded(name)
+    if LARGE_UNITS.search(name):
+        return "in thousands or millions, by its name: multiply it, in the export or with sql"
+    if any(squeezed(other) in QUANTITIES for other in columns) and "price" in text.split() and "total" not in text:
+        return "a price beside a quantity: export the amount of the whole deal, or multiply them with sql"
+    return next((why for shape, why in NO_AMOUNT if shape.search(text)), "")
+
+
+def _days_to_choose(columns: Mapping[str, Column], mapped: Mapped) -> None:
+    """Columns of days that could be that of creation, or of closing, where no name tells which is."""
+    free = [n for n, c in columns.items() if c.kind == "day" and n not in mapped.used]
+    won, lost = ([n for n in free if outcome_of(n) == status] for status in ("won", "lost"))
+    if "closed_on" not in mapped.matches and len(won) == len(lost) == 1:
+        both = Source(by_status={"won": (won[0],), OTHER: (lost[0],)})
+        mapped.matches["closed_on"] = Match("closed_on", won[0], GUESSED, "one says won, the other lost", both)
+    for name in ("created_on", "closed_on"):
+        if name not in mapped.matches:
+            mapped.doubts += [Match(name, n, DOUBT, f"{columns[n].filled:,} days") for n in free[:3]]
 
 
 def outcome_of(value: str) -> str:
-    """What a status or stage says by its words: a status, `ignore`, or nothing."""
+    """What a status or stage says by its words: a status, `ignore`, or nothing where no word does or another turns it.
+
+    >>> [outcome_of(text) for text in ("Closed Won", "Verbal win", "Not won", "Lost: no budget")]
+    ['won', '', '', 'lost']
+    """
     text = folded(value)
-    return next((status for status, shape in OUTCOMES if shape.search(text)), "")
+    found = next((status for status, shape in OUTCOMES if shape.search(text)), "")
+    return "" if unclear(value) else found
+
+
+def unclear(value: str) -> str:
+    """Why the words of a status or stage do not tell what it means, empty where none are in the way."""
+    text = folded(value)
+    if any(shape.search(text) for shape in TURNED):
+        return "its words can be taken both ways"
+    if WHO_SAID_NO.search(text) and value != "rejected":
+        return "lost where the customer said no, rejected where you refused the registration"
+    return ""
 
 
 def has_outcomes(column: Column | None) -> bool:

@@ -23,7 +23,8 @@ from partnerkpi.survey.mappings import (
 from partnerkpi.survey.marks import ISO, Marks, amounts_of
 from partnerkpi.survey.sniff import Sheet
 from partnerkpi.survey.survey import Survey
-from partnerkpi.survey.tables import Part
+from partnerkpi.survey.tables import Part, nobody_in
+from partnerkpi.survey.words import DIRECT, folded
 
 #: What stands in for a currency nobody knows yet, in a preview (ISO 4217: no currency).
 NO_CURRENCY = "XXX"
@@ -63,6 +64,8 @@ def _head(made: Draft, found: Survey, trial: bool) -> None:
         made.say(f"preset = {quoted(found.found.crm)}", f"{found.found.title}: {found.found.evidence}")
     if found.currency:
         made.say(f"currency = {quoted(found.currency)}", found.currency_why)
+        if found.currency_also:
+            made.open.append(f"currency = {quoted(found.currency)}: {found.currency_also}")
     elif trial:
         made.say(f"currency = {quoted(NO_CURRENCY)}")
         made.taken.append("all amounts are in one currency")
@@ -70,11 +73,19 @@ def _head(made: Draft, found: Survey, trial: bool) -> None:
         made.ask('currency = "EUR"', "nothing in the files says which currency the amounts are in", needed=True)
     if found.extracted_on:
         made.say(f"extracted_on = {found.extracted_on}", found.extracted_why)
+        if not found.extracted_sure:
+            made.open.append(f"extracted_on = {found.extracted_on}: {found.extracted_why}")
     elif trial:
         made.say("extracted_on = 2199-12-31")
         made.taken.append("the export was made after every day in it")
     else:
-        made.ask("extracted_on = 2025-12-31", "the day the export was made; no day could be read", needed=True)
+        made.ask(
+            "extracted_on = 2025-12-31", "the day the export was made; no day of the deals is known yet", needed=True
+        )
+    direct = [v for v in found.partner_values() if folded(v) in DIRECT]
+    if direct:
+        rows = int(found.cells("partner_id").isin(direct).sum())
+        made.ask(f"direct = {listed(direct)}", f"{rows:,} rows: are these the vendor's own sales, and no partner's?")
     if any(days.timed for days in found.days.values()):
         made.ask('time_zone = "Europe/Paris"', "the zone your quarters end in; without it times are taken to be in UTC")
 
@@ -119,14 +130,19 @@ def _deals(made: Draft, found: Survey, trial: bool) -> None:
     made.say("[deals.columns]")
     write_columns(made, "deals", found.mapped, found)
     for match in found.partners:
-        made.ask(f"partner_id = {quoted(match.source)}", f"does it name your partners? {match.why}")
+        others = ", ".join(quoted(m.source) for m in found.partners[1:])
+        also = f"; or one of the lines below it: {others}" if others else ""
+        why = f"does it name your partners? {match.why}"
+        made.ask(f"partner_id = {quoted(match.source)}", why, further=match is not found.partners[0], also=also)
     write_statuses(made, found, trial)
     write_currencies(made, found)
     for column, texts in main.sheet.kept_out.items():
         made.say("[deals.leave_out]")
         made.say(f"{quoted(column)} = {listed(texts)}", "rows of totals among the others")
-    constants = {"status": found.status.constant} if found.status.constant else {}
-    if constants:
+    if found.status.constant and found.found.crm:
+        title = " or ".join(found.profile.of("deals")["status"].names[:2])
+        made.needed.append(f"status: no column tells won from lost or open. Export {title} too, and run init again")
+    elif found.status.constant:
         made.say("[deals.constants]")
         made.say(f"status = {quoted(found.status.constant)}", found.status.why)
 
@@ -147,11 +163,16 @@ def _written(made: Draft, found: Survey, part: Part, trial: bool) -> None:
             made.ask('decimal = "."', marks.evidence, needed=True)
             other = 'the other way of reading (then thousands = ".", or the other way round)'
             made.ask('decimal = ","', other, further=True)
-    nothing = {text: n for c in part.columns.values() if c.kind in ("day", "number") for text, n in c.nothing.items()}
     used = part.mapped.used
-    mine = {t: n for name, c in part.columns.items() if name in used for t, n in c.nothing.items() if t in nothing}
+    nobody = nobody_in(part)
+    named = {n: {**(nobody if n == part.mapped.source("partner_id") else {}), **part.columns[n].nothing}
+             for n in part.columns if n in used}  # fmt: skip
+    mine: dict[str, int] = {}
+    for texts in named.values():
+        for text, many in texts.items():
+            mine[text] = mine.get(text, 0) + many
     if mine:
-        where = ", ".join(n for n, c in part.columns.items() if n in used and set(c.nothing) & set(mine))
+        where = ", ".join(n for n, texts in named.items() if texts)
         made.say(f"missing = {listed(sorted(mine))}", f"{sum(mine.values()):,} cells of {where}")
     _days(made, found, part, trial)
 
@@ -192,9 +213,11 @@ def _totals(made: Draft, found: Survey) -> None:
         rows = sum(p.sheet.rows + p.sheet.totals for p in found.deals)
         made.say(f"rows = {rows}", "control totals: a line or a digit that is lost later is noticed")
     if "amount" in found.mapped.matches and found.marks["deals"].sure:
-        named = found.mapped.source("amount")
+        named, amounts = found.mapped.source("amount"), found.cells("amount")
+        if found.lines[0] and named in found.lines[1]:  # each line of a deal repeats it
+            amounts = amounts[~found.text[found.lines[0]].duplicated()]
         removed = [p.sheet.removed[named] for p in found.deals if named in p.sheet.removed]
-        made.say(f"amount_total = {quoted(_total([found.cells('amount'), *removed], found.marks['deals']))}")
+        made.say(f"amount_total = {quoted(_total([amounts, *removed], found.marks['deals']))}")
 
 
 def _total(parts: list[pd.Series], marks: Marks) -> str:

@@ -10,10 +10,30 @@ from partnerkpi.book.declarations import COLUMNS, SHEETS, SUFFIXES
 from partnerkpi.book.sheets import read_sheet
 from partnerkpi.book.sources import RawTable
 from partnerkpi.book.workbooks import Damaged, visible_sheets
-from partnerkpi.errors import SystemProblem
+from partnerkpi.errors import SystemProblem, UsageError
 from partnerkpi.survey.sniff import Sheet, header_of, sniff, without_totals
 
-__all__ = ["SUFFIXES", "sheets_of"]
+
+def files_of(paths: list[Path]) -> tuple[Path, list[Path]]:
+    """The folder of the book, and its files: those named, or all of a folder.
+
+    Raises:
+        UsageError: there is no such file, none that is read, or they are in several folders.
+    """
+    if len(paths) == 1 and paths[0].is_dir():
+        folder = paths[0]
+        listed = [p for p in sorted(folder.iterdir()) if p.suffix.lower() in SUFFIXES and p.is_file()]
+        if not listed:
+            raise UsageError(f"The folder '{folder}' has no {', '.join(SUFFIXES)} file.")
+        return folder, listed
+    for path in paths:
+        if not path.is_file():
+            raise UsageError(f"'{path}' is no file." if path.exists() else f"There is no file '{path}'.")
+        if path.suffix.lower() not in SUFFIXES:
+            raise UsageError(f"'{path.name}' is no file this package reads ({', '.join(SUFFIXES)}).")
+    if len({p.resolve().parent for p in paths}) > 1:
+        raise UsageError("The files are in several folders. A book is one folder: copy them into one.")
+    return paths[0].parent, list(dict.fromkeys(paths))
 
 
 def sheets_of(path: Path) -> list[Sheet]:

@@ -30,6 +30,12 @@ def settle(deals: Part, parts: list[Part], profile: Profile, system: str) -> tup
     What they add is taken into the columns of the deals.
     """
     lines = lines_of(deals)
+    if lines[0]:  # what differs in the lines of a deal is nothing of the deal
+        kept = {lines[0], deals.mapped.source("amount"), *lines[1]}
+        for column, match in list(deals.mapped.matches.items()):
+            if match.source not in kept:
+                del deals.mapped.matches[column]
+        deals.mapped.ignored = [n for n in deals.columns if n not in deals.mapped.used]
     lookups = []
     for join in _joins(deals, parts):
         if lines[0] and join.on not in lines[1]:
@@ -91,5 +97,48 @@ def lines_of(deals: Part) -> tuple[str, list[str]]:
         return "", []
     groups = text.groupby(key, sort=False)
     same = [str(n) for n in text if n != key and bool((groups[str(n)].nunique(dropna=False) <= 1).all())]
-    dated = deals.mapped.source("created_on") or deals.mapped.source("closed_on")
-    return (key, same) if dated in same else ("", [])
+    told = {name: deals.mapped.source(name) for name in ("created_on", "closed_on", "status", "stage", "partner_id")}
+    days = [n for n, c in deals.columns.items() if c.kind == "day"]  # those of a snapshot differ
+    alike = all(name in same for name in [*filter(None, told.values()), *days])
+    return (key, same) if alike and (told["created_on"] or told["closed_on"]) else ("", [])
+
+
+def repeated(deals: Part) -> list[str]:
+    """Where rows share the id of a deal, though they are no lines of one: the columns in which they differ."""
+    text, key = deals.sheet.text, deals.mapped.source("deal_id")
+    if key not in text or lines_of(deals)[0]:
+        return []
+    again = text[text[key].notna() & text[key].duplicated(keep=False)]
+    if len(again) <= 0.1 * len(text):
+        return []
+    groups = again.groupby(key, sort=False)
+    return [str(n) for n in text if n != key and bool((groups[str(n)].nunique(dropna=False) > 1).any())]
+
+
+def same_partners(deals: Part, parts: list[Part]) -> str:
+    """Let the partners table be known by the column the deals name partners by; a sentence where none is that.
+
+    Deals often hold a partner's name where the table has an id beside it.
+    """
+    source = deals.mapped.source("partner_id")
+    table = next((p for p in parts if p.table == "partners"), None)
+    if table is None or source not in deals.columns:
+        return ""
+    wanted, key = set(deals.columns[source].values), table.mapped.source("partner_id")
+
+    def known(name: str) -> int:
+        return len(wanted & set(table.columns[name].values))
+
+    if known(key) >= 0.5 * len(wanted):
+        return ""
+    best = max((n for n, c in table.columns.items() if c.unique), key=known, default=key)
+    if known(best) < 0.5 * len(wanted):
+        return (
+            f"{known(key):,} of the {len(wanted):,} values of {source} stand in {key} of {table.name}: what that file "
+            "says of partners reaches few deals. Export the same id, or name, in both."
+        )
+    table.mapped.matches = {c: m for c, m in table.mapped.matches.items() if m.source != best}
+    why = f"{known(best):,} of {len(wanted):,} values of {source} in the deals stand here, {known(key):,} in {key}"
+    table.mapped.add("partner_id", best, GUESSED, why)
+    table.mapped.ignored = [n for n in table.columns if n not in table.mapped.used]
+    return ""

@@ -25,17 +25,22 @@ class Draft:
 
     def say(self, line: str = "", why: str = "") -> None:
         """A line with its comment beside it, or above it where both are long."""
+        why = " ".join(why.split())  # what a file says may hold the end of a line
+        line = line if not line.startswith("#") else " ".join(line.splitlines())
         whole = f"{line:<{_WIDTH}}  # {why}" if why else line
         if why and len(whole) > _LONGEST:
             self.lines += [f"# {part}" for part in textwrap.wrap(why, _LONGEST - 2, break_on_hyphens=False)]
             whole = line
         self.lines.append(whole)
 
-    def ask(self, line: str, why: str, *, needed: bool = False, further: bool = False) -> None:
-        """A line that is left commented out, for the analyst to decide; `further` ones belong to the one before."""
+    def ask(self, line: str, why: str, *, needed: bool = False, further: bool = False, also: str = "") -> None:
+        """A line that is left commented out, for the analyst to decide; `further` ones belong to the one before.
+
+        `also` says of them where the decisions are listed.
+        """
         self.say(f"# {line}", DECIDE + why)
         if not further:
-            (self.needed if needed else self.open).append(f"{line}: {why}")
+            (self.needed if needed else self.open).append(f"{line}: {why}{also}")
 
     @property
     def text(self) -> str:

@@ -30,9 +30,27 @@ def write_columns(made: Draft, table: str, mapped: Mapped, found: Survey) -> Non
         match = mapped.matches.get(name)
         if match is None or match.source == name or match.how == PRESET:
             continue
-        made.say(f"{name} = {quoted(match.source)}", f"{match.how}: {match.why}")
-    for match in mapped.doubts:
-        made.ask(f"{match.column} = {quoted(match.source)}", match.why, needed=TABLES[table][match.column].required)
+        made.say(f"{name} = {_reads(match.reads)}", f"{match.how}: {match.why}")
+    if table == "deals" and found.converted and "currency" not in mapped.matches:
+        made.say('currency = ""', f"{found.converted} is converted already, whatever the currency of the deal")
+    if table == "deals":
+        for part in found.deals:
+            for name in part.partial.keys() - mapped.matches.keys():
+                made.say(f'{name} = ""', f"only {part.name} has {part.partial[name]}")
+    for column in dict.fromkeys(m.column for m in mapped.doubts):
+        first, *others = [m for m in mapped.doubts if m.column == column]
+        needed = TABLES[table][column].required or (column == "closed_on" and bool(found.ended().any()))
+        also = f"; or one of the lines below it: {', '.join(quoted(m.source) for m in others)}" if others else ""
+        made.ask(f"{column} = {quoted(first.source)}", first.why, needed=needed, also=also)
+        for match in others:
+            made.ask(f"{column} = {quoted(match.source)}", match.why, further=True)
+
+
+def _reads(source: Source) -> str:
+    """The columns of the export as TOML says them."""
+    if source.by_status:
+        return "{ " + ", ".join(f"{status} = {quoted(names[0])}" for status, names in source.by_status.items()) + " }"
+    return quoted(source.names[0]) if len(source.names) == 1 else listed(list(source.names))
 
 
 def _sources(source: Source) -> str:

@@ -29,6 +29,7 @@ _ISO_SHAPE = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
     r"(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.][0-9]{1,9})?)?(?:Z| ?[+-][0-9]{2}:?[0-9]{2})?)?"
 )
+_COMPACT = "%Y%m%d"
 _DAYS = ("%d{s}%m{s}%Y", "%m{s}%d{s}%Y", "%d{s}%m{s}%y", "%m{s}%d{s}%y", "%Y{s}%m{s}%d")
 _NAMED = ("%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y", "%d. %B %Y")
 _SHAPES = {"%d": "[0-9]{1,2}", "%m": "[0-9]{1,2}", "%Y": "[0-9]{4}", "%y": "[0-9]{2}", "%b": "[A-Za-z]{3}",
@@ -133,8 +134,9 @@ def _day_readings(values: list[str]) -> list[tuple[str, set[str]]]:
     separators = [s for s in "/.-" if s in first]
     candidates = [form.format(s=s) + time for s in separators for form in _DAYS for time in _TIME]
     candidates += [form + time for form in _NAMED for time in _TIME]
+    candidates += [_COMPACT] if len(first) == 8 and first.isdigit() else []
     for form in candidates:
-        shape = re.compile(_shape(form))
+        shape = re.compile(_shape(form) if form != _COMPACT else "(19|20)[0-9]{6}")
         if not shape.fullmatch(first) and not any(shape.fullmatch(v) for v in values[1:20]):
             continue
         good = {v for v in values if shape.fullmatch(v)}
@@ -236,8 +238,14 @@ def marks_of(columns: Iterable[Column]) -> Marks:
         decimal, thousands = max(best, key=lambda pair: (pair[0] in decimals, len(pair[1])))
         return Marks(decimal, thousands, True, True, f"{note} fit no other reading")
     decides = sum(n for v, n in marked.items() if not re.fullmatch(r"[0-9]{1,3}[.,][0-9]{3}", v))
-    ways = " or ".join(f"decimal '{d}', thousands '{t}'" for d, t in best)
-    return Marks(*best[0], True, False, f"{ways}: all {total:,} amounts with a mark fit both, {decides:,} decide")
+    ways = " or ".join(f"decimal '{d}'{f', thousands {t!r}' if t else ''}" for d, t in best)
+    if fewest:
+        why = (
+            f"{ways}: {total - fewest:,} of {total:,} amounts with a mark fit either, none fits all: not written alike"
+        )
+    else:
+        why = f"{ways}: all {total:,} amounts with a mark fit both, {decides:,} decide"
+    return Marks(*best[0], True, False, why)
 
 
 def _same_mark(best: list[tuple[str, str]]) -> bool:

@@ -63,7 +63,7 @@ def preview(files: list[Path], draft: str, trial: str) -> Preview:
             made.account = [line.replace(f"{NO_CURRENCY} ", "") for line in reading.lines()]
             book = open_book(folder, allow_set_aside=True)
         except PartnerKpiError as problem:
-            made.untold = str(problem).partition("\n")[0]
+            made.untold = str(problem).partition("\n")[0].rstrip(":.") + "."
             return made
         made.quarters = _quarters(book)
         told = told_by(book)

@@ -35,13 +35,23 @@ def _summed(found: Survey) -> list[str]:
     amount = found.mapped.source("amount")
     wanted = found.mapped.used
     kept = [name(n) for n in (key, *same) if n in wanted]
+    if amount in same:  # the amount of the whole deal, given again in each of its lines
+        amount = ""
     summed = f", SUM(CAST({name(amount)} AS DECIMAL(18, 2))) AS {name(amount)}" if amount else ""
     return [
         f"SELECT {', '.join(kept)}{summed},",
         "       any_value(_file) AS _file, min(_record) AS _record, min(_line) AS _line",
         f"FROM {name(found.main.stem)}",
-        "GROUP BY ALL  -- a row is a line of an order: its lines make one deal",
+        f"GROUP BY ALL  -- a row is a line of a deal, and {query_note(found)}",
     ]
+
+
+def query_note(found: Survey) -> str:
+    """What is made of the amounts of a deal's lines."""
+    source = found.mapped.source("amount")
+    if not source:
+        return "its lines count once"
+    return f"{source}, the same in all its lines, is taken once" if source in found.lines[1] else f"{source} is summed"
 
 
 def name(text: str) -> str:

@@ -21,7 +21,7 @@ def report(found: Survey, made: Draft, trial: Draft, shown: Preview, *, next_ste
     blocks = [
         _summary(found, made, shown),
         _section("Look out", [f"! {line}" for line in alarms(found)] + [f"  {line}" for line in traps(found)]),
-        _section("To decide", [f"! {line}" for line in made.needed] + [f"  {line}" for line in made.open]),
+        _section("To decide", _to_decide(made)),
         _section("Preview", _preview(shown, [] if shown.accepted else trial.taken)),
         _section(title, _values(found)),
         _section("Columns", _columns(found)),
@@ -31,6 +31,18 @@ def report(found: Survey, made: Draft, trial: Draft, shown: Preview, *, next_ste
         blocks.append(_section("book.toml", made.text.splitlines()))
     blocks.append(f"Every key of book.toml: {dictionary()}\n{next_step}")
     return "\n\n".join(block for block in blocks if block)
+
+
+def _to_decide(made: Draft) -> list[str]:
+    """What waits for the reader, first what must be decided, and how one does that."""
+    lines = [f"! {line}" for line in made.needed] + [f"  {line}" for line in made.open]
+    if not lines:
+        return []
+    which = "What is marked ! must be decided; the rest may be. " if made.needed and made.open else ""
+    how = (
+        "In book.toml, take the '# ' of such a line away where it has one, and change what it says where it is not so."
+    )
+    return [*lines, f"{which}{how}"]
 
 
 def _section(title: str, lines: Iterable[str]) -> str:
@@ -53,7 +65,7 @@ def _summary(found: Survey, made: Draft, shown: Preview) -> str:
         if part.table and part.table != "deals":
             lines.append(f"{part.name}: {part.table}, {counted(part.sheet.rows, 'row')}")
     lines.append(_counts(found, made))
-    errors = [f for f in shown.faults if f.startswith("E ")]
+    errors = shown.faults if any(f.startswith("E ") for f in shown.faults) else []  # the first is the cause
     if shown.accepted:
         lines.append("The draft is accepted by check as it stands.")
     elif made.needed and shown.once_decided:
@@ -73,7 +85,7 @@ def _counts(found: Survey, made: Draft) -> str:
         (len(found.mapped.ignored), "not read", "not read"),
         (len(found.status.values), "value of the status", "values of the status"),
         (len(made.needed), "line to decide", "lines to decide"),
-        (len(made.open), "that may be decided", "that may be decided"),
+        (len(made.open), "line that may be decided", "lines that may be decided"),
         (len(alarms(found)), "alarm", "alarms"),
     ]
     return ", ".join(counted(*text) for text in texts if text[0])

@@ -108,6 +108,13 @@ def _decoded(sheet: Sheet, data: bytes) -> str | None:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
+        mended = data.decode("utf-8", errors="replace")
+        broken, good = mended.count("\ufffd"), sum(ord(c) > 127 for c in mended)
+        if good > 20 * broken:  # one encoding for nearly all of it, and not of what came to some rows
+            sheet.evidence.append(f"utf-8: {good - broken:,} letters beyond ASCII are valid")
+            what = f"byte 0x{data[error.start]:02X} on line {line}"
+            sheet.doubts.append(f"nearly all is UTF-8, but {what} is not: mend it, some rows were written otherwise")
+            return mended
         controls = len(re.findall(rb"[\x80-\x9f]", data))
         try:
             text = data.decode("cp1252")

@@ -11,19 +11,19 @@ import pandas as pd
 
 from partnerkpi.book.choosing import by_status, first_filled, settled_status
 from partnerkpi.book.declarations import TableConfig
-from partnerkpi.book.meaning import Flags
+from partnerkpi.book.meaning import Flags, Source
 from partnerkpi.book.schema import CLOSED
 from partnerkpi.errors import UsageError, nearest
 from partnerkpi.survey import crm, joins
-from partnerkpi.survey.columns import DOUBT, GUESSED, PRESET, Mapped, Match, has_outcomes
+from partnerkpi.survey.columns import DOUBT, GUESSED, PRESET, Mapped, Match, has_outcomes, outcome_of
 from partnerkpi.survey.days import Days, days_in
-from partnerkpi.survey.files import SUFFIXES, sheets_of
+from partnerkpi.survey.files import files_of, sheets_of
 from partnerkpi.survey.joins import Join
 from partnerkpi.survey.marks import ISO, Column, Marks, amounts_of, currency_of, days_of, likely_currency, marks_of
 from partnerkpi.survey.profiles import Profile, profiles
 from partnerkpi.survey.tables import Part, assign_tables, part_of
 from partnerkpi.survey.values import Evidence, Value, classify, disagreeing, flags_among, said_by
-from partnerkpi.survey.words import squeezed
+from partnerkpi.survey.words import CONVERTED, folded, squeezed
 
 _CHANCE = ("probability", "conversionprobability", "wahrscheinlichkeit", "probabilite", "probabilidad")
 _NAMES_PEOPLE = re.compile(
@@ -67,7 +67,11 @@ class Survey:
     currency_why: str = ""
     foreign: dict[str, int] = field(default_factory=dict)
     extracted_on: str = ""
+    currency_also: str = ""
     extracted_why: str = ""
+    extracted_sure: bool = False
+    strangers: str = ""
+    converted: str = ""
     key: list[str] | str = ""
 
     @property
@@ -98,6 +102,10 @@ class Survey:
         if source.by_status:
             return by_status(text, source, self.statuses())
         return first_filled(text, source.names)
+
+    def partner_values(self) -> list[str]:
+        """The different partners of the deals, as the files name them."""
+        return [str(v) for v in self.cells("partner_id").dropna().unique()]
 
     def money(self) -> pd.Series:
         """The amount of each deal, missing where there is none."""
@@ -130,7 +138,7 @@ def survey(paths: list[Path], profile: str = "") -> Survey:
         UsageError: there is no such file, none of them holds deals, or there is no such profile.
         SystemProblem: a file cannot be read.
     """
-    folder, files = _files(paths)
+    folder, files = files_of(paths)
     known = profiles()
     if profile and profile not in known:
         raise UsageError(f"There is no profile '{profile}'. {nearest(profile, known)}")
@@ -155,6 +163,7 @@ def survey(paths: list[Path], profile: str = "") -> Survey:
         )
     made = Survey(folder, parts, deals, chosen, found)
     made.lines, made.lookups = joins.settle(made.main, made.parts, chosen, found.title)
+    made.strangers = joins.same_partners(made.main, made.parts)
     _written(made)
     made.key = _key(made)
     _status(made)
@@ -165,33 +174,16 @@ def survey(paths: list[Path], profile: str = "") -> Survey:
     return made
 
 
-def _files(paths: list[Path]) -> tuple[Path, list[Path]]:
-    """The folder of the book, and its files."""
-    if len(paths) == 1 and paths[0].is_dir():
-        folder = paths[0]
-        listed = [p for p in sorted(folder.iterdir()) if p.suffix.lower() in SUFFIXES and p.is_file()]
-        if not listed:
-            raise UsageError(f"The folder '{folder}' has no {', '.join(SUFFIXES)} file.")
-        return folder, listed
-    for path in paths:
-        if not path.is_file():
-            raise UsageError(f"'{path}' is no file." if path.exists() else f"There is no file '{path}'.")
-        if path.suffix.lower() not in SUFFIXES:
-            raise UsageError(f"'{path.name}' is no file this package reads ({', '.join(SUFFIXES)}).")
-    if len({p.resolve().parent for p in paths}) > 1:
-        raise UsageError("The files are in several folders. A book is one folder: copy them into one.")
-    return paths[0].parent, list(dict.fromkeys(paths))
-
-
 def _written(made: Survey) -> None:
     """How days and amounts are written in every table."""
     for part in made.parts:
         if part.table and (part.table != "deals" or part is made.main):
             made.days[part.table] = days_in(part.table, part.mapped, _columns(made, part))
-            amount = part.mapped.matches.get("amount") or part.mapped.matches.get("rate")
+            named = (part.mapped.matches.get(name) for name in ("amount", "rate", "commission_rate"))
+            amount = next(filter(None, named), None)
             names = amount.reads.names if amount else ()
             plain = [n for n in names if n in part.columns and n not in part.sheet.kinds]
-            money = [_whole(made, part, n) for n in plain if part.columns[n].kind == "number"]
+            money = [part.columns[n] for n in plain if part.columns[n].kind == "number"]
             made.marks[part.table] = marks_of(money)
 
 
@@ -200,14 +192,6 @@ def _columns(made: Survey, part: Part) -> dict[str, Column]:
     if part is not made.main:
         return part.columns
     return part.columns | {name: join.part.columns[name] for join in made.lookups for name in join.adds}
-
-
-def _whole(made: Survey, part: Part, name: str) -> Column:
-    """A column over all files of its table."""
-    if part is not made.main or len(made.deals) == 1:
-        return part.columns[name]
-    counts = pd.concat([p.columns[name].counts for p in made.deals]).groupby(level=0).sum()
-    return replace(part.columns[name], counts=counts)
 
 
 def _key(made: Survey) -> list[str] | str:
@@ -247,8 +231,10 @@ def _status(made: Survey) -> None:
         made.status = Status(flags=preset if preset.columns else there, why="flags say how each deal ended")
         return
     if mapped.source("status") != source:
-        mapped.add("status", source, GUESSED, "the stage says how a deal ended")
-    active = Flags({f: n for f, n in there.columns.items() if f == "active"})
+        _take_status(made, source)
+    # Where a value says lost, a column Active is about something else, like the account.
+    loses = any(outcome_of(v) == "lost" for v in main.columns[source].values)
+    active = Flags({f: n for f, n in there.columns.items() if f == "active" and not loses})
     made.status = Status(
         source, flags=preset if preset.columns else active, beside=Flags() if preset.columns else there
     )
@@ -271,7 +257,26 @@ def _status_source(made: Survey) -> str:
         return match.source
     names = [n for n in (mapped.source("status"), mapped.source("stage")) if n]
     telling = [n for n in names if has_outcomes(made.main.columns[n])]
+    others = [n for n, c in made.main.columns.items() if n not in mapped.used and c.distinct <= 12 and has_outcomes(c)]
+    if names and not telling and len(others) == 1:
+        return others[0]
+    chance = next((n for n in made.main.columns if squeezed(n) in _CHANCE), "")
+    if not names and chance and 1 < made.main.columns[chance].distinct <= 40 and (_chance(made) == 1).any():
+        return chance
     return next(iter(telling or names), "")
+
+
+def _take_status(made: Survey, source: str) -> None:
+    """Make the status of a column that tells how deals ended; where it is empty, of the one that was named so."""
+    mapped, column = made.mapped, made.main.columns[source]
+    named = mapped.source("status")
+    if source == mapped.source("stage"):
+        mapped.add("status", source, GUESSED, "the stage says how a deal ended")
+        return
+    whole = Source((source, named)) if named and column.filled < column.rows else None
+    why = f"its values say how a deal ended{f', where it is empty {named} does' if whole else ''}"
+    mapped.matches["status"] = Match("status", source, GUESSED, why, whole)
+    mapped.ignored = [n for n in made.main.columns if n not in mapped.used]
 
 
 def _chance(made: Survey) -> pd.Series:
@@ -297,8 +302,10 @@ def _expected(made: Survey) -> None:
 
 def _currency(made: Survey) -> None:
     """The book's currency: what most rows are in, or what the amounts' signs or names say."""
+    _in_one_currency(made)
     match, known = made.mapped.matches.get("currency"), made.profile.meaning("deals", "currency")
     counts: dict[str, int] = {}
+    several: dict[str, str] = {}
     why = ""
     if match is not None and made.cells("currency").notna().any():
         for value, rows in made.cells("currency").value_counts().items():
@@ -310,6 +317,7 @@ def _currency(made: Survey) -> None:
         for sign, rows in ((s, n) for c in columns for s, n in c.signs.items() if s != "%"):
             code = currency_of(sign) or likely_currency(sign) or sign
             counts[code] = counts.get(code, 0) + rows
+        several = {likely_currency(s): s for c in columns for s in c.signs if s != "%" and not currency_of(s)}
         why = "of the amounts by their sign"
         named = re.search(r"\b([A-Z]{3})\b", amount.source)
         if not counts and named and currency_of(named.group(1)):
@@ -318,7 +326,20 @@ def _currency(made: Survey) -> None:
         home = max(counts, key=lambda code: counts[code])
         made.currency = home if re.fullmatch("[A-Z]{3}", home) else ""
         made.currency_why = f"{counts[home]:,} {why}"
+        if sign := several.get(home, ""):
+            made.currency_also = f"by the sign {sign}, which other currencies have too: is it this one?"
         made.foreign = {code: n for code, n in counts.items() if code != home}
+
+
+def _in_one_currency(made: Survey) -> None:
+    """Where amounts are converted already, the currency of each deal is not theirs, and is not read."""
+    amount = made.mapped.source("amount")
+    if CONVERTED.search(folded(amount)) and "currency" in made.mapped.matches:
+        made.converted = amount
+        del made.mapped.matches["currency"]
+        own = made.main.columns.get(f"{amount} Currency")
+        if own is not None and own.distinct == 1:
+            made.mapped.add("currency", own.name, GUESSED, f"that of {amount}")
 
 
 def _extracted(made: Survey) -> None:
@@ -340,10 +361,16 @@ def _extracted(made: Survey) -> None:
     made.extracted_on = f"{last:%Y-%m-%d}"
     made.extracted_why = "the last day any row speaks of; write the day the export was made if it was later"
     spoken = " ".join([made.main.name, *made.main.sheet.above, *made.main.sheet.below])
-    for stamp in re.findall(r"20[0-9]{2}-[01][0-9]-[0-3][0-9]", spoken):
-        day = pd.to_datetime(stamp, errors="coerce")
-        if pd.notna(day) and last <= day <= today:
-            made.extracted_on, made.extracted_why = stamp, "so says the file's name, or what stands around its rows"
+    stamps = [pd.to_datetime(t, errors="coerce") for t in re.findall(r"20[0-9]{2}-[01][0-9]-[0-3][0-9]", spoken)]
+    for one, other, year in re.findall(r"\b([0-9]{1,2})[./-]([0-9]{1,2})[./-](20[0-9]{2})\b", spoken):
+        orders = {(int(m), int(d)) for d, m in ((one, other), (other, one)) if int(m) <= 12}
+        if len(orders) == 1:  # only where day and month cannot be mistaken
+            month, day = orders.pop()
+            stamps.append(pd.to_datetime(f"{year}-{month:02}-{day:02}", errors="coerce"))
+    for stamp in stamps:
+        if pd.notna(stamp) and last <= stamp <= today:
+            made.extracted_on, made.extracted_sure = f"{stamp:%Y-%m-%d}", True
+            made.extracted_why = "so says the file's name, or what stands around its rows"
 
 
 def _partner(made: Survey) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from partnerkpi.book.choosing import read_flags, status_by_flags
 from partnerkpi.book.meaning import Flags
-from partnerkpi.survey.columns import outcome_of
+from partnerkpi.survey.columns import outcome_of, unclear
 from partnerkpi.survey.words import squeezed
 
 _FLAGS = {
@@ -101,9 +101,12 @@ def _meaning(value: str, mine: np.ndarray, seen: Evidence, defaults: Mapping[str
     if squeezed(value) in spelt:
         return spelt[squeezed(value)], f"{system}'s own but for its spelling"
     word = outcome_of(value)
-    if word in ("won", "lost", "abandoned", "rejected"):
-        return word, "the word says so"
     said = set(seen.flagged[mine].dropna())
+    told = {"won": "won", "lost": "lost", "abandoned": "lost", "rejected": "lost"}.get(word, "")
+    if told and len(said) == 1 and told not in said:
+        return "", f"its word says {word}, its flags say {next(iter(said))} in every row"
+    if told:
+        return word, "the word says so"
     if len(said) == 1:
         only = str(said.pop())
         return only, f"its flags say {only} in every row"
@@ -114,6 +117,8 @@ def _meaning(value: str, mine: np.ndarray, seen: Evidence, defaults: Mapping[str
         return "won", "probability 100 % in every row"
     if word:
         return word, "the word says so"
+    if why := unclear(value):
+        return "", why
     if chance and min(chance) > 0 and max(chance) < 1:
         return "open", f"probability {min(chance):.0%} to {max(chance):.0%}"
     return "", "no word, flag or probability tells"

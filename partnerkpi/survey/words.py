@@ -1,4 +1,4 @@
-"""Words that exports use, in English, French, German and Spanish: for columns, outcomes, totals and channels."""
+"""Words that exports use, in English, French, German, Spanish, some Italian and Dutch: columns, outcomes, channels."""
 
 from __future__ import annotations
 
@@ -17,67 +17,79 @@ ALIASES: dict[str, dict[str, tuple[str, ...]]] = {
             "deal id", "opportunity id", "record id", "id", "deal number", "opportunity number", "order number",
             "sales order number", "order id", "external id", "deal no", "opportunity no", "reference", "ref",
             "n opportunite", "id opportunite", "identifiant", "numero", "numero affaire", "reference affaire",
-            "opportunity ref", "auftragsnummer", "verkaufschance id", "vorgangsnummer", "angebotsnummer", "nr",
+            "opportunity ref", "id de fiche d'informations", "dealnummer", "id opportunita", "auftragsnummer",
+            "verkaufschance id", "vorgangsnummer", "angebotsnummer", "nr",
             "id oportunidad", "numero de oportunidad", "id de negocio", "quote number", "mql id",
         ),
         "name": (
             "deal name", "opportunity name", "opportunity", "name", "title", "topic", "deal", "nom",
-            "nom de l'affaire", "nom de l'opportunite", "affaire", "intitule", "bezeichnung", "titel",
-            "verkaufschance", "nombre", "nombre del negocio", "oportunidad", "titulo",
+            "nom de l'affaire", "nom de l'opportunite", "nom de la transaction", "affaire", "intitule",
+            "bezeichnung", "titel",
+            "verkaufschance", "nombre", "nombre del negocio", "oportunidad", "titulo", "naam", "nome opportunita",
         ),
         "created_on": (
             "created on", "created date", "create date", "created", "created time", "date created", "creation date",
-            "created at", "opened on", "open date", "engage date", "start date", "add time", "deal created",
+            "created at", "opened on", "open date", "engage date", "add time", "deal created",
             "entered on", "order date", "date de creation", "cree le", "creation", "date creation", "erstellt",
-            "erstellt am", "erstelldatum", "angelegt am", "anlagedatum", "erfasst am", "fecha de creacion", "creado",
-            "creado el", "fecha creacion", "first contact date",
+            "erstellt am", "erstelldatum", "angelegt am", "anlagedatum", "erfasst am", "deal erstellt",
+            "erstellungsdatum", "fecha de creacion", "creado",
+            "creado el", "fecha creacion", "first contact date", "data creazione", "data di creazione", "creato il",
+            "aangemaakt op", "aanmaakdatum", "data de criacao", "criado em",
         ),
         "closed_on": (
             "closed on", "close date", "closed date", "actual close date", "date closed", "closing date", "closed",
-            "won date", "end date", "closed at", "decision date", "date de cloture", "cloture", "cloture le",
-            "date cloture", "date de fin", "abgeschlossen am", "abschlussdatum", "abschluss", "geschlossen am",
+            "won date", "closed at", "decision date", "date de cloture", "cloture", "cloture le",
+            "date cloture", "date de fermeture", "abgeschlossen am", "abschlussdatum", "abschluss", "geschlossen am",
+            "schlusstermin", "schliessdatum", "data chiusura", "data di chiusura", "chiuso il", "gesloten op",
+            "sluitingsdatum", "data de fechamento", "fechado em",
             "fecha de cierre", "fecha cierre", "cerrado el", "cierre",
         ),
         "expected_close_on": (
             "expected close date", "expected close", "est close date", "estimated close date", "expected closing",
             "forecast date", "expected close on", "date de cloture prevue", "cloture prevue", "date prevue",
-            "erwarteter abschluss", "voraussichtlicher abschluss", "abschluss geplant", "fecha de cierre prevista",
+            "erwarteter abschluss", "erwartetes abschlussdatum", "voraussichtlicher abschluss", "abschluss geplant",
+            "fecha de cierre prevista",
             "cierre previsto", "fecha prevista",
         ),
         "status": (
             "status", "deal status", "state", "outcome", "result", "statut", "etat", "resultat", "estado", "resultado",
-            "ergebnis", "won lost",
+            "ergebnis", "won lost", "stato",
         ),
         "stage": (
             "stage", "deal stage", "stage name", "sales stage", "pipeline stage", "pipeline phase", "phase", "etape",
-            "stade", "verkaufsphase", "vertriebsphase", "etapa", "fase", "opportunity stage",
+            "stade", "verkaufsphase", "vertriebsphase", "etapa", "fase", "opportunity stage", "deal phase",
+            "phase de la transaction", "etape de la transaction", "fase opportunita",
         ),
         "amount": (
             "amount", "deal amount", "deal value", "value", "close value", "amount converted", "total", "total value",
             "net amount", "sales amount", "revenue", "price", "contract value", "order value", "montant",
             "montant ht", "chiffre d'affaires", "valeur", "betrag", "wert", "auftragswert", "umsatz", "volumen",
-            "importe", "monto", "valor", "actual revenue", "est revenue", "expected revenue", "amount eur",
-            "amount usd", "amount gbp",
+            "importe", "monto", "valor", "actual revenue", "est revenue", "amount eur", "amount usd", "amount gbp",
+            "importo", "bedrag",
         ),
         "currency": (
             "currency", "amount currency", "deal currency", "currency code", "opportunity currency", "devise",
-            "monnaie", "wahrung", "waehrung", "moneda", "divisa", "currency iso code",
+            "wahrung von wert", "valuta", "monnaie", "wahrung", "waehrung", "moneda", "divisa", "currency iso code",
         ),
         "partner_id": (
             "partner id", "partner", "partner name", "reseller", "reseller key", "reseller name", "reseller id",
             "partner account", "channel partner", "distributor", "dealer", "assigned partner", "referral partner",
             "agency", "partenaire", "revendeur", "distributeur", "vertriebspartner", "handler", "haendler",
-            "wiederverkaufer", "partnerfirma", "socio", "distribuidor", "revendedor", "partner company",
+            "wiederverkaufer", "partnerfirma", "partneraccount", "socio", "distribuidor", "revendedor",
+            "partner company",
         ),
         "customer": (
             "customer", "account", "account name", "customer name", "company", "organization", "organisation",
             "client", "potential customer", "associated company", "primary associated company", "party",
             "end customer", "societe", "compte", "kunde", "firma", "cliente", "empresa", "deal organization",
+            "accountname",
+            "entreprise associee", "klant",
         ),
         "rep": (
             "rep", "owner", "opportunity owner", "deal owner", "sales agent", "salesperson", "sales rep",
             "account manager", "responsible", "seller", "commercial", "vendeur", "proprietaire", "verkaufer",
-            "vertriebsmitarbeiter", "zustandig", "besitzer", "inhaber", "propietario", "vendedor", "comercial",
+            "vertriebsmitarbeiter", "zustandig", "besitzer", "inhaber", "opportunity inhaber",
+            "proprietaire de la transaction", "eigenaar", "proprietario", "propietario", "vendedor", "comercial",
             "sales representative", "assigned to", "user", "employee key",
         ),
         "unit": (
@@ -165,19 +177,64 @@ HINTS: dict[str, tuple[str, ...]] = {
 
 #: Words of a status or stage, by what they mean.
 OUTCOMES: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("ignore", re.compile(r"\b(deleted|test|geloscht|supprime|eliminado)\b")),
-    ("rejected", re.compile(r"\b(rejected|refused|declined|disqualified|duplicate|abgelehnt|refuse|rechazad[oa])\b")),
+    ("ignore", re.compile(
+        r"\b(deleted|geloscht|supprime|eliminado)\b|^test(s| (deal|entry|record|data|opportunity))?$")),
+    ("rejected", re.compile(
+        r"\b(rejected|refused|declined|disqualified|duplicate|abgelehnt|refusee?|rechazad[oa]|recusad[oa])\b")),
     ("abandoned", re.compile(
-        r"\b(cancell?ed|abandoned|no decision|aufgegeben|abgebrochen|storniert|annule|abandonne|cancelad[oa]|dead)\b")),
-    ("lost", re.compile(r"\b(lost|closedlost|loss|verloren|perdue?|perdid[oa]|out ?sold)\b")),
-    ("won", re.compile(r"\b(won|closedwon|gewonnen|gagnee?|ganad[oa]|win|signe|gagne)\b")),
+        r"\b(cancell?ed|abandoned|no decision|aufgegeben|abgebrochen|storniert|annulee?|abandonnee?|cancelad[oa]|dead|"
+        r"annullat[oa]|geannuleerd)\b")),
+    ("lost", re.compile(r"\b(lost|closedlost|loss|verloren|perdue?|perdid[oa]|out ?sold|pers[oa])\b")),
+    ("won", re.compile(r"\b(won|closedwon|gewonnen|gagnee?|ganad[oa]|win|signe|vint[oa]|ganh[oa])\b")),
     ("open", re.compile(
         r"\b(open|in progress|on hold|engaging|offen|en cours|ouverte?|abiert[oa]|en curso|laufend|prospecting|"
         r"qualif\w*|negotiation\w*|proposal|proposition|needs analysis|demo|discovery|contact made|nouveau|nouvelle|"
-        r"new|lead|opportunity|converted|appointmentscheduled|qualifiedtobuy|presentationscheduled|angebot|"
+        r"new|lead|opportunity|appointmentscheduled|qualifiedtobuy|presentationscheduled|angebot|"
         r"verhandlung|qualifizierung|negociation|propuesta|negociacion|decisionmakerboughtin|contractsent|"
-        r"value proposition|perception analysis|decision makers?|presentation|contract sent|interessent)\b")),
+        r"value proposition|perception analysis|decision makers?|presentation|contract sent|interessent|apert[oa]|"
+        r"in corso|abert[oa])\b")),
 )  # fmt: skip
+
+#: Words that turn what stands beside them: a verbal win is none yet, and who lost contact has not lost the deal.
+TURNED: tuple[re.Pattern[str], ...] = (
+    re.compile(
+        r"\b(not|never|nicht|kein\w*|pas|non|niet|no) ((yet|noch|encore) )?"
+        r"(won|lost|win|gewonnen|verloren|gagnee?|perdue?|ganad[oa]|perdid[oa]|vint[oa]|pers[oa]|open|qualif\w*)\b"
+    ),
+    re.compile(
+        r"\b(verbal\w*|mundlich\w*|oral|almost|likely|pending|awaiting|expected) ([a-z]+ )?(win|won|loss|lost)\b"
+    ),
+    re.compile(r"\b(win|won|lost|loss|gewonnen) (pending|likely|expected|contact|back)\b|\bqualified out\b"),
+)
+#: Who said no: the customer, then the deal is lost; or the vendor to its registration, then it is rejected.
+WHO_SAID_NO = re.compile(r"\b(rejected|refused|declined|abgelehnt|refusee?|rechazad[oa]|recusad[oa])\b")
+
+#: Words in the name of an amount that is not what the deal is worth, and what it is instead.
+NO_AMOUNT: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"\b(weighted|prorated|expected|forecast\w*|gewichtet\w*|ponder\w*|erwartet\w*|attendue?s?)\b"),
+     "perhaps the amount times its probability, less than a deal is worth: export the amount itself"),
+    (re.compile(r"\b(unit|list|each|einzel\w*|stuck\w*|unitaire|unitario)\b|\bper (unit|seat|piece)\b"),
+     "the price of one piece, it seems: export the amount of the whole deal"),
+    (re.compile(r"\b(cost|costs|margin|discount|tax|vat|fee|commission|budget|marge|rabatt|remise|kosten)\b"),
+     "something else than what the customer pays, it seems"),
+)  # fmt: skip
+#: Words in the name of an amount that is that of a month or a year.
+PERIODIC = re.compile(r"\b(monthly|month|mrr|mensuel\w*|monatlich\w*|mensual\w*|yearly|annual\w*|arr|acv)\b")
+#: Words in the name of an amount that is in the currency of the whole company, whatever the currency of its deal.
+CONVERTED = re.compile(r"\b(converted|company currency|corporate currency|base|konvertiert|converti)\b")
+#: Names of a column that says how many pieces; a price beside it is that of one.
+QUANTITIES = ("quantity", "qty", "units", "menge", "anzahl", "stuck", "stuckzahl", "quantite", "cantidad")
+#: Names of amounts that are given in thousands or millions.
+LARGE_UNITS = re.compile(
+    r"[kKmM] ?[€$£]|[€$£] ?[kKmM]\b|\b[kK](EUR|USD|GBP|CHF)\b|\bTEUR\b|\bT€|\b[mM]EUR\b|(?i:\bin (thousands?|tsd|"
+    r"tausend|k|millions?|mio)\b|\bthousands?\b|\b000s?\b|\btausend\b|\bmilliers\b|\bmiles de\b|\bmillones\b|\bmio\b)"
+)
+#: Texts in the place of a partner that say there is none, and those that say the vendor sold itself.
+NO_PARTNER = ("none", "no partner", "without partner", "not applicable", "kein partner", "ohne partner",
+              "sans partenaire", "aucun", "sin socio", "nessuno", "geen")  # fmt: skip
+DIRECT = ("direct", "direct sale", "direct sales", "in house", "inhouse", "own sale", "own sales", "house account",
+          "direkt", "direktvertrieb", "direktverkauf", "vente directe", "directo", "venta directa", "diretto",
+          "rechtstreeks")  # fmt: skip
 
 #: What kind of media the usual channels are; what is not here is for the analyst to say.
 MEDIA: dict[str, tuple[str, ...]] = {
