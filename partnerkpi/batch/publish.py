@@ -133,7 +133,7 @@ class QuarterFolder:
         else:
             (self.folder / "set-aside.csv").unlink(missing_ok=True)
 
-    def write_manifest(self, started: float) -> None:
+    def write_manifest(self, started: float, engine: str) -> None:
         """Write what was read, with what, and what became of every report; `started` in seconds of the epoch."""
         book, quarter = self.plan.book, self.quarter
         manifest: dict[str, Any] = {
@@ -145,6 +145,7 @@ class QuarterFolder:
             "conservation": book.reading.lines(),
             "notebooks": {c.path.name: hashlib.sha256(c.path.read_bytes()).hexdigest() for c in self.plan.chapters},
             "versions": versions(),
+            "engine": engine,
             "started": _time(started),
             "finished": _time(time.time()),
             "reports": sorted(self._entries(), key=lambda entry: str(entry["partner"])),

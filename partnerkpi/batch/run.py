@@ -147,7 +147,7 @@ def _run(
     for folder in folders.values():
         folder.finish()
         folder.write_tables()
-        folder.write_manifest(started)
+        folder.write_manifest(started, "fork" if forks is not None and forks.ready() else "pool")
     reports = tuple(f.reports[p] for f in folders.values() for p in (NETWORK, *plan.partners))
     return ReviewResult(reports, tuple(f.folder for f in folders.values()))
 
