@@ -25,11 +25,11 @@ def spells_heard(tables: Mapping[str, pd.DataFrame], day: pd.Timestamp, as_of: p
     unchanged; `tables` holds `spells` too.
     """
     spells, deals, history = tables["spells"], tables["deals"], tables["history"]
-    kept = (spells["from_day"] <= day).to_numpy()
+    begun = (spells["from_day"] <= day).to_numpy()
     columns = [name for name in spells if name not in standing() or name == "currency"]
     unheard = entered_after(history, day)
     if not unheard.any():
-        return spells.loc[kept, columns]
+        return spells.loc[begun, columns]
     ids = history.loc[unheard, "deal_id"].unique()
     late = deals["deal_id"].isin(ids).to_numpy()
     own = history[history["deal_id"].isin(ids).to_numpy() & ~unheard]
@@ -37,7 +37,7 @@ def spells_heard(tables: Mapping[str, pd.DataFrame], day: pd.Timestamp, as_of: p
     again["deal"] = np.flatnonzero(late)[again["deal"]]
     again = again.loc[(again["from_day"] <= day).to_numpy(), columns]
     deal = np.concatenate([spells["deal"], again["deal"]])
-    kept = np.flatnonzero(np.append(kept & ~late[deal[: len(spells)]], np.ones(len(again), dtype=bool)))
+    kept = np.flatnonzero(np.append(begun & ~late[deal[: len(spells)]], np.ones(len(again), dtype=bool)))
     rows = kept[np.argsort(deal[kept], kind="stable")]
     return pd.DataFrame({str(name): _both(spells[name], again[name]).take(rows) for name in columns}, copy=False)
 
