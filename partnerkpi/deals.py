@@ -23,19 +23,27 @@ LOOKED_BACK = 7
 
 def within(days: pd.Series, first: pd.Timestamp, last: pd.Timestamp) -> pd.Series:
     """True for days from `first` to `last`, both included; a missing day is never within."""
-    return (days >= first) & (days <= last)
+    values = days.to_numpy()
+    return pd.Series((values >= first.to_datetime64()) & (values <= last.to_datetime64()), index=days.index)
 
 
 def with_status(frame: pd.DataFrame, statuses: tuple[str, ...]) -> pd.Series:
     """True where the status is one of these."""
-    return frame["status"].isin(statuses)
+    status = frame["status"]
+    wanted = np.append(status.cat.categories.isin(statuses), False)  # looked up once a status, not once a row
+    return pd.Series(wanted[status.cat.codes], index=frame.index)
 
 
 def closed_in(frame: pd.DataFrame, quarter: Quarter, statuses: tuple[str, ...]) -> pd.DataFrame:
     """Rows that ended in the quarter with one of these statuses."""
-    days = frame["closed_on"].to_numpy()
-    first, last = quarter.start.to_datetime64(), quarter.last_day.to_datetime64()
-    return frame[(days >= first) & (days <= last) & with_status(frame, statuses).to_numpy()]
+    return closed_between(frame, quarter.start, quarter.last_day, statuses)
+
+
+def closed_between(
+    frame: pd.DataFrame, first: pd.Timestamp, last: pd.Timestamp, statuses: tuple[str, ...]
+) -> pd.DataFrame:
+    """Rows that ended from one day to another with one of these statuses."""
+    return frame[(within(frame["closed_on"], first, last) & with_status(frame, statuses)).to_numpy()]
 
 
 def won_in(frame: pd.DataFrame, quarter: Quarter) -> pd.DataFrame:
@@ -45,12 +53,17 @@ def won_in(frame: pd.DataFrame, quarter: Quarter) -> pd.DataFrame:
 
 def won_between(frame: pd.DataFrame, first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:
     """Rows won from one day to another."""
-    return frame[(within(frame["closed_on"], first, last) & with_status(frame, ("won",))).to_numpy()]
+    return closed_between(frame, first, last, ("won",))
 
 
 def decided_in(frame: pd.DataFrame, quarter: Quarter) -> pd.DataFrame:
     """Rows won, lost or abandoned in the quarter."""
     return closed_in(frame, quarter, DECIDED)
+
+
+def decided_by(frame: pd.DataFrame, day: pd.Timestamp) -> pd.DataFrame:
+    """Rows won, lost or abandoned by the end of the day."""
+    return frame[((frame["closed_on"] <= day) & with_status(frame, DECIDED)).to_numpy()]
 
 
 def ended_in(frame: pd.DataFrame, quarter: Quarter) -> pd.DataFrame:
@@ -82,7 +95,7 @@ def giants_of_partners(book: Book, quarter: Quarter) -> pd.DataFrame:
     """The giant of each partner that has one, as `giant` finds it in the partner's own book."""
     won = _priced_wins(book, quarter)
     won = won[won["partner_id"].notna()]
-    return _giants(book, quarter, won, won["partner_id"].astype("str"), 3)
+    return _giants(book, quarter, won, won["partner_id"], 3)
 
 
 def _priced_wins(book: Book, quarter: Quarter) -> pd.DataFrame:
@@ -94,11 +107,11 @@ def _giants(book: Book, quarter: Quarter, won: pd.DataFrame, owner: pd.Series, p
     now = won_in(won, quarter)
     if not len(now):
         return now
-    each = now["amount"].groupby(owner.loc[now.index])
+    each = now["amount"].groupby(owner.loc[now.index], observed=True)
     largest = each.idxmax()
     size = now["amount"].loc[largest.to_numpy()].set_axis(largest.index)
     others = won["amount"].drop(largest.to_numpy())
-    usual = others.groupby(owner.loc[others.index]).median().reindex(largest.index)
+    usual = others.groupby(owner.loc[others.index], observed=True).median().reindex(largest.index)
     network, usual_of_network = book.others.wins(quarter)
     stands_out = (size >= 5 * usual) | ((size > network / 10) & (size >= 5 * usual_of_network))
     return now.loc[largest[(size > each.sum() / part) & stands_out].to_numpy()]
@@ -111,7 +124,9 @@ def brought_by_partner(book: Book, deals: pd.DataFrame) -> pd.DataFrame:
 
 def known_to_vendor(deals: pd.DataFrame) -> pd.Series:
     """True for registrations refused because the vendor already knew the customer."""
-    return (deals["status"] == "rejected") & (deals["reason"].fillna("").str.casefold() == "conflict")
+    refused = with_status(deals, ("rejected",))
+    refused[refused.to_numpy()] = deals["reason"][refused.to_numpy()].fillna("").str.casefold() == "conflict"
+    return refused
 
 
 def lasting_open(book: Book, day: pd.Timestamp) -> pd.DataFrame:

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from partnerkpi.book import Book
-from partnerkpi.deals import DECIDED
+from partnerkpi.deals import DECIDED, closed_between, decided_by
 from partnerkpi.experience import Floats, Ints
 from partnerkpi.periods import Quarter
 
@@ -31,6 +31,8 @@ USUAL = 0.2  # the variance of an outcome, about
 #: Newton's steps from the fit of all rows at most, and the step after which the next would change nothing: its error
 #: is of the order of the square.
 STEPS, CLOSE = 4, 1e-6
+#: What it reads of a prospect.
+_USED = ("prospect_id", "partner_id", "status", "closed_on", "amount", "channel", "region", "product")
 COLUMNS = ("chance", "error", "alike", "part")
 NOTHING = pd.DataFrame({name: pd.Series(dtype=np.float64) for name in COLUMNS})
 CHUNK = 64  # partners fitted at once: bounds the memory
@@ -46,8 +48,7 @@ def expectation(book: Book, quarter: Quarter) -> pd.DataFrame:
     Empty where the book records nothing to adjust for, decided too few, all alike, or all of one partner: then nobody
     else is there to be expected from.
     """
-    prospects = book.prospects
-    rows = prospects[prospects["status"].isin(DECIDED) & prospects["closed_on"].between(*quarter.year)]
+    rows = closed_between(book.prospects[list(_USED)], *quarter.year, DECIDED)
     return _expected(rows, _covariates(book, quarter, rows, ADJUSTED_FOR))
 
 
@@ -57,8 +58,7 @@ def expectation_in_channels(book: Book, quarter: Quarter) -> pd.DataFrame:
     Of all quarters together, so that there is enough of each channel; years of four quarters back from this one are
     among what is adjusted for. Empty also where no channel is recorded, or one only.
     """
-    prospects = book.prospects
-    rows = prospects[(prospects["status"].isin(DECIDED) & (prospects["closed_on"] <= quarter.last_day)).to_numpy()]
+    rows = decided_by(book.prospects[list(_USED)], quarter.last_day)
     covariates = _covariates(book, quarter, rows, IN_CHANNELS)
     return _expected(rows, covariates) if "channel" in covariates else NOTHING
 
@@ -80,29 +80,38 @@ def _expected(rows: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
     if rows["partner_id"].cat.codes.nunique() < 2:
         return NOTHING
     cell = cells.groupby(list(cells.columns), sort=True, observed=True).ngroup().to_numpy()
-    of_cell = np.unique(cell, return_index=True)[1]
+    of_cell = np.empty(cell.max() + 1, dtype=np.int64)
+    of_cell[cell] = np.arange(len(cell))  # any row of a cell stands for it
     dummies = pd.get_dummies(cells.iloc[of_cell], dtype=np.float64).to_numpy()
     design = np.column_stack([np.ones(len(of_cell)), dummies])
     columns = _left_out(design, cell, rows["partner_id"].cat.codes.to_numpy(dtype=np.int64) + 1, won)
-    return pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)), index=rows["prospect_id"].to_numpy())
+    return pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)), index=pd.Index(rows["prospect_id"].array))
 
 
 def _covariate(book: Book, quarter: Quarter, rows: pd.DataFrame, name: str) -> pd.Series | None:
     if name == "month":
-        return rows["closed_on"].dt.month.astype(str)
+        return _texts(rows["closed_on"].dt.month)
     if name == "year":
         months = (quarter.last_day.year - rows["closed_on"].dt.year) * 12
         months = months + quarter.last_day.month - rows["closed_on"].dt.month
-        return (months // 12).astype(str)
+        return _texts(months // 12)
     if name == "size":  # only where all have one: a lead that came to nothing never had an amount to be judged by
         if not rows["amount"].gt(0).all():
             return None
-        return pd.qcut(rows["amount"], 4, labels=False, duplicates="drop").astype(str)
+        return _texts(pd.qcut(rows["amount"], 4, labels=False, duplicates="drop"))
     if name == "media":
-        return book.media(rows["channel"]).astype(str) if rows["channel"].notna().any() else None
+        return _texts(book.media(rows["channel"])) if rows["channel"].notna().any() else None
     if not rows[name].notna().any():
         return None
-    return rows[name].astype(object).fillna("none").astype(str)
+    return _texts(rows[name])
+
+
+def _texts(values: pd.Series) -> pd.Series:
+    """The values as texts, `none` for a missing one; each is written once, not once a row."""
+    codes, found = pd.factorize(values)
+    texts = pd.Index([*found.astype(str), *(["none"] if (codes < 0).any() else [])], dtype="str")
+    names = pd.Index(sorted(set(texts)), dtype="str")
+    return pd.Series(pd.Categorical.from_codes(names.get_indexer(texts)[codes], names), index=values.index)
 
 
 def _left_out(design: Floats, cell: Ints, partner: Ints, won: Floats) -> tuple[Floats, ...]:
@@ -116,7 +125,7 @@ def _left_out(design: Floats, cell: Ints, partner: Ints, won: Floats) -> tuple[F
     trials, wins = np.bincount(cell, minlength=cells), np.bincount(cell, weights=won, minlength=cells)
     ridge = np.r_[0.0, np.full(effects - 1, RIDGE)]
     common = _common_fit(design, trials, wins, ridge)
-    names, owner = np.unique(partner, return_inverse=True)
+    owner, names = pd.factorize(partner, sort=True)
     products = _products(design)
     design_of_cells = csr_array(design)
     chance, error, alike, part = (np.empty(len(won)) for _ in COLUMNS)

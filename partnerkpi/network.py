@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from partnerkpi.book import Book
-from partnerkpi.deals import DECIDED, with_status, within, won_between
+from partnerkpi.deals import DECIDED, closed_between, won_between
 from partnerkpi.experience import (
     STEADY,
     Experience,
@@ -34,8 +34,8 @@ FEWEST_MOVES = 16
 def experience_of(book: Book, quarter: Quarter) -> Experience:
     """See `partnerkpi.experience`: of eight quarters, the last of them this one; of sizes the last four."""
     quarters = quarter.back(QUARTERS)
-    deals = book.deals
-    ended = deals[with_status(deals, DECIDED) & within(deals["closed_on"], quarters[0].start, quarter.last_day)]
+    deals = book.deals[["partner_id", "customer", "status", "closed_on", "amount"]]
+    ended = closed_between(deals, quarters[0].start, quarter.last_day, DECIDED)
     won = ended[(ended["status"] == "won").to_numpy()]
     season, months, trend = _season_and_trend(book, quarter)
     _, counts, there = paces(book, quarters)
@@ -65,8 +65,7 @@ def _season_and_trend(book: Book, quarter: Quarter) -> tuple[Season, Months, flo
     settled = [q for q in quarter.back(SEASONS) if q.complete and first is not None and (q - 2).start >= first]
     if not settled:
         return STEADY.season, STEADY.months, 0.0
-    won = book.deals
-    won = won[(won["status"] == "won").to_numpy()]
+    won = won_between(book.deals[["status", "closed_on"]], settled[0].start, settled[-1].last_day)
     place = month_place(won["closed_on"], settled)
     totals = np.bincount(place[place >= 0], minlength=3 * len(settled)).astype(np.float64).reshape(-1, 3)
     numbers = np.array([q.number - 1 for q in settled])
@@ -104,7 +103,7 @@ def _paces(book: Book, quarters: Sequence[Quarter], dated: str) -> tuple[pd.Inde
     begin = partners["joined_on"].fillna(pd.Series(first.to_numpy(), index=partners.index))
     if (opened := book.others.first_day) is not None:
         begin = begin.where(begin > opened, opened)
-    won = book.deals
+    won = book.deals[["partner_id", "status", "created_on", "closed_on"]]
     won = won_between(won, quarters[0].start, quarters[-1].last_day) if dated == "closed_on" else won
     seller = places_of(won["partner_id"], names)
     place = _place(won[dated], quarters)

@@ -59,8 +59,7 @@ def win_curves(rows: pd.DataFrame, codes: Ints, groups: int) -> Iterator[tuple[s
     """The win curves, some groups at a time. `rows` has `entry`, `exit` (days, entry ≤ exit) and `outcome`."""
     entry = rows["entry"].to_numpy(dtype=np.int64)
     leave = rows["exit"].to_numpy(dtype=np.int64)
-    outcome = rows["outcome"].to_numpy()
-    won, other = outcome == "won", outcome == "other"
+    won, other = ((rows["outcome"] == outcome).to_numpy() for outcome in ("won", "other"))
     ages = int(leave.max(initial=0)) + 1
     step = max(1, CELLS // ages)
     for first in range(0, groups, step):

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from partnerkpi.book.events import Purse, events_of
+from partnerkpi.book.labels import occurring_in
 from partnerkpi.book.levels import MEDIA, Choice, choice_of, chosen, media_of, values_of_rows
 from partnerkpi.book.money import converted
 from partnerkpi.book.reading import Reading
@@ -264,11 +265,7 @@ class Book:
     @property
     def partner_ids(self) -> list[str]:
         """Every partner with any row in the book, in alphabetical order."""
-        return list(self.once("partner_ids", self._partner_ids))
-
-    def _partner_ids(self) -> list[str]:
-        keys = [f["partner_id"].dropna().unique() for f in self._frames.values() if "partner_id" in f]
-        return sorted(set().union(*(map(str, key) for key in keys)))
+        return list(self.once("partner_ids", lambda: occurring_in(self._frames.values(), "partner_id")))
 
     def records(self, name: str) -> bool:
         """True when the source really has this table ("leads") or column ("deals.sourced").

@@ -36,9 +36,10 @@ def spells_heard(tables: Mapping[str, pd.DataFrame], day: pd.Timestamp, as_of: p
     again = spells_of(without_closings(deals[late], history[unheard]), own, as_of)
     again["deal"] = np.flatnonzero(late)[again["deal"]]
     again = again.loc[(again["from_day"] <= day).to_numpy(), columns]
-    rest = spells.loc[begun & ~late[spells["deal"].to_numpy()], columns]
-    order = np.argsort(np.concatenate([rest["deal"], again["deal"]]), kind="stable")
-    return pd.DataFrame({str(name): _both(rest[name], again[name]).take(order) for name in columns})
+    deal = np.concatenate([spells["deal"], again["deal"]])
+    kept = np.flatnonzero(np.append(begun & ~late[deal[: len(spells)]], np.ones(len(again), dtype=bool)))
+    rows = kept[np.argsort(deal[kept], kind="stable")]
+    return pd.DataFrame({str(name): _both(spells[name], again[name]).take(rows) for name in columns}, copy=False)
 
 
 def _both(one: pd.Series, other: pd.Series) -> Any:
@@ -59,4 +60,4 @@ def spells_until(heard: pd.DataFrame, deals: pd.DataFrame, history: pd.DataFrame
     values = {str(name): heard[name].array for name in heard}
     values |= {"deal": place, "to_day": heard["to_day"].mask(heard["to_day"] > day).array}
     values |= {name: deals[name].array.take(place) for name in along}
-    return trimmed(pd.DataFrame({name: values[name] for name in spell_columns()}))
+    return trimmed(pd.DataFrame({name: values[name] for name in spell_columns()}, copy=False))

@@ -14,11 +14,23 @@ def as_label(values: pd.Series) -> pd.Series:
     """The column as a category with sorted categories, only those that occur."""
     if not isinstance(values.dtype, pd.CategoricalDtype):
         return values.astype("category")
-    names = values.cat.categories
-    used = np.bincount(values.cat.codes.to_numpy(dtype=np.int64) + 1, minlength=len(names) + 1)[1:] > 0
+    names, used = values.cat.categories, occurring(values)
     if used.all() and names.is_monotonic_increasing:
         return values
     return values.cat.set_categories(pd.Index(sorted(names[used]), dtype=names.dtype))
+
+
+def occurring(values: pd.Series) -> np.ndarray:
+    """For each category of the column whether any row has it."""
+    used = np.zeros(len(values.cat.categories) + 1, dtype=bool)
+    used[values.cat.codes.to_numpy()] = True  # a missing value, −1, marks the place after the last
+    return used[:-1]
+
+
+def occurring_in(frames: Iterable[pd.DataFrame], column: str) -> list[str]:
+    """Every value that a label column has in any of these tables, in alphabetical order."""
+    labels = [frame[column] for frame in frames if column in frame]
+    return sorted(set().union(*(label.cat.categories[occurring(label)] for label in labels)))
 
 
 def first_known(one: pd.Series, other: pd.Series) -> pd.Series:

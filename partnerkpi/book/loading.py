@@ -252,7 +252,7 @@ def _with_facts_of_leads(tables: Tables) -> pd.DataFrame:
 def _without_strangers(tables: Tables, fiscal_year_starts: int, day: pd.Timestamp) -> pd.DataFrame:
     """The targets, but for those of quarters to come that name a partner of whom nothing else was known yet."""
     targets = tables["targets"]
-    named = set().union(*(tables[n]["partner_id"].dropna() for n in tables_with("partner_id") if n != "targets"))
+    named = set().union(*(tables[n]["partner_id"].cat.categories for n in tables_with("partner_id") if n != "targets"))
     begun = _quarters(targets["quarter"], fiscal_year_starts).map(lambda quarter: quarter.start) <= day
     return trimmed(targets[(begun | targets["partner_id"].isna() | targets["partner_id"].isin(named)).to_numpy()])
 

@@ -235,7 +235,7 @@ def spells_of(deals: pd.DataFrame, history: pd.DataFrame, export_day: pd.Timesta
     begins = np.append(True, ~same)[: len(deal)]
     columns["status_before"] = pd.Categorical.from_codes(_before(state["status"], begins), names["status"])
     columns["amount_before"] = _before(state["amount"], begins)
-    return trimmed(pd.DataFrame({name: columns[name] for name in spell_columns()}))
+    return trimmed(pd.DataFrame({name: columns[name] for name in spell_columns()}, copy=False))
 
 
 def spell_columns() -> tuple[str, ...]:
@@ -367,7 +367,7 @@ def _with_export(
 
 
 def _kept(frame: pd.DataFrame, rows: np.ndarray) -> pd.DataFrame:
-    return trimmed(frame[rows])
+    return trimmed(frame if rows.all() else frame[rows])
 
 
 def _seconds(days: pd.Series) -> np.ndarray:

@@ -29,7 +29,7 @@ def prospects_of(deals: pd.DataFrame, leads: pd.DataFrame) -> pd.DataFrame:
     deal_id, lead_id = _taken(deals["deal_id"], deal), _taken(leads["lead_id"], lead)
     frame = pd.DataFrame(
         {
-            "prospect_id": ("L:" + lead_id).where(is_lead, "D:" + deal_id),
+            "prospect_id": pd.concat(["D:" + deal_id[~is_lead], "L:" + leads["lead_id"]], ignore_index=True),
             "kind": as_label(pd.Series(pd.Categorical(np.where(is_lead, "lead", "deal")))),
             "deal_id": deal_id,
             "lead_id": lead_id,

@@ -6,12 +6,26 @@ import numpy as np
 import pandas as pd
 
 from partnerkpi.book import Book
-from partnerkpi.deals import DECIDED, giants_of_partners, lasting_open, open_at, target_rows, won_between, won_in
+from partnerkpi.book.labels import among
+from partnerkpi.deals import (
+    ENDED,
+    closed_between,
+    decided_by,
+    giants_of_partners,
+    lasting_open,
+    open_at,
+    target_rows,
+    within,
+    won_between,
+    won_in,
+)
 from partnerkpi.findings.signal import Found, found, grouped, ids_of, nobody
 from partnerkpi.periods import Quarter
 
 #: A lead older than so many days waits for its answer too long; so many days are a quarter.
 QUARTER_DAYS = 92
+#: What is read of deals that were won.
+_SOLD = ("deal_id", "partner_id", "status", "closed_on", "amount")
 
 
 def year_target(book: Book, quarter: Quarter) -> Found:
@@ -22,10 +36,10 @@ def year_target(book: Book, quarter: Quarter) -> Found:
     aim = grouped(targets["of"], targets["partner_id"])
     many = grouped(targets["of"] * 0 + 1, targets["partner_id"])
     aim = aim[(many == 4) & (aim > 0)]
-    won = won_between(book.deals, *quarter.year)
+    won = won_between(book.deals[list(_SOLD)], *quarter.year)
     reached = grouped(won["amount"], won["partner_id"]).reindex(aim.index, fill_value=0.0)
-    ended = book.deals[book.deals["closed_on"].between(*quarter.year).to_numpy()]
-    n = ended["partner_id"].value_counts().reindex(aim.index, fill_value=0)
+    ended = within(book.deals["closed_on"], *quarter.year)
+    n = book.deals["partner_id"][ended].value_counts().reindex(aim.index, fill_value=0)
     return found(value=reached / aim, usual=aim, n=n, stake=aim - reached, effect=reached)
 
 
@@ -41,12 +55,13 @@ def quarter_target(book: Book, quarter: Quarter) -> Found:
         return nobody()
     aim = grouped(targets["of"], targets["partner_id"])
     aim = aim[aim > 0]
-    won = won_in(book.deals, quarter)
+    deals = book.deals[list(_SOLD)]
+    won = won_in(deals, quarter)
     reached = grouped(won["amount"], won["partner_id"]).reindex(aim.index, fill_value=0.0)
     n = won["partner_id"].value_counts().reindex(aim.index, fill_value=0)
     known = book.others.experience(quarter)
     past = quarter.before.back(8)
-    before = won_between(book.deals, past[0].start, past[-1].last_day)
+    before = won_between(deals, past[0].start, past[-1].last_day)
     season = sum(known.season[q.number - 1] for q in past)
     pace = (
         before["partner_id"].value_counts().reindex(aim.index, fill_value=0) * known.season[quarter.number - 1] / season
@@ -82,9 +97,9 @@ def rivals(book: Book, quarter: Quarter) -> Found:
     """Open deals for which a rival is named."""
     if not book.records("deals.competitor"):
         return nobody()
-    open_ids = lasting_open(book, quarter.last_day)["deal_id"]
-    deals = book.deals
-    deals = deals[deals["deal_id"].isin(open_ids).to_numpy() & deals["competitor"].notna().to_numpy()]
+    deals = book.deals[["deal_id", "partner_id", "amount", "competitor"]]
+    deals = deals[deals["competitor"].notna().to_numpy()]
+    deals = deals[among(deals["deal_id"], lasting_open(book, quarter.last_day)["deal_id"])]
     n = deals["partner_id"].value_counts()
     n = n[n > 0]
     money = grouped(deals["amount"], deals["partner_id"]).reindex(n.index)
@@ -101,7 +116,7 @@ def waiting_leads(book: Book, quarter: Quarter) -> tuple[pd.DataFrame, pd.DataFr
     edge = quarter.last_day - pd.Timedelta(days=QUARTER_DAYS)
     then_open = leads["closed_on"].isna() | (leads["closed_on"] > quarter.last_day)
     waiting = leads[(then_open & (leads["created_on"] <= edge)).to_numpy()]
-    taken = book.leads[book.leads["created_on"].between(*quarter.year)]
+    taken = book.leads[within(book.leads["created_on"], *quarter.year)]
     return waiting, pd.concat([taken, waiting[waiting["created_on"] < quarter.year[0]]])
 
 
@@ -113,8 +128,8 @@ def leads_waiting(book: Book, quarter: Quarter) -> Found:
     n = n[n > 0]
     of = beside["partner_id"].astype("str").value_counts().reindex(n.index.astype("str"), fill_value=0)
     of = of.set_axis(n.index)
-    won = won_between(book.prospects, *quarter.year)
-    ended = prospects[prospects["status"].isin((*DECIDED, "rejected")) & prospects["closed_on"].between(*quarter.year)]
+    ended = closed_between(prospects[["status", "closed_on", "amount"]], *quarter.year, ENDED)
+    won = ended[(ended["status"] == "won").to_numpy()]
     worth = float(won["amount"].mean()) * len(won) / max(len(ended), 1) if len(won) else 0.0
     usual = len(waiting) / max(len(beside), 1)
     return found(value=n / of.clip(lower=1), usual=usual, n=n, stake=n * worth, rows=ids_of(waiting, "prospect_id"))
@@ -125,29 +140,32 @@ def spend_without_win(book: Book, quarter: Quarter) -> Found:
 
     Of several such channels the one with the most decided; `label` names it, `usual` is its close rate elsewhere.
     """
-    spend, prospects = book.spend, book.prospects
+    spend, prospects = book.spend, book.prospects[["prospect_id", "partner_id", "channel", "status", "closed_on"]]
     spend = spend[spend["month"].between(quarter.year[0], quarter.last_day)]
-    decided = prospects[prospects["status"].isin(DECIDED) & (prospects["closed_on"] <= quarter.last_day)]
     cost = spend.groupby(["partner_id", "channel"], observed=True)["amount"].sum()
     cost = cost[cost > 0]
     if not len(cost) or not book.records("spend.partner_id"):
         return nobody()
-    key = [decided["partner_id"].astype("str"), decided["channel"].astype("str")]
-    each = (decided["status"] == "won").groupby(key).agg(["size", "sum"])
+    decided = decided_by(prospects, quarter.last_day)
+    won = decided["status"] == "won"
+    each = won.groupby([decided["partner_id"], decided["channel"]], observed=True).agg(["size", "sum"])
+    each.index = pd.MultiIndex.from_arrays([each.index.get_level_values(side).astype("str") for side in (0, 1)])
     names = pd.MultiIndex.from_tuples([(str(p), str(c)) for p, c in cost.index])
     each = each.reindex(names, fill_value=0).assign(cost=cost.to_numpy())
     dead = each[(each["sum"] == 0) & (each["size"] > 0)].sort_values("size", ascending=False, kind="stable")
     dead = dead[~dead.index.get_level_values(0).duplicated()]
     channel = dead.index.get_level_values(1)
     dead.index = dead.index.get_level_values(0)
-    won, by_channel = (decided["status"] == "won"), decided["channel"].astype("str")
-    elsewhere = [
-        float(won[(by_channel == c) & (decided["partner_id"].astype("str") != p)].mean())
-        for p, c in zip(dead.index, channel, strict=True)
-    ]
-    mine = decided[pd.MultiIndex.from_arrays(key).isin(list(zip(dead.index, channel, strict=True)))]
-    usual = pd.Series(elsewhere, index=dead.index, dtype="float64")
     label = pd.Series(channel, index=dead.index, dtype="str")
+    whole = won.groupby(decided["channel"].array, observed=True).agg(["size", "sum"])
+    whole = whole.set_axis(whole.index.astype("str")).reindex(channel)
+    rest = (whole["size"].to_numpy() - dead["size"].to_numpy()).astype(np.float64)
+    elsewhere = np.divide(whole["sum"].to_numpy(), rest, out=np.full(len(rest), np.nan), where=rest > 0)
+    partners, channels = decided["partner_id"].cat, decided["channel"].cat
+    place = channels.categories.get_indexer(pd.Index(label.reindex(partners.categories.astype("str"))))
+    place = np.append(place, -1)[partners.codes]  # of each row the channel in which its partner never won
+    mine = decided[(place >= 0) & (place == channels.codes.to_numpy())]
+    usual = pd.Series(elsewhere, index=dead.index, dtype="float64")
     stake = dead["cost"].astype("float64")
     return found(
         value=stake * 0, usual=usual, n=dead["size"], stake=stake, label=label, rows=ids_of(mine, "prospect_id")
@@ -156,7 +174,7 @@ def spend_without_win(book: Book, quarter: Quarter) -> Found:
 
 def giants(book: Book, quarter: Quarter) -> Found:
     """One deal that carries the partner's quarter: its share, and the won amount without it."""
-    won = won_in(book.deals, quarter)
+    won = won_in(book.deals[list(_SOLD)], quarter)
     rows = giants_of_partners(book, quarter)
     size = rows.set_index(rows["partner_id"].astype("str"))["amount"]
     whole = grouped(won["amount"], won["partner_id"]).reindex(size.index)
@@ -232,11 +250,10 @@ def no_deals(book: Book, quarter: Quarter) -> Found:
 
 def slow_answers(book: Book, quarter: Quarter) -> Found:
     """Registrations of the quarter: median days until the vendor accepted them, and that of all."""
-    deals = book.deals
-    taken = deals[deals["accepted_on"].between(quarter.start, quarter.last_day).to_numpy()]
+    deals = book.deals[["partner_id", "registered_on", "accepted_on"]]
+    taken = deals[within(deals["accepted_on"], quarter.start, quarter.last_day).to_numpy()]
     days = (taken["accepted_on"] - taken["registered_on"]).dt.days.astype("float64")
-    who = taken["partner_id"].astype("str").where(taken["partner_id"].notna())
-    each = days.groupby(who).agg(["median", "size"])
+    each = days.groupby(taken["partner_id"].array, observed=True).agg(["median", "size"])
     return found(value=each["median"], usual=float(days.median()) if len(days) else np.nan, n=each["size"])
 
 

@@ -13,7 +13,18 @@ import pandas as pd
 
 from partnerkpi.book import Book
 from partnerkpi.compare import entering
-from partnerkpi.deals import DECIDED, brought_by_partner, ended_in, known_to_vendor, priced, won_between, won_in
+from partnerkpi.deals import (
+    DECIDED,
+    ENDED,
+    brought_by_partner,
+    closed_between,
+    ended_in,
+    known_to_vendor,
+    priced,
+    within,
+    won_between,
+    won_in,
+)
 from partnerkpi.experience import Floats, Ints, pace_variance
 from partnerkpi.findings.chance import dispersed, of_t, p_of, share_of_counts, two_rates
 from partnerkpi.findings.signal import Found, ids_of, kept, nobody
@@ -25,6 +36,8 @@ from partnerkpi.recorded import records_losses
 
 #: Fewer than so many rows on either side of a rate, size or duration are not compared; of a count, together.
 FEWEST = 5
+#: What is read of deals whose number or size is told.
+_COUNTED = ("deal_id", "partner_id", "customer", "status", "created_on", "closed_on", "amount")
 
 
 def wins_of_year(book: Book, quarter: Quarter) -> Found:
@@ -65,10 +78,9 @@ def _counts(
     strength = quarters / known.pace if known.pace > 1e-6 else np.inf
     z = share_of_counts(now, before, share, strength) / np.sqrt(known.orders)
     usual = before * share / np.maximum(1 - share, 1e-9)
-    won = won_between(book.deals, *quarter.year)
+    won = won_between(book.deals[list(_COUNTED)], *quarter.year)
     size = float(priced(won)["amount"].median()) if len(won) else 0.0
-    first = (quarter - (0 if quarters == 9 else 3)).start
-    rows = ids_of(won_between(book.deals, first, quarter.last_day), "deal_id")
+    rows = ids_of(won_in(won, quarter) if quarters == 9 else won, "deal_id")
     keep, stake = np.asarray(told, dtype=bool), np.abs(usual - now) * size
     return kept(keep, now, now, ids, rows, usual=usual, z=z, p=p_of(z), stake=stake)
 
@@ -103,8 +115,8 @@ def entries_over_time(book: Book, quarter: Quarter) -> Found:
     whole = recorded & ~(book.partners["joined_on"] > begin).to_numpy()  # else the first of three years is part of one
     now, before = counts[:, -4:].sum(axis=1), counts[:, -8:-4].sum(axis=1)
     first = np.where(whole, counts[:, :-8].sum(axis=1), np.nan)
-    deals = book.deals
-    rows = ids_of(deals[deals["created_on"].between(*quarter.year)], "deal_id")
+    deals = book.deals[list(_COUNTED)]
+    rows = ids_of(deals[within(deals["created_on"], *quarter.year).to_numpy()], "deal_id")
     return kept(keep, total[:, 0], now, ids, rows, usual=before, effect=first, z=z, p=p_of(z))
 
 
@@ -112,15 +124,17 @@ def close_rate_of_year(book: Book, quarter: Quarter) -> Found:
     """Close rate of four quarters against the four before, moved as what was to be expected of the prospects moved."""
     if not records_losses(book):
         return nobody()
-    prospects = book.prospects
+    prospects = book.prospects[["prospect_id", "partner_id", "customer", "status", "closed_on"]]
     rows = [decided(prospects, q) for q in (quarter, quarter.year_before)]
     rows = [part.assign(yes=(part["status"] == "won").to_numpy()) for part in rows]
     expected = [book.others.expected(q)["chance"] for q in (quarter, quarter.year_before)]
     table = _rates(book, quarter, rows, "prospect_id")
     ahead = []
     for part, chance in zip(rows, expected, strict=True):
-        each = chance.reindex(part["prospect_id"].to_numpy())
-        ahead.append(each.groupby(part["partner_id"].astype("str").to_numpy(dtype=object)).mean().reindex(table.index))
+        each = (
+            chance.reindex(pd.Index(part["prospect_id"].array)).groupby(part["partner_id"].array, observed=True).mean()
+        )
+        ahead.append(each.set_axis(each.index.astype("str")).reindex(table.index))
     moved = np.nan_to_num(np.log((ahead[0] / ahead[1]).to_numpy(dtype=np.float64)))
     # how many deviations the expectation alone would have moved the rate
     n, n_before = table["n"].to_numpy(), table["effect"].to_numpy()
@@ -154,12 +168,13 @@ def brought_in_year(book: Book, quarter: Quarter) -> pd.DataFrame:
 
 
 def _brought_in_year(book: Book, quarter: Quarter) -> pd.DataFrame:
-    return pd.concat([brought_by_partner(book, ended_in(book.deals, q)) for q in quarter.back(4)])
+    deals = book.deals[["deal_id", "partner_id", "customer", "sourced", "reason", "status", "closed_on"]]
+    return pd.concat([brought_by_partner(book, ended_in(deals, q)) for q in quarter.back(4)])
 
 
 def decided(prospects: pd.DataFrame, quarter: Quarter) -> pd.DataFrame:
     """Prospects decided in four quarters."""
-    return prospects[prospects["status"].isin(DECIDED) & prospects["closed_on"].between(*quarter.year)]
+    return closed_between(prospects, *quarter.year, DECIDED)
 
 
 def _rates(book: Book, quarter: Quarter, rows: Sequence[pd.DataFrame], key: str) -> Found:
@@ -192,16 +207,16 @@ def usual_win(book: Book, quarter: Quarter) -> float:
 
 def sizes_of_year(book: Book, quarter: Quarter) -> Found:
     """Sizes of the wins of four quarters against those of the four before."""
-    won = priced(won_between(book.deals, quarter.year_before.year[0], quarter.last_day))
+    won = priced(won_between(book.deals[list(_COUNTED)], quarter.year_before.year[0], quarter.last_day))
     return _sizes(book, quarter, won, "closed_on")
 
 
 def sizes_of_entries(book: Book, quarter: Quarter) -> Found:
     """Sizes of the deals that entered in four quarters against those of the four before, whatever became of them."""
-    deals = priced(book.deals)
-    entered = deals["created_on"].between(quarter.year_before.year[0], quarter.last_day)
-    found = _sizes(book, quarter, deals[entered], "created_on")
-    ended = deals[(deals["status"].isin((*DECIDED, "rejected")) & deals["closed_on"].between(*quarter.year)).to_numpy()]
+    deals = book.deals[list(_COUNTED)]
+    entered = within(deals["created_on"], quarter.year_before.year[0], quarter.last_day)
+    found = _sizes(book, quarter, priced(deals[entered.to_numpy()]), "created_on")
+    ended = priced(closed_between(deals, *quarter.year, ENDED))
     won = float((ended["status"] == "won").mean()) if len(ended) else 0.0  # only what is won is worth the less
     return found.assign(stake=found["stake"] * won)
 
@@ -210,26 +225,26 @@ def _sizes(book: Book, quarter: Quarter, deals: pd.DataFrame, dated: str) -> Fou
     """Amounts of this year's deals beside the year before's, by their ranks (Mann & Whitney 1947)."""
     deals = deals[deals["partner_id"].notna()]
     now = (deals[dated] >= quarter.year[0]).to_numpy()
-    who = deals["partner_id"].astype("str").to_numpy(dtype=object)
-    rank = deals["amount"].groupby(who).rank().to_numpy()
+    who = deals["partner_id"].array
+    rank = deals["amount"].groupby(who, observed=True).rank().to_numpy()
     table = pd.DataFrame(
         {"who": who, "now": now, "rank": np.where(now, rank, 0.0), "amount": deals["amount"].to_numpy()}
     )
-    each = table.groupby("who").agg(n=("now", "sum"), whole=("now", "size"), ranks=("rank", "sum"))
+    each = table.groupby("who", observed=True).agg(n=("now", "sum"), whole=("now", "size"), ranks=("rank", "sum"))
     n, m = each["n"].to_numpy(dtype=float), (each["whole"] - each["n"]).to_numpy(dtype=float)
-    medians = (
-        table.groupby(["who", "now"])["amount"].median().unstack().reindex(index=each.index, columns=[False, True])
-    )
+    medians = table.groupby(["who", "now"], observed=True)["amount"].median().unstack()
+    medians = medians.reindex(index=each.index, columns=[False, True])
+    ids = pd.Index(each.index.astype("str"))
     gap = each["ranks"].to_numpy() - n * (n + m + 1) / 2
     gap = np.sign(gap) * np.maximum(np.abs(gap) - 0.5, 0)
-    codes, mine = codes_of(deals, each.index)
+    codes, mine = codes_of(deals, ids)
     known = book.others.experience(quarter)
     effect = design_effect(deals[mine], codes, len(each), known.like_sizes)
     z = gap / np.sqrt(np.maximum(n * m * (n + m + 1) / 12 * effect, 1e-9))
     keep = (n >= FEWEST) & (m >= FEWEST)
     before, after = medians[False].to_numpy(), medians[True].to_numpy()
     columns = {"usual": before, "effect": m, "z": z, "p": p_of(z), "stake": np.abs(before - after) * n}
-    return kept(keep, n, after, each.index, ids_of(deals[now], "deal_id"), **columns)
+    return kept(keep, n, after, ids, ids_of(deals[now], "deal_id"), **columns)
 
 
 def velocity_of_cohorts(book: Book, quarter: Quarter) -> Found:
@@ -245,13 +260,13 @@ def velocity_of_cohorts(book: Book, quarter: Quarter) -> Found:
     z = dispersed(of_t(z, np.minimum(*wins) - 1), error)
     keep = np.isfinite(z) & (now["n"] >= FEWEST).to_numpy() & (before["n"] >= FEWEST).to_numpy()
     columns = {"z": z, "p": p_of(z), "usual": before["value"], "effect": before["n"]}
-    rows = ids_of(won_in(book.deals, quarter), "deal_id")
+    rows = ids_of(won_in(book.deals[list(_COUNTED)], quarter), "deal_id")
     return kept(keep, now["n"], now["value"], pd.Index(ids), rows, **columns)
 
 
 def _wins_of_entries(book: Book, quarter: Quarter, ids: Sequence[str]) -> Floats:
     """How many of the deals that entered in four quarters were won by their end."""
-    deals = won_between(book.deals, *quarter.year)
+    deals = won_between(book.deals[list(_COUNTED)], *quarter.year)
     deals = deals[(deals["created_on"] >= quarter.year[0]).to_numpy()]
     return deals["partner_id"].value_counts().reindex(pd.Index(ids), fill_value=0).to_numpy(dtype=np.float64)
 

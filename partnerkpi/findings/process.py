@@ -136,7 +136,8 @@ def wins_of_months(book: Book, quarter: Quarter) -> Found:
             columns["value"][i] = counts[i, end] if trending else counts[i, span].sum()
             columns["usual"][i] = counts[i, span][0] if trending else pace[i] * usual[span].sum()
             columns["effect"][i], first[i], label[i] = many, span.start, f"{rule} {starts[end]:%Y-%m}"
-    won = won_between(book.deals, quarters[0].start, quarter.last_day)
+    won = book.deals[["deal_id", "partner_id", "status", "closed_on"]]
+    won = won_between(won, quarters[0].start, quarter.last_day)
     seller = places_of(won["partner_id"], ids)
     last = np.array([first[i] + columns["effect"][i] - 1 if told[i] else -1 for i in range(len(ids))])
     place = month_place(won["closed_on"], quarters)
@@ -241,7 +242,8 @@ def _in_a_row(signs: Floats) -> Ints:
 
 def _counts(book: Book, quarters: Sequence[Quarter], ids: pd.Index) -> Floats:
     """Wins of each of these partners (rows) in each month of these quarters; in the last row those of everybody."""
-    won = won_between(book.deals, quarters[0].start, quarters[-1].last_day)
+    won = book.deals[["partner_id", "status", "closed_on"]]
+    won = won_between(won, quarters[0].start, quarters[-1].last_day)
     seller, place = places_of(won["partner_id"], ids), month_place(won["closed_on"], quarters)
     width = 3 * len(quarters)
     mine = seller >= 0

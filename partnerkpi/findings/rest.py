@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from partnerkpi.book import Book
-from partnerkpi.deals import DECIDED, known_to_vendor, priced, won_between
+from partnerkpi.deals import DECIDED, closed_between, decided_by, known_to_vendor, priced, won_between
 from partnerkpi.expectation import expectation_in_channels
 from partnerkpi.experience import Floats, Ints
 from partnerkpi.findings.chance import apart, dispersed, p_of, rate_and_expected, two_rates
@@ -23,6 +23,10 @@ from partnerkpi.periods import Quarter
 
 #: Fewer decided prospects of a partner through a channel are not compared.
 FEWEST_IN_CHANNEL = 10
+#: What is read of deals that were sold or not.
+_SOLD = ("deal_id", "partner_id", "customer", "product", "status", "created_on", "closed_on", "amount")
+#: What is read of prospects that are judged by an expectation.
+_JUDGED = ("prospect_id", "partner_id", "channel", "customer", "status", "closed_on")
 
 
 def wins(book: Book, quarter: Quarter) -> Found:
@@ -38,10 +42,11 @@ def wins(book: Book, quarter: Quarter) -> Found:
     known = book.others.experience(quarter)
     season = np.array([known.season[q.number - 1] for q in past])
     months = there * 3 * season / season.mean()
-    ended = decided(book.prospects, quarter)
+    ended = decided(book.prospects[["prospect_id", "partner_id", "status", "closed_on"]], quarter)
     codes, mine = codes_of(ended, ids)
     many = np.bincount(codes, minlength=len(ids))
-    place, separate = _place_of(book, quarter, ended[mine], codes, many)
+    each = book.others.expected(quarter).reindex(pd.Index(ended["prospect_id"].array))
+    place, separate = _place_of((ended["status"] == "won").to_numpy()[mine], each[mine], codes, many)
     told = (months.sum(axis=1) > 0) & (many >= FEWEST) & separate
     if told.sum() < 2:
         return nobody()
@@ -56,23 +61,21 @@ def wins(book: Book, quarter: Quarter) -> Found:
     stake = np.abs(won - expected) * usual_win(book, quarter)
     length = there[told].sum(axis=1) * 3
     columns = {"usual": expected / length, "effect": length, "z": z, "p": p_of(z), "stake": stake}
-    deals = won_between(book.deals, *quarter.year)
+    deals = won_between(book.deals[list(_SOLD)], *quarter.year)
     return kept(keep, won, won / length, ids[told], ids_of(deals, "deal_id"), **columns)
 
 
-def _place_of(
-    book: Book, quarter: Quarter, decided: pd.DataFrame, codes: Ints, many: Ints
-) -> tuple[Floats, np.ndarray]:
+def _place_of(yes: np.ndarray, each: pd.DataFrame, codes: Ints, many: Ints) -> tuple[Floats, np.ndarray]:
     """How much oftener than the others win is to be expected of each partner's prospects; whether that can be told.
 
-    By the others' experience, and beside the others' rate: no win of the partner's own moves either.
+    By the others' experience, and beside the others' rate: no win of the partner's own moves either. `yes` says of
+    each prospect whether it was won, `each` what was expected of it.
     """
-    each = book.others.expected(quarter).reindex(decided["prospect_id"].to_numpy())
     if not each["chance"].notna().any():
         return np.ones(len(many)), np.ones(len(many), dtype=bool)
     won, chance, alike = (
         np.bincount(codes, weights=np.asarray(values, dtype=np.float64), minlength=len(many))
-        for values in (decided["status"] == "won", each["chance"], each["alike"])
+        for values in (yes, each["chance"], each["alike"])
     )
     rate = (won.sum() - won) / np.maximum(many.sum() - many, 1)
     told = (many > 0) & (rate > 0)
@@ -111,7 +114,7 @@ def rates_beside(book: Book, quarter: Quarter) -> pd.DataFrame:
     nothing can be expected.
     """
     expected = book.others.expected(quarter)
-    rows, each = _of_whom_expected(book, expected)
+    rows, each = _of_whom_expected(decided(book.prospects[list(_JUDGED)], quarter), expected)
     ids = pd.Index(book.partner_ids if len(expected) else [], dtype="str", name="partner_id")
     codes, mine = codes_of(rows, ids)
     rows, each = rows[mine], each[mine]
@@ -133,12 +136,13 @@ def rates_beside(book: Book, quarter: Quarter) -> pd.DataFrame:
     return pd.DataFrame({**columns, "error": np.sqrt(variance) / np.maximum(usual, 1e-9)}, index=ids)
 
 
-def _of_whom_expected(book: Book, expected: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The book's prospects of whom something is expected, and for each of these rows what."""
-    prospects = book.prospects
-    decided = np.flatnonzero(prospects["status"].isin(DECIDED).to_numpy())  # of no other anything is expected
-    place = expected.index.get_indexer(pd.Index(prospects["prospect_id"].array.take(decided)))
-    return prospects.iloc[decided[place >= 0]], expected.take(place[place >= 0])
+def _of_whom_expected(prospects: pd.DataFrame, expected: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The prospects of whom something is expected, and for each of these rows what."""
+    ids = pd.Index(prospects["prospect_id"].array)
+    if ids.equals(expected.index):  # of a whole book nobody has to be looked up
+        return prospects, expected
+    place = expected.index.get_indexer(ids)
+    return prospects[place >= 0], expected.take(place[place >= 0])
 
 
 def close_rate(book: Book, quarter: Quarter) -> Found:
@@ -152,7 +156,7 @@ def close_rate(book: Book, quarter: Quarter) -> Found:
         return nobody()
     n, won, chance, z, error = (table[c].to_numpy() for c in ("n", "won", "chance", "z", "error"))
     keep, many = ~np.isnan(z), np.maximum(n, 1)
-    there, _ = _of_whom_expected(book, book.others.expected(quarter))
+    there, _ = _of_whom_expected(decided(book.prospects[list(_JUDGED)], quarter), book.others.expected(quarter))
     rows = ids_of(there[there["partner_id"].notna().to_numpy()], "prospect_id")
     stake = np.abs(won - chance) * usual_win(book, quarter)
     return _told(table.index, keep, won / many, chance / many, n, dispersed(z, error), stake, rows)
@@ -168,7 +172,8 @@ def channels(book: Book, quarter: Quarter) -> Found:
     expected = expectation_in_channels(book, quarter)
     if not len(expected):
         return nobody()
-    rows, each = _of_whom_expected(book, expected)
+    prospects = decided_by(book.prospects[list(_JUDGED)], quarter.last_day)
+    rows, each = _of_whom_expected(prospects, expected)
     told = (rows["partner_id"].notna() & rows["channel"].notna()).to_numpy()
     rows, each = rows[told], each[told]
     sides = [rows[name].cat for name in ("partner_id", "channel")]  # their categories are sorted
@@ -242,7 +247,7 @@ def _rate(book: Book, quarter: Quarter, rows: pd.DataFrame, good: float, evidenc
 
 def sizes(book: Book, quarter: Quarter) -> Found:
     """The size of the year's wins beside the others' wins of the same products, by the means of their logarithms."""
-    won = priced(won_between(book.deals, *quarter.year))
+    won = priced(won_between(book.deals[list(_SOLD)], *quarter.year))
     return _logs(book, quarter, won, won["amount"].to_numpy(dtype=np.float64), 1.0, worth=True)
 
 
@@ -252,11 +257,10 @@ def velocity(book: Book, quarter: Quarter) -> Found:
     Won or not: who decides late wins late. Of partners that have been there for two years: whose deals are all young
     decides them fast.
     """
-    deals = book.deals
-    ended = deals[deals["status"].isin(DECIDED) & deals["closed_on"].between(*quarter.year)]
+    ended = closed_between(book.deals[list(_SOLD)], *quarter.year, DECIDED)
     facts = book.partners
     young = facts["partner_id"][(facts["joined_on"] > quarter.year_before.year[0]).to_numpy()].astype("str")
-    ended = ended[~ended["partner_id"].astype("str").isin(set(young)).to_numpy()]
+    ended = ended[~ended["partner_id"].isin(set(young)).to_numpy()]
     days = (ended["closed_on"] - ended["created_on"]).dt.days.to_numpy(dtype=np.float64) + 1
     return _logs(book, quarter, ended, days, -1.0)
 

@@ -51,15 +51,15 @@ def nobody() -> Found:
 
 def grouped(values: pd.Series, partners: pd.Series) -> pd.Series:
     """The sum of the known values of each partner; rows without a partner are left out."""
-    sums = values.astype("float64").groupby(partners.to_numpy(), observed=True).sum()
+    sums = values.astype("float64").groupby(partners.array, observed=True).sum()
     return sums.set_axis(pd.Index(sums.index.astype("str").to_numpy(dtype=object))).sort_index()
 
 
 def ids_of(rows: pd.DataFrame, key: str) -> pd.Series:
     """The ids of each partner's rows, as tuples."""
     codes, names = pd.factorize(rows["partner_id"])
-    order = np.argsort(codes, kind="stable")
-    ids = rows[key].to_numpy(dtype=object)[order]
+    order = np.argsort(codes.astype(np.min_scalar_type(-len(names) - 1)), kind="stable")  # short integers by radix
+    ids = rows[key].array.take(order).to_numpy(dtype=object)
     ends = np.searchsorted(codes[order], np.arange(len(names) + 1))
     listed = [tuple(ids[begin:end]) for begin, end in itertools.pairwise(ends)]
     return pd.Series(listed, index=pd.Index(names.astype("str"), dtype="str"), dtype=object)
