@@ -80,14 +80,13 @@ def partnerkpi() -> None:
 @_command("partnerkpi review data --quarter 2025Q4 --partner P-003")
 @_book
 @_quarter
-@click.option(
-    "--partner", "-p", multiple=True, metavar="ID", help="Only these partners; may be repeated. [default: all]"
-)
+@click.option("--partner", "-p", multiple=True, metavar="ID", help="Only these; may be repeated. [default: all]")
 @_as_of
 @_allow_approximate
 @click.option("--out", "-o", default="reports", show_default=True, metavar="FOLDER", help="Where the pages go.")
 @click.option("--jobs", "-j", type=click.IntRange(min=1), help="Partners at a time. [default: one per processor]")
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="S", help="Seconds a cell may take.")
+@click.option("--resume", is_flag=True, help="Leave pages as they stand of which nothing has changed.")
 @_allow_set_aside
 def review(
     book: str,

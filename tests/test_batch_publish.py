@@ -60,8 +60,9 @@ def reviewed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Review:
         quarters: Sequence[str] = ("2025Q4",),
         **options: Any,
     ) -> ReviewResult:
-        def execute(jobs: Sequence[Job], *_: Any) -> Iterator[Outcome]:
-            for job in jobs:
+        def execute(jobs: Sequence[Job], *given: Any) -> Iterator[Outcome]:
+            *_, prepare = given
+            for job in filter(prepare, jobs):
                 html = (shows or {}).get(job.parameters["partner"], "<p>x</p>")
                 if html == "^C":
                     raise KeyboardInterrupt
@@ -72,7 +73,8 @@ def reviewed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Review:
                 yield Outcome(job.number, failure, 0.5)
 
         monkeypatch.setattr("partnerkpi.batch.run.execute", execute)
-        return review(book, quarters, partners, out=tmp_path / "out", notebooks=notebooks, **options)
+        options |= {"out": tmp_path / "out", "notebooks": notebooks, "engine": "pool"}  # nothing is forked here
+        return review(book, quarters, partners, **options)
 
     return run
 

@@ -6,7 +6,7 @@ partner's · `gate` what is not believed and what must not get out · `files` wh
 of a report · `run` all of it in order. Only this room runs notebooks.
 """
 
-from partnerkpi.batch.publish import Report
+from partnerkpi.batch.report import Report
 from partnerkpi.batch.run import ReviewResult, review
 
 __all__ = ["Report", "ReviewResult", "review"]

@@ -52,7 +52,7 @@ class Anybody(Engine):
             nbformat.write(nb_man.nb, source)
             limit = float(execution_timeout or "inf")
             job = Job(number, folder / "done", (Chapter(source, "notebook"),), {}, limit, workplace=Path.cwd())
-            outcomes = list(forks.execute([job], lambda: None, 60.0, lambda _: None))
+            outcomes = list(forks.execute([job], lambda: None, 60.0, lambda _: True))
         done = [
             path for path in (job.output(job.chapters[0]), job.folder / "unfinished" / source.name) if path.exists()
         ]

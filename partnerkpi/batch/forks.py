@@ -76,21 +76,21 @@ class Forks:
         return self._ready and self._process.poll() is None
 
     def execute(
-        self, jobs: Sequence[Job], look: Callable[[], None], every: float, prepare: Callable[[Job], None]
+        self, jobs: Sequence[Job], look: Callable[[], None], every: float, prepare: Callable[[Job], bool]
     ) -> Iterator[Outcome]:
         """Yield each job's outcome as it ends; `look` is called every so many seconds while waiting.
 
-        `prepare` is called for a job before it is handed over. When the template dies its jobs are lost: they get no
-        outcome.
+        `prepare` is called for a job before it is handed over; one for which it says False is none. When the template
+        dies its jobs are lost: they get no outcome.
         """
         left = iter(jobs)
         out = 0
         with contextlib.suppress(EOFError, OSError):
             while True:
                 while out < self.workers + AHEAD and (job := next(left, None)):
-                    prepare(job)
-                    self._channel.send(job)
-                    out += 1
+                    if prepare(job):
+                        self._channel.send(job)
+                        out += 1
                 if not out:
                     return
                 while not self._channel.poll(every):

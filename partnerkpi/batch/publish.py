@@ -11,18 +11,19 @@ import json
 import platform
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from partnerkpi.batch import disclosure, files, gate, page
+from partnerkpi.batch import disclosure, done, files, gate, page
 from partnerkpi.batch.kernels import Job, Outcome
 from partnerkpi.batch.plan import NETWORK, Plan
+from partnerkpi.batch.report import Report, State
 from partnerkpi.export import to_csv
 from partnerkpi.figures import HEADLINE
 from partnerkpi.groups import ALL, UNASSIGNED
@@ -38,40 +39,26 @@ VERSIONS = ("partnerkpi", "numpy", "pandas", "scipy", "statsmodels", "matplotlib
 #: So many reasons a report that failed gives.
 REASONS = 5
 
-State = Literal["published", "failed", "refused"]
-
-
-@dataclass(frozen=True)
-class Report:
-    """One page: of which partner (empty for the network) and quarter, where it is, and how it went.
-
-    `state` is `published`, `failed` (a notebook did not come to a good end) or `refused` (the gate found something
-    that must not get out). `stale` marks a failed one beside which an earlier good page still stands. `seconds` is
-    the time its notebooks took.
-    """
-
-    partner: str
-    name: str
-    quarter: str
-    path: Path
-    state: State
-    reason: str = ""
-    sha256: str = ""
-    seconds: float = 0.0
-    stale: bool = False
-
 
 class QuarterFolder:
     """The reports of one quarter, and the folder their pages stand in.
 
-    `private` is the folder of this run's slices, `register` what belongs to which partner.
+    `private` is the folder of this run's slices, `register` what belongs to which partner. With `resume` a report is
+    left as it stands where nothing it was made from has changed.
 
     Raises:
         UsageError, SystemProblem: the folder holds something in the place of a page, or another's manifest.
     """
 
     def __init__(
-        self, plan: Plan, quarter: Quarter, folder: Path, *, private: Path, register: disclosure.Register
+        self,
+        plan: Plan,
+        quarter: Quarter,
+        folder: Path,
+        *,
+        private: Path,
+        register: disclosure.Register,
+        resume: bool = False,
     ) -> None:
         self.plan = plan
         self.quarter = quarter
@@ -83,6 +70,32 @@ class QuarterFolder:
         self.unsearched: dict[str, int] = {}
         files.free_for(folder, [*(plan.files[p] for p in (NETWORK, *plan.partners)), "scorecard.csv", "set-aside.csv"])
         self._network: tuple[list[dict[str, Any]], Job, float] | None = None
+        self._done = done.noted(folder, self.earlier) if resume else {}
+        self._keys: dict[str, str] = {}
+        self._left: dict[str, dict[str, Any]] = {}
+        if not resume:
+            done.forget(folder)
+
+    def stands(self, partner: str, job: Job) -> bool:
+        """True when the page of a job, whose slice is written, need not be made again; it is reported as it is then.
+
+        The network's page speaks of all others: it stands where they all do.
+        """
+        around = {
+            "foot": vars(self._foot(partner)),
+            "links": [(line.partner, line.file) for line in self._neighbours(partner)] if partner else "",
+        }
+        key = self._keys[partner] = done.key_of(job, around)
+        entry = self._done.get(partner, {})
+        if entry.get("key") != key or not files.still_there(self.folder, entry["file"], entry["sha256"]):
+            return False
+        if partner == NETWORK and set(self._left) != set(self.plan.partners):
+            return False
+        self._left[partner] = entry
+        path, seconds = self.folder / entry["file"], float(entry["seconds"])
+        told = {"partner": partner, "name": self._name(partner), "quarter": self.quarter.label, "path": path}
+        self.reports[partner] = Report(**told, state="published", sha256=entry["sha256"], seconds=seconds)
+        return True
 
     def take(self, partner: str, job: Job, outcome: Outcome) -> None:
         """Settle one executed report; the network's page waits for `finish`, as it links to the others."""
@@ -153,26 +166,34 @@ class QuarterFolder:
         text = json.dumps(manifest, ensure_ascii=False, indent=1) + "\n"
         files.put(self.folder / files.MANIFEST, text.encode("utf-8", "surrogatepass"))
 
+        done.forget(self.folder)
+
     def _entries(self) -> Iterator[dict[str, Any]]:
-        for report in self.reports.values():
-            entry = {
-                "partner": report.partner,
-                "file": report.path.name,
-                "state": report.state,
-                "sha256": report.sha256,
-                "seconds": report.seconds,
-                "as_of": f"{self.plan.book.as_of:%Y-%m-%d}",
-            }
-            if report.reason:
-                entry["reason"] = report.reason
-            if report.stale:
-                before = self.earlier[report.partner]
-                entry |= {key: before[key] for key in ("file", "sha256", "as_of")} | {"stale": True}
-            if count := self.unsearched.get(report.partner):
-                entry["names_not_searched"] = count
-            yield entry
+        yield from self._left.values()
+        for report in (report for report in self.reports.values() if report.partner not in self._left):
+            yield self._entry(report)
         # Good pages this run was not about.
         yield from (entry for p, entry in self.earlier.items() if p not in self.reports and self._stands(p))
+
+    def _entry(self, report: Report) -> dict[str, Any]:
+        entry: dict[str, Any] = {
+            "partner": report.partner,
+            "file": report.path.name,
+            "state": report.state,
+            "sha256": report.sha256,
+            "seconds": report.seconds,
+            "as_of": f"{self.plan.book.as_of:%Y-%m-%d}",
+        }
+        if report.state == "published":
+            entry["key"] = self._keys[report.partner]
+        if report.reason:
+            entry["reason"] = report.reason
+        if report.stale:
+            before = self.earlier[report.partner]
+            entry |= {key: before[key] for key in ("file", "sha256", "as_of")} | {"stale": True}
+        if count := self.unsearched.get(report.partner):
+            entry["names_not_searched"] = count
+        return entry
 
     def _publish(
         self, partner: str, content: bytes, notebooks: Sequence[Mapping[str, Any]], job: Job, seconds: float
@@ -208,6 +229,7 @@ class QuarterFolder:
             sha256=sha256,
             seconds=seconds,
         )
+        done.note(self.folder, self._entry(self.reports[partner]))
 
     def _fail(self, partner: str, state: State, reason: str, seconds: float) -> None:
         path = self.folder / self.plan.files[partner]

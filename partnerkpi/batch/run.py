@@ -23,7 +23,8 @@ from partnerkpi.batch.disclosure import register_of
 from partnerkpi.batch.forks import Forks, available
 from partnerkpi.batch.kernels import Job, Outcome
 from partnerkpi.batch.plan import NETWORK, Plan, planned
-from partnerkpi.batch.publish import QuarterFolder, Report
+from partnerkpi.batch.publish import QuarterFolder
+from partnerkpi.batch.report import Report
 from partnerkpi.book import Book
 from partnerkpi.errors import UsageError
 from partnerkpi.groups import ALL
@@ -79,6 +80,7 @@ def review(
     notebooks: str | Path | None = None,
     fresh_kernels: bool = False,
     engine: str = "",
+    resume: bool = False,
 ) -> ReviewResult:
     """Execute the KPI notebooks for every partner, or those named, and once for the network; publish the pages.
 
@@ -87,7 +89,9 @@ def review(
     executed notebooks under `notebooks/`. `jobs` reports run at a time (one per processor), a cell may take `timeout`
     seconds. `progress` shows a bar; without a word only where stderr is a terminal. `notebooks` is the folder to take
     the notebooks from; `fresh_kernels` gives every notebook its own kernel: slower, with the same pages. `engine` is
-    how they are run: `fork`, where the system can, else `pool`.
+    how they are run: `fork`, where the system can, else `pool`. With `resume` a page is left as it stands where its
+    rows, what it may know of others, the notebooks, the package and the parameters are those it was made with, also by
+    a review that was killed.
 
     What fails costs only its own report; the result says which and why.
 
@@ -119,9 +123,11 @@ def review(
                 files.prepared(out / quarter.label, reports=0)
                 files.sweep(out / quarter.label)
                 folders[quarter.label] = QuarterFolder(
-                    plan, quarter, out / quarter.label, private=private, register=register
+                    plan, quarter, out / quarter.label, private=private, register=register, resume=resume
                 )
             todo = _jobs(plan, private, timeout=timeout, fresh_kernels=fresh_kernels)
+            if resume:  # the network's page stands only where all others do
+                todo.sort(key=lambda job: job.parameters["partner"] == NETWORK)
             return _run(plan, todo, folders, forks, workers=workers, progress=progress)
 
 
@@ -138,7 +144,7 @@ def _run(
     of_job = {job.number: job for job in jobs}
     with (
         _bar(jobs, progress) as look,
-        contextlib.closing(execute(jobs, workers, look, forks, partial(_prepare, plan))) as outcomes,
+        contextlib.closing(execute(jobs, workers, look, forks, partial(_prepare, plan, folders))) as outcomes,
     ):
         for outcome in outcomes:
             job = of_job[outcome.number]
@@ -153,16 +159,22 @@ def _run(
 
 
 def execute(
-    jobs: Sequence[Job], workers: int, look: Callable[[], None], forks: Forks | None, prepare: Callable[[Job], None]
+    jobs: Sequence[Job], workers: int, look: Callable[[], None], forks: Forks | None, prepare: Callable[[Job], bool]
 ) -> Generator[Outcome, None, None]:
     """Yield each job's outcome as it ends. `look` is called several times a second while waiting.
 
-    `prepare` is called with each job before it is run. When the caller stops (an error, Ctrl-C), whatever runs is ended
-    before this returns.
+    `prepare` is called with each job before it is run; one for which it says False is none. When the caller stops (an
+    error, Ctrl-C), whatever runs is ended before this returns.
     """
     left = {job.number: job for job in jobs}
+
+    def wanted(job: Job) -> bool:
+        if not prepare(job):
+            del left[job.number]
+        return job.number in left
+
     while left and forks is not None and forks.ready():
-        for outcome in forks.execute(list(left.values()), look, pool.LOOK, prepare):
+        for outcome in forks.execute(list(left.values()), look, pool.LOOK, wanted):
             del left[outcome.number]
             yield outcome
         # Where the template died it was one of those that ran: each is tried once more by itself, out of its reach.
@@ -173,9 +185,7 @@ def execute(
         if left:
             forks.close()
             forks.start()
-    for job in left.values():
-        prepare(job)
-    yield from pool.execute(list(left.values()), workers, look)
+    yield from pool.execute([job for job in list(left.values()) if wanted(job)], workers, look)
 
 
 @contextmanager
@@ -239,12 +249,13 @@ def _jobs(plan: Plan, private: Path, *, timeout: float, fresh_kernels: bool) -> 
     return jobs
 
 
-def _prepare(plan: Plan, job: Job) -> None:
-    """Write the slice of a job, which it shares with those of the same partner's other quarters."""
-    place = Path(job.parameters["book"])
+def _prepare(plan: Plan, folders: Mapping[str, QuarterFolder], job: Job) -> bool:
+    """Write the slice of a job, which it shares with those of the partner's other quarters; False if it is done."""
+    place, partner = Path(job.parameters["book"]), job.parameters["partner"]
     if not place.exists():
         place.mkdir(mode=0o700)
-        plan.write_slice(job.parameters["partner"], place)
+        plan.write_slice(partner, place)
+    return not folders[job.parameters["quarter"]].stands(partner, job)
 
 
 @contextmanager

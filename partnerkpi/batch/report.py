@@ -1,0 +1,29 @@
+"""How the making of one page went."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+State = Literal["published", "failed", "refused"]
+
+
+@dataclass(frozen=True)
+class Report:
+    """One page: of which partner (empty for the network) and quarter, where it is, and how it went.
+
+    `state` is `published`, `failed` (a notebook did not come to a good end) or `refused` (the gate found something
+    that must not get out). `stale` marks a failed one beside which an earlier good page still stands. `seconds` is
+    the time its notebooks took.
+    """
+
+    partner: str
+    name: str
+    quarter: str
+    path: Path
+    state: State
+    reason: str = ""
+    sha256: str = ""
+    seconds: float = 0.0
+    stale: bool = False
