@@ -20,7 +20,7 @@ from traitlets.config import Config
 
 from partnerkpi.batch import anybody, forks
 from partnerkpi.batch.anybody import Anybody
-from partnerkpi.batch.direct import MOST_OUTPUT
+from partnerkpi.batch.execution import MOST_OUTPUT
 from partnerkpi.batch.forks import Forks
 from partnerkpi.batch.kernels import Job, Outcome
 from partnerkpi.batch.plan import Chapter
@@ -315,6 +315,18 @@ def test_a_template_that_cannot_start_is_not_ready(tmp_path: Path) -> None:
     try:
         assert not started.ready()
         assert "no_such_module_anywhere" in (tmp_path / "template.log").read_text()
+    finally:
+        started.close()
+
+
+def test_a_template_whose_copies_hang_is_not_ready(tmp_path: Path) -> None:
+    """As where a library has threads that a fork loses."""
+    hangs = "import os, time\nos.register_at_fork(after_in_child=lambda: time.sleep(99))\n"
+    (tmp_path / "hangs_when_forked.py").write_text(hangs)
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    started = Forks(tmp_path, 1, also=("hangs_when_forked",), given={**os.environ, "PYTHONPATH": path})
+    try:
+        assert not started.ready()
     finally:
         started.close()
 

@@ -47,9 +47,9 @@ PLAN = """
     portfolio
     show.html show.tables show.months show.changes show.reviews show.cards show.network show.states show.cover
     show.quality show
-    batch.plan batch.page batch.markup batch.pictures batch.disclosure batch.gate batch.files batch.direct batch.engine
-    batch.kernels batch.template batch.forks batch.anybody batch.pool batch.done batch.report batch.publish batch.run
-    batch
+    batch.plan batch.page batch.markup batch.pictures batch.disclosure batch.gate batch.files batch.execution
+    batch.direct batch.engine batch.kernels batch.template batch.forks batch.anybody batch.pool batch.done batch.report
+    batch.publish batch.run batch
     survey.words survey.sniff survey.files survey.marks survey.crm survey.profiles survey.columns survey.days
     survey.values survey.tables survey.joins survey.survey survey.queries survey.lines survey.mappings survey.draft
     survey.preview survey.alarms survey.memory survey.report survey.init survey

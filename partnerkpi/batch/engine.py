@@ -23,7 +23,7 @@ from jupyter_core.utils import run_sync
 from papermill.engines import Engine, papermill_engines
 from traitlets.config import Config
 
-from partnerkpi.batch.direct import Execution
+from partnerkpi.batch.execution import Execution
 from partnerkpi.startup import environment, loading
 
 ENGINE = "partnerkpi"

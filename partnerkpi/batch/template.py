@@ -16,6 +16,7 @@ import ctypes
 import gc
 import importlib
 import os
+import select
 import selectors
 import shutil
 import signal
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 
 #: Seconds between two looks at how much memory the copies take.
 LOOK = 0.2
+#: Seconds a copy may take to show that it can run a cell.
+PROOF = 10
 _PDEATHSIG, _SUBREAPER = 1, 36
 
 
@@ -110,6 +113,8 @@ class Template:
             pid = os.fork()
         if not pid:
             os.close(ear)
+            for heard in (self.parent, *(other.ear for other in self.copies)):
+                heard.close()
             _work(job, first, self.kernel, Connection(mouth, readable=False))
         os.close(mouth)
         process, end = psutil.Process(pid), os.pidfd_open(pid)
@@ -185,11 +190,29 @@ def serve(channel: int, private: str, workers: int, memory: int, kernel: Direct)
     gc.collect()
     gc.freeze()  # copies share these pages as long as no collection writes to them
     parent = Connection(channel)
+    if not _works(kernel):
+        return
     try:
         parent.send("ready")
         Template(parent, kernel, workers, memory).serve()
     except ReviewGone:
         shutil.rmtree(private, ignore_errors=True)
+
+
+def _works(kernel: Direct) -> bool:
+    """True when a copy of this process can run a cell: threads of a library may forbid it, and it would hang."""
+    pid = os.fork()
+    if not pid:
+        try:
+            os._exit(0 if kernel.answers() else 1)
+        finally:
+            os._exit(1)
+    end = os.pidfd_open(pid)
+    ended, _, _ = select.select([end], [], [], PROOF)
+    if not ended:
+        os.kill(pid, signal.SIGKILL)
+    os.close(end)
+    return os.waitpid(pid, 0)[1] == 0
 
 
 def _work(job: Job, first: int, kernel: Direct, mouth: Connection) -> None:
