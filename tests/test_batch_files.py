@@ -303,3 +303,28 @@ def test_a_holder_that_was_killed_holds_nothing(tmp_path: Path) -> None:
     assert (tmp_path / files.HOLDER).exists()
     with locked(tmp_path):
         assert f"process {os.getpid()}," in (tmp_path / files.HOLDER).read_text()
+
+
+# The folder of slices
+
+
+def test_a_review_has_a_folder_of_its_own_that_goes_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with files.private() as folder:
+        assert folder.parent == tmp_path
+        assert folder.name.startswith(f"partnerkpi-{os.getpid()}-")
+        assert folder.stat().st_mode & 0o077 == 0
+        (folder / "slice0").mkdir()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_review_left_is_removed_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of one that runs nothing is touched, nor is what no review made."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    gone, there = int(ended.stdout), os.getppid()
+    for name in (f"partnerkpi-{gone}-left", f"partnerkpi-{there}-runs", "partnerkpi-notes", "partnerkpi-x-y"):
+        (tmp_path / name / "slice0").mkdir(parents=True)
+    with files.private():
+        left = {path.name for path in tmp_path.iterdir() if not path.name.startswith(f"partnerkpi-{os.getpid()}-")}
+    assert left == {f"partnerkpi-{there}-runs", "partnerkpi-notes", "partnerkpi-x-y"}
