@@ -30,6 +30,8 @@ def within(days: pd.Series, first: pd.Timestamp, last: pd.Timestamp) -> pd.Serie
 def with_status(frame: pd.DataFrame, statuses: tuple[str, ...]) -> pd.Series:
     """True where the status is one of these."""
     status = frame["status"]
+    if not isinstance(status.dtype, pd.CategoricalDtype):  # as told by a history
+        return status.isin(statuses)
     wanted = np.append(status.cat.categories.isin(statuses), False)  # looked up once a status, not once a row
     return pd.Series(wanted[status.cat.codes], index=frame.index)
 
