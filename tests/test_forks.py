@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import re
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -155,7 +156,6 @@ def test_every_kind_of_output_is_what_a_kernel_makes(tmp_path: Path, monkeypatch
     for one, other in zip(plain(forked.cells), plain(cold.cells), strict=True):
         assert one == other
     assert forked.metadata.language_info == cold.metadata.language_info
-    assert "Anybody" not in papermill_engines.get_engine(None).__name__
 
 
 def test_anybodys_notebook_runs_where_the_program_is_and_leaves_nothing_to_the_next(
@@ -173,10 +173,19 @@ def test_anybodys_notebook_runs_where_the_program_is_and_leaves_nothing_to_the_n
 
 
 def test_a_notebook_whose_process_ends_is_said_to_have_failed(tmp_path: Path) -> None:
-    source = tmp_path / "ends.ipynb"
-    nbformat.write(notebook(["number: int = 1", "import os; os._exit(0)"]), source)
+    """It is run once: nobody knows what it has done already."""
+    source, runs = tmp_path / "ends.ipynb", tmp_path / "runs"
+    ends = f"import os; open({str(runs)!r}, 'a').write('x'); os._exit(0)"
+    nbformat.write(notebook(["number: int = 1", ends]), source)
     with pytest.raises(RuntimeError, match=r"did not come to its end: .*the notebook ended it, with code 0"):
         papermill.execute_notebook(str(source), str(tmp_path / "o.ipynb"), engine_name="partnerkpi-tested")
+    assert runs.read_text() == "x"
+
+
+@pytest.mark.parametrize("first", ["partnerkpi.batch.anybody", "papermill"])
+def test_the_engine_is_found_whatever_is_imported_first(first: str) -> None:
+    code = f"import {first}\nfrom papermill.engines import papermill_engines\nimport partnerkpi.batch.anybody"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_where_nothing_can_be_forked_papermill_does_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
