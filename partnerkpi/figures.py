@@ -8,9 +8,7 @@ from __future__ import annotations
 import textwrap
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from difflib import get_close_matches
-from functools import partial
 
 import pandas as pd
 
@@ -122,7 +120,11 @@ def known_of(book: Book, quarters: Sequence[Quarter], back: int) -> dict[str | K
 def tell(book: Book, known: Known) -> None:
     """Let a book know estimates that were computed elsewhere, from the same rows."""
     for (name, label), estimate in known.items():
-        book.once((BY_NAME[name], book.quarter(label)), partial(replace, estimate))
+        _remember(book, BY_NAME[name], book.quarter(label), estimate)
+
+
+def _remember(book: Book, kpi: Kpi, quarter: Quarter, told: Estimate) -> None:
+    book.once((kpi, quarter), lambda: told)
 
 
 #: Every figure there is, and by its name.

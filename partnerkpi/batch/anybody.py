@@ -82,8 +82,8 @@ def _run(nb_man: Any, kernel_name: str, execution_timeout: float | None = None, 
             retry=False,
         )
         outcomes = list(forks.execute([job], lambda: None, 60.0, lambda _: True))
-    output = job.output(job.chapters[0])
-    saved = [path for path in (output, output.parent / "unfinished" / output.name) if path.exists()]
+    (chapter,) = job.chapters
+    saved = [path for path in (job.output(chapter), job.unfinished(chapter)) if path.exists()]
     failure = outcomes[0].failure if outcomes else "its template died"
     executed = nbformat.read(saved[0], as_version=4) if saved else None
     if executed is None or (failure and not _failed(executed)):

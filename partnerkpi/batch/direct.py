@@ -4,9 +4,9 @@ The kernel object, its shell, its streams and displays are ipykernel's, what bec
 only the wire between the two is replaced. Messages are written to the wire as they would be to a socket and read from
 it as a client would read them, so an executed notebook is the one a kernel in a process of its own would have made.
 
-A process has one kernel, made before the libraries that ask at import whether they are in a notebook. It
-makes no thread and opens no socket, so the process may be forked; the streams, which have threads, begin
-with the first notebook.
+A process has one kernel, made before the libraries that ask at import whether they are in a notebook. It makes no
+thread and opens no socket, so the process may be forked; the streams, which have threads, begin with the first
+notebook.
 """
 
 from __future__ import annotations
@@ -113,13 +113,12 @@ class DirectClient:
     def __init__(self) -> None:
         self.session = Session(key=b"")
         self.shell_channel, self.iopub_channel = Wire(self.session), Wire(self.session)
-        publisher = Publisher(self.iopub_channel)
-        self.publisher = publisher
+        self.publisher = Publisher(self.iopub_channel)
         self.kernel = SocketlessKernel.instance(
             session=self.session,
             shell_stream=self.shell_channel,
-            iopub_thread=publisher,
-            iopub_socket=publisher.background_socket,
+            iopub_thread=self.publisher,
+            iopub_socket=self.publisher.background_socket,
             log=logging.getLogger("papermill"),
             config=CONFIG,
         )

@@ -146,14 +146,15 @@ class OwnKernel(Engine):
 papermill_engines.register(ENGINE, OwnKernel)
 
 
-def run_notebook(kernel: Executes, notebook: Path, output: Path, parameters: Mapping[str, str]) -> None:
+def run_notebook(
+    kernel: Executes, notebook: Path, output: Path, unfinished: Path, parameters: Mapping[str, str]
+) -> None:
     """Execute one notebook with papermill in a kernel and save it as `output`, once it has come to its end.
 
-    What came of one that has not is beside it, in a folder of its own.
+    What came of one that has not is left as `unfinished`.
 
     Raises what papermill raises when a cell fails, a cell takes too long or the kernel dies.
     """
-    unfinished = output.parent / "unfinished" / output.name
     unfinished.parent.mkdir(exist_ok=True)
     papermill.execute_notebook(
         str(notebook),

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from partnerkpi.batch.kernels import Job, Outcome
+from partnerkpi.batch.kernels import Job, Outcome, end
 from partnerkpi.startup import environment, loading
 
 #: Seconds a template may take to import everything and to show that a copy of it can run a cell.
@@ -103,10 +103,7 @@ class Forks:
         """End the template and everything it started."""
         self._channel.close()
         with contextlib.suppress(psutil.Error):
-            template = psutil.Process(self._process.pid)
-            for each in [*template.children(recursive=True), template]:
-                with contextlib.suppress(psutil.Error):
-                    each.kill()
+            end(psutil.Process(self._process.pid))
         self._process.wait()
 
 

@@ -10,6 +10,7 @@ the next: `remember` notes the state before the first, `renew` puts it back.
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -24,6 +25,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import psutil
 
 from partnerkpi.batch.plan import Chapter
 from partnerkpi.figures import Known
@@ -61,6 +64,10 @@ class Job:
     def output(self, chapter: Chapter) -> Path:
         """Where the executed notebook of a chapter goes."""
         return self.folder / chapter.path.name
+
+    def unfinished(self, chapter: Chapter) -> Path:
+        """Where it is until it has come to its end, and stays if it does not."""
+        return self.folder / "unfinished" / chapter.path.name
 
 
 @dataclass(frozen=True)
@@ -101,7 +108,7 @@ def _run_chapter(kernel: Kernel, job: Job, chapter: Chapter) -> str:
 
     shared = kernel.used
     try:
-        run_notebook(kernel, chapter.path, job.output(chapter), job.parameters)
+        run_notebook(kernel, chapter.path, job.output(chapter), job.unfinished(chapter), job.parameters)
     except Exception as error:
         kernel.end()
         if shared and not isinstance(error, TimeoutError):
@@ -121,6 +128,15 @@ def in_words(error: Exception, timeout: float) -> str:
     else:
         text = f"{type(error).__name__}: {error}"
     return re.sub(r"\x1b\[[0-9;]*m", "", text).strip()[:2000]
+
+
+def end(process: psutil.Process) -> None:
+    """Kill a process and everything it started, whatever group that is in."""
+    with contextlib.suppress(psutil.Error):
+        process.suspend()  # or it would go on starting others
+        for each in [*process.children(recursive=True), process]:
+            with contextlib.suppress(psutil.Error):
+                each.kill()
 
 
 def begin(private: str) -> None:

@@ -82,6 +82,7 @@ class QuarterFolder:
         The network's page speaks of all others: it stands where they all do.
         """
         around = {
+            "file": self.plan.files[partner],
             "foot": vars(self._foot(partner)),
             "links": [(line.partner, line.file) for line in self._neighbours(partner)] if partner else "",
         }
@@ -92,9 +93,7 @@ class QuarterFolder:
         if partner == NETWORK and set(self._left) != set(self.plan.partners):
             return False
         self._left[partner] = entry
-        path, seconds = self.folder / entry["file"], float(entry["seconds"])
-        told = {"partner": partner, "name": self._name(partner), "quarter": self.quarter.label, "path": path}
-        self.reports[partner] = Report(**told, state="published", sha256=entry["sha256"], seconds=seconds)
+        self._report(partner, "published", float(entry["seconds"]), sha256=entry["sha256"])
         return True
 
     def take(self, partner: str, job: Job, outcome: Outcome) -> None:
@@ -220,28 +219,22 @@ class QuarterFolder:
         old = self.earlier.get(partner, {}).get("file", path.name)
         if old.casefold() != path.name.casefold() and self._stands(partner):
             (self.folder / old).unlink()  # the partner was renamed
-        self.reports[partner] = Report(
-            partner=partner,
-            name=self._name(partner),
-            quarter=self.quarter.label,
-            path=path,
-            state="published",
-            sha256=sha256,
-            seconds=seconds,
-        )
+        self._report(partner, "published", seconds, sha256=sha256)
         done.note(self.folder, self._entry(self.reports[partner]))
 
     def _fail(self, partner: str, state: State, reason: str, seconds: float) -> None:
-        path = self.folder / self.plan.files[partner]
+        reason = reason.replace(str(self.private), "…")
+        self._report(partner, state, seconds, reason=reason, stale=self._stands(partner))
+
+    def _report(self, partner: str, state: State, seconds: float, **more: Any) -> None:
         self.reports[partner] = Report(
             partner=partner,
             name=self._name(partner),
             quarter=self.quarter.label,
-            path=path,
+            path=self.folder / self.plan.files[partner],
             state=state,
-            reason=reason.replace(str(self.private), "…"),
             seconds=seconds,
-            stale=self._stands(partner),
+            **more,
         )
 
     def _stands(self, partner: str) -> bool:

@@ -27,7 +27,8 @@ from partnerkpi.batch.publish import QuarterFolder
 from partnerkpi.batch.report import Report
 from partnerkpi.book import Book
 from partnerkpi.errors import UsageError
-from partnerkpi.groups import ALL
+from partnerkpi.figures import Known
+from partnerkpi.groups import ALL, Key
 from partnerkpi.periods import Quarter
 
 #: Exit codes of a review in which something was not published.
@@ -125,7 +126,8 @@ def review(
                 folders[quarter.label] = QuarterFolder(
                     plan, quarter, out / quarter.label, private=private, register=register, resume=resume
                 )
-            todo = _jobs(plan, private, timeout=timeout, fresh_kernels=fresh_kernels)
+            known = plan.known if forks is not None else {}  # the pool's kernels cannot be told
+            todo = _jobs(plan, private, known, timeout=timeout, fresh_kernels=fresh_kernels)
             if resume:  # the network's page stands only where all others do
                 todo.sort(key=lambda job: job.parameters["partner"] == NETWORK)
             return _run(plan, todo, folders, forks, workers=workers, progress=progress)
@@ -178,13 +180,15 @@ def execute(
             del left[outcome.number]
             yield outcome
         # Where the template died it was one of those that ran: each is tried once more by itself, out of its reach.
-        for job in [job for job in left.values() if job.folder.exists()]:
+        begun = [job for job in left.values() if job.folder.exists()]
+        for job in begun:
             pool.set_aside(job)
             yield from pool.execute([job], 1, look)
             del left[job.number]
-        if left:
-            forks.close()
-            forks.start()
+        if not begun:  # it dies before any begins, and would again
+            break
+        forks.close()
+        forks.start()
     yield from pool.execute([job for job in list(left.values()) if wanted(job)], workers, look)
 
 
@@ -222,7 +226,9 @@ def _tidied_when_ended() -> Iterator[None]:
             signal.signal(each, signal.SIG_DFL)
 
 
-def _jobs(plan: Plan, private: Path, *, timeout: float, fresh_kernels: bool) -> list[Job]:
+def _jobs(
+    plan: Plan, private: Path, known: Mapping[str | Key, Known], *, timeout: float, fresh_kernels: bool
+) -> list[Job]:
     """One job per quarter and partner, the network's first as it takes longest."""
     jobs: list[Job] = []
     for number, partner in enumerate((NETWORK, *plan.partners)):
@@ -243,7 +249,7 @@ def _jobs(plan: Plan, private: Path, *, timeout: float, fresh_kernels: bool) -> 
                 parameters=parameters,
                 timeout=timeout,
                 fresh_kernels=fresh_kernels,
-                known=plan.known.get(partner or ALL, {}),
+                known=known.get(partner or ALL, {}),
             )
             jobs.append(job)
     return jobs

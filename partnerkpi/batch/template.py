@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from partnerkpi.batch.engine import run_notebook
-from partnerkpi.batch.kernels import Job, Outcome, in_words, remember, renew
+from partnerkpi.batch.kernels import Job, Outcome, end, in_words, remember, renew
 from partnerkpi.figures import tell
 from partnerkpi.opening import open_book
 
@@ -96,7 +96,7 @@ class Template:
                         self._copy(*self.waiting.popleft())
             finally:
                 for copy in self.copies:
-                    _end(copy.process)
+                    end(copy.process)
                 self._sweep()
 
     def _next(self) -> Job:
@@ -117,8 +117,8 @@ class Template:
                 heard.close()
             _work(job, first, self.kernel, Connection(mouth, readable=False))
         os.close(mouth)
-        process, end = psutil.Process(pid), os.pidfd_open(pid)
-        copy = _Copy(job, first, started, process, Connection(ear, writable=False), end, at=first)
+        process, exit_of = psutil.Process(pid), os.pidfd_open(pid)
+        copy = _Copy(job, first, started, process, Connection(ear, writable=False), exit_of, at=first)
         self.copies.append(copy)
         self.selector.register(copy.ear, selectors.EVENT_READ, copy)
         self.selector.register(copy.end, selectors.EVENT_READ, copy)
@@ -139,7 +139,7 @@ class Template:
                 copy.killed = f"it took more than {self.memory / 1e6:,.0f} MB of memory"
             else:
                 continue
-            _end(copy.process)
+            end(copy.process)
 
     def _gone(self, copy: _Copy) -> None:
         """Settle a copy that has ended: its job is done, or goes on in another copy, or has failed.
@@ -172,7 +172,7 @@ class Template:
         ours = {copy.process.pid for copy in self.copies}
         for process in psutil.Process().children():
             if process.pid not in ours:
-                _end(process)
+                end(process)
                 with contextlib.suppress(ChildProcessError):
                     os.waitpid(process.pid, 0)
 
@@ -207,11 +207,11 @@ def _works(kernel: Direct) -> bool:
             os._exit(0 if kernel.answers() else 1)
         finally:
             os._exit(1)
-    end = os.pidfd_open(pid)
-    ended, _, _ = select.select([end], [], [], PROOF)
+    exit_of = os.pidfd_open(pid)
+    ended, _, _ = select.select([exit_of], [], [], PROOF)
     if not ended:
         os.kill(pid, signal.SIGKILL)
-    os.close(end)
+    os.close(exit_of)
     return os.waitpid(pid, 0)[1] == 0
 
 
@@ -232,7 +232,7 @@ def _work(job: Job, first: int, kernel: Direct, mouth: Connection) -> None:
             kernel.on_cell = partial(mouth.send, (at, None))
             kernel.on_cell()
             renew()
-            run_notebook(kernel, chapter.path, job.output(chapter), job.parameters)
+            run_notebook(kernel, chapter.path, job.output(chapter), job.unfinished(chapter), job.parameters)
             if job.fresh_kernels:
                 break
         at += 1
@@ -249,15 +249,6 @@ def _workplace(job: Job) -> Path:
         sys.path.insert(0, "")
         return job.workplace
     return Path(tempfile.mkdtemp(prefix="work", dir=job.folder))
-
-
-def _end(process: psutil.Process) -> None:
-    """Kill a process and everything it started, whatever group that is in."""
-    with contextlib.suppress(psutil.Error):
-        process.suspend()  # or it would go on starting others
-        for each in [*process.children(recursive=True), process]:
-            with contextlib.suppress(psutil.Error):
-                each.kill()
 
 
 def _memory(process: psutil.Process) -> int:
