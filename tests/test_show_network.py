@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from markupsafe import Markup
 from pages import FOOT
@@ -17,6 +18,7 @@ from partnerkpi import portfolio, show
 from partnerkpi.batch.gate import findings
 from partnerkpi.batch.page import Bound, Heading, Line, Score, linked, network_page
 from partnerkpi.findings.network import attention, standings
+from partnerkpi.findings.verdict import everything
 from partnerkpi.opening import book_of
 from partnerkpi.shipped import shipped
 from partnerkpi.wording import amount_text
@@ -238,3 +240,23 @@ def test_maven_has_a_page(real_book: Callable[[str], Path]) -> None:
     assert "nan" not in shown.text
     assert "1,589 deals are open, none with an amount." in shown.text
     assert "$0" not in shown.text
+
+
+def test_a_rate_that_stood_out_until_the_quarter_before_is_not_what_the_funnel_tells(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A signal that is over and the test of today are two lines of one partner: today's is told."""
+    book, again = pk.open_book(shipped("data")), pk.open_book(shipped("data"))
+    table = book.others.judged(everything, book.quarter(QUARTER))
+    over = table[(table["kind"] == "close_rate").to_numpy()].assign(state="over", weight="fact", sure="likely")
+    both = pd.concat([over, table], ignore_index=True)
+    monkeypatch.setattr(again.others, "judged", lambda judge, quarter: both)
+    told = said_of_tests(book)
+    assert told == said_of_tests(again)
+    assert len(told) > 1
+
+
+def said_of_tests(book: pk.Book) -> list[str]:
+    """What the network's first page says of the tests of rates outside the funnel."""
+    text = LexborHTMLParser(show.cover(book, QUARTER).html).text()
+    return re.findall(r"limit \(among all tests[^)]*\)", text)

@@ -15,6 +15,7 @@ from markupsafe import Markup
 from partnerkpi import plot, portfolio
 from partnerkpi.book import Book
 from partnerkpi.estimate import Estimate
+from partnerkpi.findings.family import OVER
 from partnerkpi.findings.network import attention, attention_left_out, network_judgement
 from partnerkpi.findings.sentences import sentence, sureness
 from partnerkpi.findings.verdict import Judgement, everything
@@ -219,7 +220,8 @@ def _named(funnel: Funnel, names: Mapping[str, str], book: Book, quarter: Quarte
     if not len(funnel.table):
         return []
     table = book.others.judged(everything, quarter)
-    tests = table[(table["kind"] == "close_rate").to_numpy()].set_index("partner_id")
+    now = (table["kind"].eq("close_rate") & table["state"].ne(OVER)).to_numpy()
+    tests = table[now].set_index("partner_id")
     told = [(r, _outside(r, funnel, tests)) for r in _lines(funnel.outsiders)]
     told += [(r, _inside(r)) for r in _lines(funnel.explained)] if funnel.adjusted else []
     return [Named(r.partner_id, names[r.partner_id], text) for r, text in told]
