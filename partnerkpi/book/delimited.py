@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 
 from partnerkpi.book.heads import Head, shown_mark
+from partnerkpi.book.plain import read_plain
 from partnerkpi.book.sources import Problem, RawTable
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ def read_file(
         raw.problems.append(damage)
         return raw
     above, below = outside
+    if not below and read_plain(raw, path, encoding, delimiter, wanted, above):
+        return raw
     held: deque[str] = deque()
     head = Head(path, _with_mark(encoding), above)
     try:
