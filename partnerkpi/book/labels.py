@@ -9,6 +9,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+_SAMPLE = 4096
+_MOST_AT_FIRST, _MOST = 4, 8  # rows for each distinct text, among the first rows and of all
+
 
 def as_label(values: pd.Series) -> pd.Series:
     """The column as a category with sorted categories, only those that occur."""
@@ -31,6 +34,33 @@ def occurring_in(frames: Iterable[pd.DataFrame], column: str) -> list[str]:
     """Every value that a label column has in any of these tables, in alphabetical order."""
     labels = [frame[column] for frame in frames if column in frame]
     return sorted(set().union(*(label.cat.categories[occurring(label)] for label in labels)))
+
+
+def coded(text: pd.Series) -> pd.Series:
+    """The text as a category where few texts recur, so that each is looked at once; else as it is."""
+    first = text.iloc[:_SAMPLE]
+    if isinstance(text.dtype, pd.CategoricalDtype) or _MOST_AT_FIRST * first.nunique() > len(first):
+        return text
+    codes, names = pd.factorize(text)
+    if _MOST * len(names) > len(text):
+        return text
+    return pd.Series(pd.Categorical.from_codes(codes, pd.Index(names, dtype="str"), validate=False), index=text.index)
+
+
+def texts_of(text: pd.Series) -> tuple[np.ndarray | None, pd.Series]:
+    """What is to be looked at to know all of a column: its distinct texts and their places, or all its cells."""
+    return distinct(text) if isinstance(text.dtype, pd.CategoricalDtype) else (None, text)
+
+
+def distinct(text: pd.Series) -> tuple[np.ndarray, pd.Series]:
+    """For each cell the place of its text among the distinct ones, −1 where it is missing; and these."""
+    codes, names = pd.factorize(text)
+    return codes, pd.Series(names, dtype="str")
+
+
+def spread(of_each: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """What is true of each distinct text, for every cell; a missing one has none of it."""
+    return np.append(of_each, False)[codes]
 
 
 def first_known(one: pd.Series, other: pd.Series) -> pd.Series:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 _BLOCK = 1 << 20  # bytes at a time; more do not fit the processor's cache
 _WINDOW = 1 << 16  # a line without an end in one is longer than half of what a cell may be
 _ONE_BYTE = ("ascii", "iso8859", "cp125")
-_BREAKS = b"\n\n", b"\n\r\n"
 
 
 def read_plain(
@@ -106,9 +105,12 @@ def _utf8(source: IO[bytes], encoding: str) -> Iterator[bytes]:
 
 def _is_odd(lines: bytes) -> bool:
     """True where whole lines hold anything but plain rows, or one that is very long."""
-    if b'"' in lines or lines.startswith((b"\n", b"\r")) or any(mark in lines for mark in _BREAKS):
+    if b'"' in lines or lines.startswith((b"\n", b"\r")):
         return True
-    if b"\r" in lines and lines.count(b"\r") != lines.count(b"\r\n"):
+    if b"\r" in lines and (lines.count(b"\r") != lines.count(b"\r\n") or b"\n\r" in lines):
+        return True
+    ends = np.frombuffer(lines, np.uint8) == ord("\n")
+    if (ends[1:] & ends[:-1]).any():  # an empty line; many times quicker than to search for two newlines
         return True
     full = range(0, len(lines) - _WINDOW, _WINDOW)
     return any(lines.find(b"\n", start, start + _WINDOW) < 0 for start in full)

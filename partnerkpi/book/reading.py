@@ -307,7 +307,7 @@ def _unread(tables: Iterable[Examined]) -> dict[str, tuple[str, ...]]:
 def _ledger(examined: Examined, home: str, digits: int) -> pd.DataFrame:
     """Rows and money by partner, currency and fate."""
     money = examined.table.money and "amount" in examined.values
-    currency = examined.text["currency"].fillna(home) if examined.has("currency") else home
+    currency = examined.text["currency"].astype("str").fillna(home) if examined.has("currency") else home
     rows = pd.DataFrame(
         {
             "partner_id": examined.partner_of(),

@@ -183,7 +183,7 @@ def _check_spelling_of_ids(tables: Mapping[str, Examined]) -> None:
     listed = set(partners.text["partner_id"].dropna()) if partners.has("partner_id") else set()
     table = {_as_read(k): k for k in sorted(map(str, listed), reverse=True)}
     for name in (n for n in tables_with("partner_id") if tables[n].has("partner_id")):
-        text = tables[name].text["partner_id"]
+        text = tables[name].text["partner_id"].astype("str")
         counts = text.value_counts()
         usual = table or {_as_read(v): v for v in reversed(sorted(map(str, counts.index), key=lambda v: -counts[v]))}
         for value in sorted(set(map(str, counts.index)) - (listed if name != "partners" else set())):
@@ -211,7 +211,7 @@ def _check_moments(history: Examined) -> None:
     if not len(rows):
         return
     others = [c for c in history.text if c not in ("deal_id", "changed_at", "recorded_at")]
-    groups = history.text.take(rows)[others].groupby([key[c].take(rows) for c in key], sort=False)
+    groups = history.text.take(rows)[others].astype("str").groupby([key[c].take(rows) for c in key], sort=False)
     differ = (groups.transform("nunique") > 1).any(axis=1).to_numpy()
     mask = np.zeros(len(history.text), dtype=bool)
     mask[rows[differ]] = True
@@ -223,9 +223,13 @@ def _check_signs(history: Examined, deals: Examined, home: str) -> None:
     """A sign beside an amount of the history must be able to mean the currency of its deal."""
     if history.signs is None or not history.has("deal_id") or not deals.has("deal_id"):
         return
-    said = deals.text["currency"] if deals.has("currency") else pd.Series(home, index=deals.text.index, dtype="str")
+    said = (
+        deals.text["currency"].astype("str")
+        if deals.has("currency")
+        else pd.Series(home, index=deals.text.index, dtype="str")
+    )
     by_deal = pd.Series(said.to_numpy(), index=deals.text["deal_id"].to_numpy())[deals.used].to_dict()
-    own = history.text["deal_id"].map(by_deal).fillna(home).to_numpy(dtype=object)
+    own = history.text["deal_id"].astype("str").map(by_deal).fillna(home).to_numpy(dtype=object)
     for sign in sorted(set(history.signs) - {""}):
         other = (history.signs == sign).to_numpy() & ~np.isin(own.astype(str), meant_by(sign))
         history.aside("amount", f"'{sign}' stands beside the amount, but its deal is in another currency", other)
