@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import union_categoricals
 
 from partnerkpi.book.choosing import (
     beside_columns,
@@ -104,8 +105,7 @@ def _assembled(table: Table, config: TableConfig, raws: list[RawTable]) -> Exami
     text = parts[0] if parts else pd.DataFrame()
     for name, value in config.constants.items():
         text[name] = coded(pd.Series(value, index=text.index, dtype="str"))
-    names = [np.full(len(r.text), r.file, dtype=object) if r.files is None else r.files for r in files]
-    whole = pd.Categorical(np.concatenate([*names, np.empty(0, dtype=object)]))
+    whole = union_categoricals([_files_of(raw) for raw in files], sort_categories=True) if files else pd.Categorical([])
     record = np.concatenate([*(r.record for r in files), np.empty(0, np.int64)])
     line = np.concatenate([*(r.line for r in files), np.empty(0, np.int64)])
     extra = pd.concat([part.astype("str") for part in beside], ignore_index=True) if beside else pd.DataFrame()
@@ -113,6 +113,14 @@ def _assembled(table: Table, config: TableConfig, raws: list[RawTable]) -> Exami
     examined.faults, examined.unread, examined.touched = faulty.faults, faulty.unread, faulty.touched
     examined.below = sum(raw.below for raw in raws)
     return examined
+
+
+def _files_of(raw: RawTable) -> pd.Categorical:
+    """The file of each row."""
+    if raw.files is not None:
+        return pd.Categorical(raw.files)
+    one = pd.Series([raw.file] if len(raw.text) else [], dtype="category")
+    return pd.Categorical(one.take(np.zeros(len(raw.text), dtype=np.int64)))
 
 
 def note_file(examined: Examined, raw: RawTable) -> None:

@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 _SAMPLE = 4096
-_MOST_AT_FIRST, _MOST = 4, 8  # rows for each distinct text, among the first rows and of all
 
 
 def as_label(values: pd.Series) -> pd.Series:
@@ -36,13 +35,23 @@ def occurring_in(frames: Iterable[pd.DataFrame], column: str) -> list[str]:
     return sorted(set().union(*(label.cat.categories[occurring(label)] for label in labels)))
 
 
+def few(texts: int, cells: int) -> bool:
+    """True where so few texts stand in a column that it pays to look at each once."""
+    return 4 * texts <= cells
+
+
+def few_at_first(texts: int, cells: int) -> bool:
+    """True where the first cells of a column promise that, though in them fewer texts can recur."""
+    return 3 * texts <= cells
+
+
 def coded(text: pd.Series) -> pd.Series:
     """The text as a category where few texts recur, so that each is looked at once; else as it is."""
     first = text.iloc[:_SAMPLE]
-    if isinstance(text.dtype, pd.CategoricalDtype) or _MOST_AT_FIRST * first.nunique() > len(first):
+    if isinstance(text.dtype, pd.CategoricalDtype) or not few_at_first(first.nunique(), len(first)):
         return text
     codes, names = pd.factorize(text)
-    if _MOST * len(names) > len(text):
+    if not few(len(names), len(text)):
         return text
     return pd.Series(pd.Categorical.from_codes(codes, pd.Index(names, dtype="str"), validate=False), index=text.index)
 
@@ -90,8 +99,15 @@ def trimmed(frame: pd.DataFrame) -> pd.DataFrame:
 
 def among(texts: pd.Series, known: pd.Series) -> np.ndarray:
     """True where the text occurs among the known ones; a missing text does not."""
+    return places(texts, known) >= 0
+
+
+def places(texts: pd.Series, known: pd.Series) -> np.ndarray:
+    """Where among the known texts, all different, each text stands; −1 where it is missing or not among them."""
     if not len(texts) or not len(known):
-        return np.zeros(len(texts), dtype=bool)
-    one, other = (pa.array(column.astype("str").array) for column in (texts, known))  # far quicker than isin
-    found = pc.is_in(one, value_set=other, skip_nulls=True)
-    return np.asarray(found.to_numpy(zero_copy_only=False), dtype=bool)
+        return np.full(len(texts), -1, dtype=np.int64)
+    codes, each = texts_of(texts)
+    one, other = (pa.array(column.astype("str").array) for column in (each, known))  # no text becomes an object
+    found = pc.fill_null(pc.index_in(one, value_set=other, skip_nulls=True), -1)
+    place = found.to_numpy(zero_copy_only=False).astype(np.int64)
+    return place if codes is None else np.append(place, -1)[codes]

@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from partnerkpi.book.labels import few, few_at_first
 from partnerkpi.book.sources import RawTable, doubled
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ def read_plain(
     delimiter: str,
     wanted: Callable[[list[str]], Collection[str]],
     above: int = 0,
+    *,
+    coded: bool = False,
 ) -> bool:
     """Read header and rows of a plain file into `raw`; False, and nothing read, where the file is not plain.
 
@@ -41,6 +44,7 @@ def read_plain(
         delimiter: what stands between two cells.
         wanted: given the header, the columns to keep.
         above: how many lines stand above the header.
+        coded: columns in which few texts recur may be categories.
     """
     name = codecs.lookup(encoding).name
     if not (name == "utf-8" or name.startswith(_ONE_BYTE)) or len(delimiter.encode()) != 1 or delimiter in '"\r\n':
@@ -55,37 +59,62 @@ def read_plain(
         keep = [n for n in header if n in names]
         if len(header) < 2 or doubled(header) or not keep:
             return False
-        table = _table(_utf8(source, name), header, keep, delimiter)
+        table = _table(_utf8(source, name), header, keep, delimiter, coded=coded)
     if table is None:
         return False
     raw.header = header
-    columns = {n: pd.Series(table.column(n).combine_chunks().to_pandas(), dtype="str") for n in keep}
+    columns = {}
+    for n in keep:
+        columns[n] = _series(table.column(n))
+        table = table.drop_columns(n)  # one column at a time is held twice
     raw.text = pd.DataFrame(columns)
     raw.record = np.arange(1, len(raw.text) + 1)
     raw.line = raw.record + 1 + above
     return True
 
 
-def _table(blocks: Iterator[bytes], header: list[str], keep: list[str], delimiter: str) -> pa.Table | None:
+def _series(column: pa.ChunkedArray) -> pd.Series:
+    """The cells as text, or as a category where they are a dictionary in which few texts recur."""
+    import pyarrow as pa
+
+    if not pa.types.is_dictionary(column.type):
+        return pd.Series(column.combine_chunks().to_pandas(), dtype="str")
+    whole = column.unify_dictionaries().combine_chunks()
+    names = pd.Index(whole.dictionary.to_pandas(), dtype="str")
+    codes = whole.indices.fill_null(-1).to_numpy()
+    if not few(len(names), len(codes)):
+        return pd.Series(names.array.take(codes, allow_fill=True), dtype="str")
+    return pd.Series(pd.Categorical.from_codes(codes, names, validate=False))
+
+
+def _table(
+    blocks: Iterator[bytes], header: list[str], keep: list[str], delimiter: str, *, coded: bool
+) -> pa.Table | None:
     """The cells to keep, missing where they are empty; None where the lines are not plain, or there are none."""
     import pyarrow as pa
+    import pyarrow.compute as pc
     import pyarrow.csv as arrow
 
     reading = arrow.ReadOptions(use_threads=False, block_size=4 * _BLOCK, column_names=header)
     parsing = arrow.ParseOptions(delimiter=delimiter, quote_char=False, ignore_empty_lines=False)
-    converting = arrow.ConvertOptions(
-        check_utf8=False,
-        include_columns=keep,
-        column_types=dict.fromkeys(keep, pa.large_string()),
-        null_values=[""],
-        strings_can_be_null=True,
-    )
-    parts = []
+    kinds: dict[str, pa.DataType] = dict.fromkeys(keep, pa.large_string())
+
+    def read(block: bytes) -> pa.Table:
+        converting = arrow.ConvertOptions(
+            check_utf8=False, include_columns=keep, column_types=kinds, null_values=[""], strings_can_be_null=True
+        )
+        return arrow.read_csv(pa.BufferReader(block), reading, parsing, converting)
+
+    parts: list[pa.Table] = []
     for block in blocks:
         if _is_odd(block):
             return None
         try:
-            parts.append(arrow.read_csv(pa.BufferReader(block), reading, parsing, converting))
+            if coded and not parts:
+                first = read(block)
+                often = [n for n in keep if few_at_first(pc.count_distinct(first.column(n)).as_py(), len(first))]
+                kinds |= dict.fromkeys(often, pa.dictionary(pa.int32(), pa.large_string()))
+            parts.append(read(block))
         except pa.ArrowInvalid:
             return None
     return pa.concat_tables(parts) if parts else None

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from partnerkpi.book.examined import Examined
-from partnerkpi.book.labels import among, distinct, spread
+from partnerkpi.book.labels import among, distinct, places, spread
 from partnerkpi.book.money import rates_on
 from partnerkpi.book.schema import CLOSED, tables_with
 from partnerkpi.errors import UsageError, nearest
@@ -104,7 +104,7 @@ def _check_shared(deals: Examined, partners: Examined) -> None:
 
 def check_direct(deals: Examined, direct: Sequence[str]) -> None:
     """Every id that is the vendor's own must be one: else its sales would pass for a partner's without a word."""
-    known = set(deals.partner_of())
+    known = {"", *distinct(deals.text["partner_id"])[1]} if deals.has("partner_id") else {""}
     for one in direct:
         if one not in known:  # which ids there are is nothing for every reader of a fault
             rule = "[book] direct: no deal is of this id: write it exactly as the partner's column has it"
@@ -127,6 +127,7 @@ def _check_ids(examined: Examined) -> None:
         text = examined.text[name].astype("str") if examined.table.key == (name,) else distinct(examined.text[name])[1]
         plain = r"[^!-~]|^[0-9][0-9.eE+]*$"  # most ids are plain, and looked at once
         odd = text[text.str.contains(plain).fillna(False).to_numpy(dtype=bool)]
+        capitals = len(odd) or text.str.contains("[a-z]").any()  # else all letters there are are capitals
         for rule, values in (
             ("looks like a number that a spreadsheet rewrote", odd[odd.str.fullmatch(_REWRITTEN)]),
             ("begins or ends with a space", odd[odd.str.fullmatch(r"\s.*|.*\s")]),
@@ -134,7 +135,7 @@ def _check_ids(examined: Examined) -> None:
             (_LOST_SAID, odd[odd.str.contains(_LOST)]),
             (_TWICE_SAID, odd[odd.str.contains(_TWICE)]),
             ("mixes letters of two alphabets that look alike", odd[odd.str.contains(_TWO_ALPHABETS)]),
-            ("differs from another only in capitals", text[_only_case(text)]),
+            ("differs from another only in capitals", text[_only_case(text)] if capitals else text[:0]),
         ):
             if len(values):
                 examined.warn(name, rule, examined.text[name].isin(values).to_numpy())
@@ -243,7 +244,7 @@ def _check_history(history: Examined, deals: Examined) -> None:
     if "changed_at" not in history.values or "created_on" not in deals.values:
         return
     rows, own = np.flatnonzero(history.used), np.flatnonzero(deals.used)
-    place = pd.Index(deals.text["deal_id"].take(own)).get_indexer(history.text["deal_id"].take(rows))
+    place = places(history.text["deal_id"].take(rows), deals.text["deal_id"].take(own))
     stamps = history.values["changed_at"].to_numpy(dtype="datetime64[s]")[rows]
     order = np.lexsort((rows, stamps, place))
     rows, place, stamps = rows[order], place[order], stamps[order]
