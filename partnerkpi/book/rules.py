@@ -246,7 +246,7 @@ def _check_history(history: Examined, deals: Examined) -> None:
     rows, own = np.flatnonzero(history.used), np.flatnonzero(deals.used)
     place = places(history.text["deal_id"].take(rows), deals.text["deal_id"].take(own))
     stamps = history.values["changed_at"].to_numpy(dtype="datetime64[s]")[rows]
-    order = np.lexsort((rows, stamps, place))
+    order = np.lexsort((stamps, place))  # stable, so rows of one moment stay in their order
     rows, place, stamps = rows[order], place[order], stamps[order]
     created = deals.values["created_on"].to_numpy(dtype="datetime64[s]")[own][place]
     history.warn(
