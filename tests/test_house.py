@@ -32,7 +32,7 @@ PLAN = """
     book.kinds book.schema sample.time_and_chance sample.world sample.lives sample.history sample.truth sample.tables
     sample.package sample
     book.labels book.thresholds book.later book.keys book.meaning book.merging book.declarations book.connections
-    book.config book.sources book.cells book.workbooks book.causes book.heads book.delimited book.sheets
+    book.config book.sources book.cells book.workbooks book.causes book.heads book.plain book.delimited book.sheets
     book.columnar book.postgres book.databases
     book.queries book.currencies book.parse book.values book.choosing book.naming book.examined book.intake book.reading
     book.money book.rules book.suspicious book.past book.credits book.earlier book.events book.prospects book.levels

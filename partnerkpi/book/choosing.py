@@ -65,18 +65,21 @@ def asked_columns(config: TableConfig) -> dict[str, tuple[str, ...]]:
 
 def first_filled(text: pd.DataFrame, names: Iterable[str]) -> pd.Series:
     """In each row the first of the columns that is filled; missing where none is."""
-    result = pd.Series(np.nan, index=text.index, dtype="str")
-    for place, name in enumerate(n for n in names if n in text):
-        result = text[name] if place == 0 else result.fillna(text[name])
-    return result.astype("str")
+    there = [n for n in names if n in text]
+    if not there:
+        return pd.Series(np.nan, index=text.index, dtype="str")
+    result = text[there[0]]
+    for name in there[1:]:
+        result = result.astype("str").fillna(text[name].astype("str"))
+    return result
 
 
 def by_status(text: pd.DataFrame, source: Source, status: pd.Series) -> pd.Series:
     """The cells of a source that depends on the status of the row."""
-    result = first_filled(text, source.of(""))
+    result = first_filled(text, source.of("")).astype("str")
     for one in status.dropna().unique():
         rows = (status == one).to_numpy()
-        result = result.mask(rows, first_filled(text, source.of(str(one))))
+        result = result.mask(rows, first_filled(text, source.of(str(one))).astype("str"))
     return result
 
 
@@ -129,7 +132,7 @@ def shared_by_partners(text: pd.DataFrame, key: list[str], rows: np.ndarray) -> 
     at = np.flatnonzero(rows)
     if "partner_id" in key or "partner_id" not in text or not len(at):
         return found
-    own = text.take(at).fillna("").drop(columns="amount", errors="ignore")
+    own = text.take(at).astype("str").fillna("").drop(columns="amount", errors="ignore")
     kinds = own.groupby(key, sort=False).transform("nunique")
     found[at] = ((kinds.pop("partner_id") > 1) & (kinds == 1).all(axis=1)).to_numpy()
     return found

@@ -54,7 +54,7 @@ def _place(examined: Examined, column: str, notes: np.ndarray, home: str) -> Non
     examined.aside("amount", f"a credit note, and '{column}' names no deal that is won and used", lost)
     pairs = Notes(row[at >= 0], own[at[at >= 0]])
     if examined.has("currency"):
-        currency = examined.text["currency"].fillna(home).to_numpy()
+        currency = examined.text["currency"].astype("str").fillna(home).to_numpy()
         other = _rows(examined, pairs.row[currency[pairs.row] != currency[pairs.of]])
         examined.aside("amount", "a credit note in another currency than the deal it names", other)
         pairs = _still(examined, pairs)
@@ -94,7 +94,7 @@ def with_credits(history: pd.DataFrame, deals: Examined) -> pd.DataFrame:
     order = np.lexsort((notes.row, day[notes.row], notes.of))
     row, of = notes.row[order], notes.of[order]
     back = pd.Series(amount[row]).groupby(of).cumsum().to_numpy()
-    ids = deals.text["deal_id"]
+    ids = deals.text["deal_id"].astype("str")
     changes = pd.DataFrame({"deal_id": ids.take(of).array, "changed_at": day[row]})
     changes["amount"] = np.round(amount[of] + back, deals.decimals)
     first = np.unique(of)

@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 
 from partnerkpi.book.heads import Head, shown_mark
+from partnerkpi.book.plain import read_plain
 from partnerkpi.book.sources import Problem, RawTable
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ def read_file(
     delimiter: str,
     wanted: Callable[[list[str]], Collection[str]],
     outside: tuple[int, int] = (0, 0),
+    *,
+    coded: bool = False,
 ) -> RawTable:
     """The text of a delimited file.
 
@@ -52,6 +55,7 @@ def read_file(
         delimiter: what stands between two cells.
         wanted: given the header, the columns to keep.
         outside: how many lines stand above the header, and how many below the rows.
+        coded: columns in which few texts recur may be categories.
 
     Returns:
         The rows; what is wrong with the file is listed in `problems`, and then there may be no rows.
@@ -62,6 +66,8 @@ def read_file(
         raw.problems.append(damage)
         return raw
     above, below = outside
+    if not below and read_plain(raw, path, encoding, delimiter, wanted, above, coded=coded):
+        return raw
     held: deque[str] = deque()
     head = Head(path, _with_mark(encoding), above)
     try:

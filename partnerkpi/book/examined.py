@@ -115,7 +115,7 @@ class Examined:
         """The partner of each row as text, empty where there is none."""
         if "partner_id" not in self.text:
             return pd.Series("", index=self.text.index, dtype="str")
-        return self.text["partner_id"].fillna("")
+        return self.text["partner_id"].astype("str").fillna("")
 
     def unknown_money(self) -> np.ndarray:
         """True for the rows whose amount cannot be read, or is empty where it must not be."""
@@ -141,10 +141,14 @@ class Examined:
             elif column.name in self.text:
                 whole = self.text[column.name]
             else:
-                empty = pd.Series([np.nan], dtype="str" if column.dtype == "category" else column.dtype)
+                empty = pd.Series([np.nan], dtype=column.dtype)
                 whole = empty.take(np.zeros(len(self.text), dtype=np.int64))
             part = whole.take(keep).reset_index(drop=True)
-            columns[column.name] = as_label(part) if column.dtype == "category" else part
+            if column.dtype == "category":
+                part = as_label(part)
+            elif column.name in self.text and column.name not in self.values:
+                part = part.astype("str")
+            columns[column.name] = part
         place = {"_file": self.file.take(keep), "_record": self.record[keep], "_line": self.line[keep]}
         return pd.DataFrame({**columns, **place})
 
@@ -168,7 +172,7 @@ class Examined:
 
     def _placed(self, column: str, rule: str, kind: str, rows: np.ndarray) -> pd.DataFrame:
         """The fault of some rows, each where it was read."""
-        value = self.text[column].take(rows).fillna("").to_numpy() if column in self.text else ""
+        value = self.text[column].take(rows).astype("str").fillna("").to_numpy() if column in self.text else ""
         place = {"file": np.asarray(self.file.take(rows), dtype=object)}
         place |= {"record": self.record[rows], "line": self.line[rows]}
         return pd.DataFrame({"table": self.table.name, **place, "column": column, "value": value, "rule": rule,
@@ -179,7 +183,7 @@ class Examined:
         own = self.partner_of().take(rows)
         if self.deals is None or not self.has("deal_id") or not self.deals.has("deal_id"):
             return own
-        named, ids = self.text["deal_id"].take(rows), self.deals.text["deal_id"]
+        named, ids = self.text["deal_id"].take(rows).astype("str"), self.deals.text["deal_id"].astype("str")
         at = np.flatnonzero(ids.isin(named).to_numpy())
         owner = dict(zip(ids.take(at), self.deals.partner_of().take(at), strict=True))
         theirs = pd.Series([owner.get(one, "") for one in named], index=own.index, dtype="str")

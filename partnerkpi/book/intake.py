@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import union_categoricals
 
 from partnerkpi.book.choosing import (
     beside_columns,
@@ -21,6 +22,7 @@ from partnerkpi.book.choosing import (
 )
 from partnerkpi.book.declarations import IGNORE, TableConfig
 from partnerkpi.book.examined import FAULT_COLUMNS, OUT, Examined
+from partnerkpi.book.labels import coded
 from partnerkpi.book.naming import header_look
 from partnerkpi.book.parse import days
 from partnerkpi.book.schema import ENUMERATED, Table
@@ -84,7 +86,7 @@ def _assembled(table: Table, config: TableConfig, raws: list[RawTable]) -> Exami
         if not look.complete:
             continue
         columns = wanted_columns(table, config, raw.header)
-        cells = {name: first_filled(raw.text, source.names) for name, source in columns.items()}
+        cells = {name: coded(first_filled(raw.text, source.names)) for name, source in columns.items()}
         part = pd.DataFrame(cells, index=raw.text.index)
         for name, source in columns.items():
             kinds = {raw.typed.get(one, "") for one in source.names}
@@ -93,22 +95,32 @@ def _assembled(table: Table, config: TableConfig, raws: list[RawTable]) -> Exami
         if config.latest_by and config.latest_by in raw.typed:
             typed["latest_by"] = raw.typed[config.latest_by]
         beside.append(raw.text[beside_columns(table, config, raw.header)])
-        parts.append(part.assign(**dict.fromkeys(config.constants, "")).astype("str"))
+        parts.append(part.assign(**dict.fromkeys(config.constants, "")))
         files.append(raw)
         if not len(raw.text) and not raw.ragged:
             faulty.blame("no rows, only a header", "W", file=raw.file)
-    text = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    if len(parts) > 1:
+        whole_text = pd.concat([part.astype("str") for part in parts], ignore_index=True)
+        parts = [pd.DataFrame({name: coded(whole_text[name]) for name in whole_text}, index=whole_text.index)]
+    text = parts[0] if parts else pd.DataFrame()
     for name, value in config.constants.items():
-        text[name] = pd.Series(value, index=text.index, dtype="str")
-    names = [np.full(len(r.text), r.file, dtype=object) if r.files is None else r.files for r in files]
-    whole = pd.Categorical(np.concatenate([*names, np.empty(0, dtype=object)]))
+        text[name] = coded(pd.Series(value, index=text.index, dtype="str"))
+    whole = union_categoricals([_files_of(raw) for raw in files], sort_categories=True) if files else pd.Categorical([])
     record = np.concatenate([*(r.record for r in files), np.empty(0, np.int64)])
     line = np.concatenate([*(r.line for r in files), np.empty(0, np.int64)])
-    extra = pd.concat(beside, ignore_index=True) if beside else pd.DataFrame()
+    extra = pd.concat([part.astype("str") for part in beside], ignore_index=True) if beside else pd.DataFrame()
     examined = Examined(table, text, whole, record, line, typed, extra, given=bool(raws), ragged=ragged)
     examined.faults, examined.unread, examined.touched = faulty.faults, faulty.unread, faulty.touched
     examined.below = sum(raw.below for raw in raws)
     return examined
+
+
+def _files_of(raw: RawTable) -> pd.Categorical:
+    """The file of each row."""
+    if raw.files is not None:
+        return pd.Categorical(raw.files)
+    one = pd.Series([raw.file] if len(raw.text) else [], dtype="category")
+    return pd.Categorical(one.take(np.zeros(len(raw.text), dtype=np.int64)))
 
 
 def note_file(examined: Examined, raw: RawTable) -> None:
@@ -153,7 +165,7 @@ def _settle_status(examined: Examined, config: TableConfig) -> None:
     for value, flag, rows in settled.conflicts:
         examined.warn("status", f"the value says {value}, the flags say {flag}: {holds}", rows)
     examined.aside("status", "the flags contradict each other", settled.contradiction)
-    examined.text["status"] = settled.status
+    examined.text["status"] = coded(settled.status)
 
 
 def _note_remarks(examined: Examined, config: TableConfig) -> None:
@@ -187,7 +199,7 @@ def _map_values(examined: Examined, column: str, mapping: Mapping[str, str]) -> 
     if examined.table[column].kind == "amount":
         return
     new[out | (new == "")] = None
-    examined.text[column] = pd.Series(new[codes], index=examined.text.index, dtype="str")
+    examined.text[column] = coded(pd.Series(pd.array(new, dtype="str").take(codes), index=examined.text.index))
 
 
 def _check_enumerated(examined: Examined, column: str) -> None:
@@ -213,7 +225,7 @@ def _parse(examined: Examined, config: TableConfig, name: str, zone: str, home: 
     for kind, rule, rows in column.faults:
         say[kind](name, rule, rows)
     if column.currency is not None:
-        examined.text["currency"] = column.currency
+        examined.text["currency"] = coded(column.currency)
     if rule := unreadable(examined.table, name, examined.text[name], column.values, examined.fate != OUT):
         examined.blame(rule, "E", name)
 

@@ -9,6 +9,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+_SAMPLE = 4096
+
 
 def as_label(values: pd.Series) -> pd.Series:
     """The column as a category with sorted categories, only those that occur."""
@@ -31,6 +33,43 @@ def occurring_in(frames: Iterable[pd.DataFrame], column: str) -> list[str]:
     """Every value that a label column has in any of these tables, in alphabetical order."""
     labels = [frame[column] for frame in frames if column in frame]
     return sorted(set().union(*(label.cat.categories[occurring(label)] for label in labels)))
+
+
+def few(texts: int, cells: int) -> bool:
+    """True where so few texts stand in a column that it pays to look at each once."""
+    return 4 * texts <= cells
+
+
+def few_at_first(texts: int, cells: int) -> bool:
+    """True where the first cells of a column promise that, though in them fewer texts can recur."""
+    return 3 * texts <= cells
+
+
+def coded(text: pd.Series) -> pd.Series:
+    """The text as a category where few texts recur, so that each is looked at once; else as it is."""
+    first = text.iloc[:_SAMPLE]
+    if isinstance(text.dtype, pd.CategoricalDtype) or not few_at_first(first.nunique(), len(first)):
+        return text
+    codes, names = pd.factorize(text)
+    if not few(len(names), len(text)):
+        return text
+    return pd.Series(pd.Categorical.from_codes(codes, pd.Index(names, dtype="str"), validate=False), index=text.index)
+
+
+def texts_of(text: pd.Series) -> tuple[np.ndarray | None, pd.Series]:
+    """What is to be looked at to know all of a column: its distinct texts and their places, or all its cells."""
+    return distinct(text) if isinstance(text.dtype, pd.CategoricalDtype) else (None, text)
+
+
+def distinct(text: pd.Series) -> tuple[np.ndarray, pd.Series]:
+    """For each cell the place of its text among the distinct ones, −1 where it is missing; and these."""
+    codes, names = pd.factorize(text)
+    return codes, pd.Series(names, dtype="str")
+
+
+def spread(of_each: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """What is true of each distinct text, for every cell; a missing one has none of it."""
+    return np.append(of_each, False)[codes]
 
 
 def first_known(one: pd.Series, other: pd.Series) -> pd.Series:
@@ -60,8 +99,15 @@ def trimmed(frame: pd.DataFrame) -> pd.DataFrame:
 
 def among(texts: pd.Series, known: pd.Series) -> np.ndarray:
     """True where the text occurs among the known ones; a missing text does not."""
+    return places(texts, known) >= 0
+
+
+def places(texts: pd.Series, known: pd.Series) -> np.ndarray:
+    """Where among the known texts, all different, each text stands; −1 where it is missing or not among them."""
     if not len(texts) or not len(known):
-        return np.zeros(len(texts), dtype=bool)
-    one, other = (pa.array(column.astype("str").array) for column in (texts, known))  # far quicker than isin
-    found = pc.is_in(one, value_set=other, skip_nulls=True)
-    return np.asarray(found.to_numpy(zero_copy_only=False), dtype=bool)
+        return np.full(len(texts), -1, dtype=np.int64)
+    codes, each = texts_of(texts)
+    one, other = (pa.array(column.astype("str").array) for column in (each, known))  # no text becomes an object
+    found = pc.fill_null(pc.index_in(one, value_set=other, skip_nulls=True), -1)
+    place = found.to_numpy(zero_copy_only=False).astype(np.int64)
+    return place if codes is None else np.append(place, -1)[codes]

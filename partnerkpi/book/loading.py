@@ -23,7 +23,7 @@ from partnerkpi.book.earlier import spells_heard, spells_until
 from partnerkpi.book.examined import Examined
 from partnerkpi.book.intake import examine, note_file
 from partnerkpi.book.keys import NAME
-from partnerkpi.book.labels import as_label, first_known, trimmed
+from partnerkpi.book.labels import as_label, first_known, places, trimmed
 from partnerkpi.book.money import converted
 from partnerkpi.book.past import Tables, as_known_on, spells_of, with_beginnings
 from partnerkpi.book.prospects import prospects_of
@@ -73,6 +73,7 @@ def load(
     approximate = day < config.extracted_on and not examined["history"].given
     if approximate and not allow_approximate:
         raise DataRefused(_without_past(config, day))
+    given = _given(examined)
     tables = _known(_tables(examined, config.currency), day, config.extracted_on, config.fiscal_year_starts)
     for name in tables:
         tables[name], lost = _in_home_currency(tables, TABLES[name], config.currency, reading.digits, day)
@@ -80,7 +81,7 @@ def load(
             raise UsageError(f"On {day:%Y-%m-%d} the book had no rate for {lost}. Choose a later as-of day.")
     tables["spells"] = spells_of(tables["deals"], tables["history"], day)
     tables["prospects"] = prospects_of(tables["deals"], tables["leads"])
-    return Loaded(config, day, tables, _recorded(examined, tables), reading, approximate)
+    return Loaded(config, day, tables, _recorded(given, tables), reading, approximate)
 
 
 def known_earlier(
@@ -206,7 +207,8 @@ def _raw_tables(config: TableConfig, folder: Path, inputs: dict[str, str]) -> tu
             elif name.lower().endswith(COLUMNS):
                 raw = read_columns(folder / name, name, wanted)
             else:
-                raw = read_file(folder / name, name, config.encoding, config.delimiter_of(name), wanted, outside)
+                raw = read_file(folder / name, name, config.encoding, config.delimiter_of(name), wanted, outside,
+                                coded=not everything)  # fmt: skip
         except OSError as error:
             raise SystemProblem(f"The file '{folder / name}' cannot be read: {error.strerror}.") from error
         inputs[name] = raw.sha256
@@ -222,8 +224,12 @@ def _raw_tables(config: TableConfig, folder: Path, inputs: dict[str, str]) -> tu
 
 
 def _tables(seen: dict[str, Examined], home: str) -> Tables:
-    """The frames of all rows used, at the day of the export; amounts in their own currency."""
-    tables = {name: table.frame() for name, table in seen.items()}
+    """The frames of all rows used, at the day of the export; amounts in their own currency. `seen` is used up."""
+    tables = {}
+    for name in tuple(seen):
+        tables[name] = seen[name].frame()
+        if name != "deals":  # credit notes need it
+            del seen[name]  # the text of a large book is not held twice
     deals = tables["deals"]
     deals = deals.assign(
         amount_original=deals["amount"], amount=np.nan, currency=as_label(deals["currency"].astype("str").fillna(home))
@@ -235,16 +241,15 @@ def _tables(seen: dict[str, Examined], home: str) -> Tables:
     tables["spend"] = tables["spend"].assign(currency=as_label(currency))
     tables = {n: t if n == "deals" else t.drop(columns=list(PLACE)) for n, t in tables.items()}
     history = with_beginnings(tables["history"], deals)
-    return tables | {"history": with_credits(history, seen["deals"])}
+    return tables | {"history": with_credits(history, seen.pop("deals"))}
 
 
 def _with_facts_of_leads(tables: Tables) -> pd.DataFrame:
     """The deals, each with what its lead says where it says nothing itself."""
-    deals, leads = tables["deals"], tables["leads"].set_index("lead_id")
+    deals, leads = tables["deals"], tables["leads"]
     if not len(leads):
         return deals
-    place = pd.Index(leads.index).get_indexer(pd.Index(deals["lead_id"]))
-    place[deals["lead_id"].isna().to_numpy()] = -1
+    place = places(deals["lead_id"], leads["lead_id"])
     facts = {name: as_label(pd.Series(leads[name].array.take(place, allow_fill=True))) for name in _of_lead()}
     return deals.assign(**{name: first_known(deals[name], fact) for name, fact in facts.items()})
 
@@ -318,13 +323,17 @@ def _in_home_currency(
     return frame, ", ".join(sorted(without))
 
 
-def _recorded(examined: dict[str, Examined], tables: Tables) -> frozenset[str]:
+def _given(examined: Mapping[str, Examined]) -> dict[str, set[str]]:
+    """The tables that the source has, and the columns of each."""
+    return {name: {*table.text, *table.values} for name, table in examined.items() if table.given}
+
+
+def _recorded(given: Mapping[str, set[str]], tables: Tables) -> frozenset[str]:
     """The tables and columns that the source really has: given, and filled in at least one row known on the day."""
-    recorded = {name for name, table in examined.items() if table.given}
-    for name in recorded.copy():
-        source = examined[name]
-        given = {*source.text, *source.values, *(_of_lead() if name == "deals" else ())}
-        there = [c for c in TABLES[name].names if c in given and c in tables[name]]
+    recorded = set(given)
+    for name, columns in given.items():
+        named = columns.union(_of_lead() if name == "deals" else ())
+        there = [c for c in TABLES[name].names if c in named and c in tables[name]]
         recorded |= {f"{name}.{c}" for c in there if tables[name][c].notna().any()}
     return frozenset(recorded)
 

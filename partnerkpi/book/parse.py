@@ -53,6 +53,20 @@ class Parsed:
     decimals: int = 0
     signs: pd.Series | None = None
 
+    def over(self, codes: np.ndarray | None) -> Parsed:
+        """The same for cells of which these are the distinct texts, each cell at its place; itself where none is given.
+
+        A cell at −1 is missing, and breaks no rule.
+        """
+        if codes is None:
+            return self
+        values = pd.Series(self.values.array.take(codes, allow_fill=True))
+        bad, wrong, odd = (
+            {r: np.append(m, False)[codes] for r, m in part.items()} for part in (self.bad, self.wrong, self.odd)
+        )
+        signs = None if self.signs is None else pd.Series(self.signs.array.take(codes, allow_fill=True), dtype="str")
+        return Parsed(values, bad, wrong, odd, self.decimals, None if signs is None else signs.fillna(""))
+
 
 def amounts(
     text: pd.Series, decimal: str = ".", thousands: str = "", *, declared: bool = True, largest: float = LARGEST
@@ -239,12 +253,7 @@ def days(text: pd.Series, kind: str, declared: str, zone: str, times: str = "") 
         values = values.astype("datetime64[D]").astype("datetime64[s]")
     if kind == "month":
         values = values.astype("datetime64[M]").astype("datetime64[s]")
-    spread = np.append(values, np.datetime64("NaT", "s"))[codes]
-
-    def rows(masks: Masks) -> Masks:
-        return {rule: np.append(mask, False)[codes] for rule, mask in masks.items()}
-
-    return Parsed(pd.Series(spread, index=text.index), rows(result.bad), rows(result.wrong))
+    return Parsed(pd.Series(values), result.bad, result.wrong).over(codes)
 
 
 def _unique_days(text: pd.Series, kind: str, declared: str, zone: str, times: str) -> Parsed:

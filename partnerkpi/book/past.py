@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from partnerkpi.book.labels import among, as_label, shared_codes, trimmed
+from partnerkpi.book.labels import among, as_label, places, shared_codes, trimmed
 from partnerkpi.book.schema import CLOSED, TABLES, Table, changing, standing
 
 Tables = dict[str, pd.DataFrame]
@@ -173,7 +173,7 @@ def without_closings(deals: pd.DataFrame, unheard: pd.DataFrame) -> pd.DataFrame
     """The deals, still open where their closing stands among the changes that nobody had entered yet."""
     closings = unheard[unheard["status"].isin(CLOSED)]
     day = closings["changed_at"].dt.normalize().to_numpy(dtype="datetime64[s]")
-    place = pd.Index(deals["deal_id"]).get_indexer(closings["deal_id"])
+    place = places(closings["deal_id"], deals["deal_id"])
     closed_on = deals["closed_on"].to_numpy(dtype="datetime64[s]")
     same = (place >= 0) & (closed_on[place] == day)
     later = pd.Series(np.isin(np.arange(len(deals)), place[same]), index=deals.index)
@@ -273,7 +273,7 @@ class _Events:
         created = _seconds(deals["created_on"])
         closed = _seconds(deals["closed_on"])
         ended = np.flatnonzero(deals["status"].isin(CLOSED).to_numpy() & (closed != _NEVER))
-        of = pd.Index(deals["deal_id"]).get_indexer(history["deal_id"])
+        of = places(history["deal_id"], deals["deal_id"])
         stamps = _seconds(history["changed_at"])
         rows = np.flatnonzero((of >= 0) & (stamps != _NEVER))
         rows = rows[np.argsort(stamps[rows], kind="stable")]

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from partnerkpi.book.examined import ASIDE, FATES, FAULT_COLUMNS, OUT, Examined, written
+from partnerkpi.book.labels import as_label
 from partnerkpi.wording import decimal_point, number_text, say
 
 SET_ASIDE = FATES[ASIDE]
@@ -307,20 +308,22 @@ def _unread(tables: Iterable[Examined]) -> dict[str, tuple[str, ...]]:
 def _ledger(examined: Examined, home: str, digits: int) -> pd.DataFrame:
     """Rows and money by partner, currency and fate."""
     money = examined.table.money and "amount" in examined.values
-    currency = examined.text["currency"].fillna(home) if examined.has("currency") else home
+    currency = _filled(examined.text["currency"], home) if examined.has("currency") else home
     rows = pd.DataFrame(
         {
-            "partner_id": examined.partner_of(),
+            "partner_id": _filled(examined.text["partner_id"], "") if examined.has("partner_id") else "",
             "currency": currency if money else "",
             "fate": examined.fate,
-            "amount": _units(examined.values["amount"], digits) if money else 0,
+            "amount": units_of(examined.values["amount"].fillna(0.0).to_numpy(), digits) if money else 0,
             "unknown": examined.unknown_money() if money else False,
         },
         index=examined.text.index,
     )
     groups = rows.groupby(["partner_id", "currency", "fate"], sort=True)
     sums = {"amount": groups["amount"].sum(), "unknown": groups["unknown"].sum().astype("int64")}
-    ledger = pd.DataFrame({"rows": groups.size(), **sums}).reset_index()
+    ledger = (
+        pd.DataFrame({"rows": groups.size(), **sums}).reset_index().astype({"partner_id": "str", "currency": "str"})
+    )
     if examined.ragged:  # of a row whose cells are not told apart neither partner nor money can be known
         many = len(examined.ragged)
         currency = home if money and not examined.has("currency") else ""
@@ -335,12 +338,20 @@ def _ledger(examined: Examined, home: str, digits: int) -> pd.DataFrame:
     ]
 
 
-def _units(amounts: pd.Series, digits: int) -> pd.Series:
-    """Whole units of 10^-digits; as Python's unbounded integers where 64 bits could overflow."""
-    scaled = np.rint(amounts.fillna(0.0).to_numpy() * 10**digits)
+def _filled(text: pd.Series, word: str) -> pd.Series:
+    """The texts as a label, a word where there is none."""
+    label = as_label(text)
+    names = pd.Index(sorted({word, *label.cat.categories}), dtype="str")
+    place = names.get_indexer(pd.Index([*label.cat.categories, word], dtype="str"))
+    return pd.Series(pd.Categorical.from_codes(place[label.cat.codes.to_numpy()], names), index=text.index)
+
+
+def units_of(amounts: np.ndarray, digits: int) -> np.ndarray:
+    """Whole units of 10^-digits; as Python's unbounded integers where the sum of 64 bits could overflow."""
+    scaled = np.rint(amounts * 10**digits)
     if np.abs(scaled).sum() < 4e18:
-        return pd.Series(scaled.astype(np.int64), index=amounts.index)
-    return pd.Series([int(v) for v in scaled], index=amounts.index, dtype="object")
+        return scaled.astype(np.int64)
+    return np.array([int(v) for v in scaled], dtype=object)
 
 
 def _check_share(examined: Examined, ledger: pd.DataFrame, kind: str) -> None:

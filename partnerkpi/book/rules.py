@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from partnerkpi.book.examined import Examined
-from partnerkpi.book.labels import among
+from partnerkpi.book.labels import among, distinct, places, spread
 from partnerkpi.book.money import rates_on
 from partnerkpi.book.schema import CLOSED, tables_with
 from partnerkpi.errors import UsageError, nearest
@@ -50,7 +50,7 @@ def check_rows(examined: Examined, export_day: pd.Timestamp) -> None:
                 none &= examined.text[name].isna().to_numpy()
         examined.aside("deal_id", "neither a deal nor a lead is named", none)
     for name in (c.name for c in examined.table.columns if c.kind == "quarter" and examined.has(c.name)):
-        wrong = examined.text[name].map(_is_no_quarter).to_numpy(dtype=bool)
+        wrong = examined.text[name].astype("str").map(_is_no_quarter).to_numpy(dtype=bool)
         examined.aside(name, "is no quarter: write it like 2025Q4", wrong)
     if examined.table.name == "rates" and "rate" in examined.values:
         examined.aside("rate", "a rate must be above zero", _compare(examined, "rate", "<=", 0))
@@ -92,17 +92,19 @@ def _check_shared(deals: Examined, partners: Examined) -> None:
     if not deals.has("partner_id"):
         return
     ids = deals.text["partner_id"]
-    known = {str(one) for one in (*ids.unique(), *(partners.text["partner_id"] if partners.has("partner_id") else ()))}
-    for value in ids[ids.str.contains(_BETWEEN).fillna(False).to_numpy(dtype=bool)].unique():
+    codes, each = distinct(ids)
+    known = {str(one) for one in (*each, *(partners.text["partner_id"] if partners.has("partner_id") else ()))}
+    for at in np.flatnonzero(each.str.contains(_BETWEEN)):
+        value = each[at]
         parts = [part.strip() for part in re.split(_BETWEEN, str(value))]
         if len(parts) > 1 and known.issuperset(parts):
             rule = "names several partners: to share a deal among them is not in this version, name one"
-            deals.refuse("partner_id", rule, (ids == value).to_numpy())
+            deals.refuse("partner_id", rule, codes == at)
 
 
 def check_direct(deals: Examined, direct: Sequence[str]) -> None:
     """Every id that is the vendor's own must be one: else its sales would pass for a partner's without a word."""
-    known = set(deals.partner_of())
+    known = {"", *distinct(deals.text["partner_id"])[1]} if deals.has("partner_id") else {""}
     for one in direct:
         if one not in known:  # which ids there are is nothing for every reader of a fault
             rule = "[book] direct: no deal is of this id: write it exactly as the partner's column has it"
@@ -122,11 +124,10 @@ def _check_ids(examined: Examined) -> None:
     for name in _IDS:
         if not examined.has(name):
             continue
-        text = examined.text[name]
-        if examined.table.key != (name,):
-            text = pd.Series(text.unique(), dtype="str").dropna()
+        text = examined.text[name].astype("str") if examined.table.key == (name,) else distinct(examined.text[name])[1]
         plain = r"[^!-~]|^[0-9][0-9.eE+]*$"  # most ids are plain, and looked at once
         odd = text[text.str.contains(plain).fillna(False).to_numpy(dtype=bool)]
+        capitals = len(odd) or text.str.contains("[a-z]").any()  # else all letters there are are capitals
         for rule, values in (
             ("looks like a number that a spreadsheet rewrote", odd[odd.str.fullmatch(_REWRITTEN)]),
             ("begins or ends with a space", odd[odd.str.fullmatch(r"\s.*|.*\s")]),
@@ -134,7 +135,7 @@ def _check_ids(examined: Examined) -> None:
             (_LOST_SAID, odd[odd.str.contains(_LOST)]),
             (_TWICE_SAID, odd[odd.str.contains(_TWICE)]),
             ("mixes letters of two alphabets that look alike", odd[odd.str.contains(_TWO_ALPHABETS)]),
-            ("differs from another only in capitals", text[_only_case(text)]),
+            ("differs from another only in capitals", text[_only_case(text)] if capitals else text[:0]),
         ):
             if len(values):
                 examined.warn(name, rule, examined.text[name].isin(values).to_numpy())
@@ -145,12 +146,12 @@ def _check_texts(examined: Examined) -> None:
     for column in examined.table.columns:
         if column.kind not in ("text", "label") or column.name in _IDS or not examined.has(column.name):
             continue
-        text = examined.text[column.name]
+        codes, text = distinct(examined.text[column.name])
         if not text.str.contains(f"[{_HIDDEN}{_LOST}]|{_TWICE}").any():
             continue
         unseen = ("holds a character that is not seen", _UNSEEN_IN_TEXT)
         for rule, shape in (unseen, (_LOST_SAID, _LOST), (_TWICE_SAID, _TWICE)):
-            examined.warn(column.name, rule, text.str.contains(shape).fillna(False).to_numpy(dtype=bool))
+            examined.warn(column.name, rule, spread(text.str.contains(shape).to_numpy(dtype=bool), codes))
 
 
 def _only_case(text: pd.Series) -> pd.Series:
@@ -164,7 +165,7 @@ def _check_names(examined: Examined) -> None:
     """Names are labels, so equal ones are only mentioned: perhaps two ids are one partner."""
     if not examined.has("name"):
         return
-    folded = examined.text["name"].map(_folded, na_action="ignore")
+    folded = examined.text["name"].astype("str").map(_folded, na_action="ignore")
     examined.warn("name", "the same name as another partner: perhaps one partner with two ids",
               (folded.duplicated(keep=False) & folded.notna()).to_numpy())  # fmt: skip
 
@@ -199,7 +200,7 @@ def _expect_closing(examined: Examined) -> None:
     if examined.has("status"):
         status = examined.text["status"]
         is_open = (status == "open") | (status.isna() & (not deals))
-    days, text = examined.values["closed_on"], examined.text["closed_on"]
+    days, text = examined.values["closed_on"], examined.text["closed_on"].astype("str")
     moved = is_open & days.notna()
     if not moved.any():
         return
@@ -210,6 +211,7 @@ def _expect_closing(examined: Examined) -> None:
     if deals:
         for cells, source in ((examined.values, days), (examined.text, text)):
             own = cells["expected_close_on"] if "expected_close_on" in cells else source.mask(source.notna())
+            own = own.astype(source.dtype)
             cells["expected_close_on"] = own.where(own.notna() | ~moved, source)
     examined.values["closed_on"] = days.mask(moved)
     examined.text["closed_on"] = text.mask(moved)
@@ -242,9 +244,9 @@ def _check_history(history: Examined, deals: Examined) -> None:
     if "changed_at" not in history.values or "created_on" not in deals.values:
         return
     rows, own = np.flatnonzero(history.used), np.flatnonzero(deals.used)
-    place = pd.Index(deals.text["deal_id"].take(own)).get_indexer(history.text["deal_id"].take(rows))
+    place = places(history.text["deal_id"].take(rows), deals.text["deal_id"].take(own))
     stamps = history.values["changed_at"].to_numpy(dtype="datetime64[s]")[rows]
-    order = np.lexsort((rows, stamps, place))
+    order = np.lexsort((stamps, place))  # stable, so rows of one moment stay in their order
     rows, place, stamps = rows[order], place[order], stamps[order]
     created = deals.values["created_on"].to_numpy(dtype="datetime64[s]")[own][place]
     history.warn(
@@ -283,10 +285,10 @@ def _check_history(history: Examined, deals: Examined) -> None:
 
 def _check_before(history: Examined, old: str, column: str, rows: np.ndarray, place: np.ndarray) -> None:
     """What changes say of the value before, in the order of deal and time, beside what the change before says."""
-    said = (history.values.get(old, history.text[old])).take(rows)
+    said = _told(history, old, rows)
     now = pd.Series(np.nan, index=said.index, dtype=said.dtype)
     if history.has(column):
-        now = history.values.get(column, history.text[column]).take(rows)
+        now = _told(history, column, rows)
     before = now.groupby(place, sort=False).ffill().groupby(place, sort=False).shift()
     differs = said.notna() & before.notna() & (said != before)
     history.warn(
@@ -297,13 +299,22 @@ def _check_before(history: Examined, old: str, column: str, rows: np.ndarray, pl
     history.warn(old, rule, _mask(history, rows[emptied]))
 
 
+def _told(history: Examined, column: str, rows: np.ndarray) -> pd.Series:
+    """The values of some rows, or their text where the column is one of text."""
+    if column in history.values:
+        return history.values[column].take(rows)
+    return history.text[column].take(rows).astype("str")
+
+
 def _second_creations(history: Examined, rows: np.ndarray, place: np.ndarray) -> np.ndarray:
     """Of the rows, in the order of deal and time, those that say the deal's first change once more, word for word."""
     columns = [c for c in history.text if c not in ("deal_id", "changed_at", "recorded_at")]
     first = np.append(True, place[1:] != place[:-1])[: len(place)]
     second = np.flatnonzero(np.append(False, first[:-1]) & ~first) if len(first) else np.zeros(0, dtype=np.int64)
     for name in columns:
-        one, other = (history.text[name].take(rows[at]).fillna("").to_numpy() for at in (second - 1, second))
+        one, other = (
+            history.text[name].take(rows[at]).astype("str").fillna("").to_numpy() for at in (second - 1, second)
+        )
         second = second[one == other]
     return rows[second] if columns else rows[:0]
 

@@ -15,7 +15,8 @@ import pandas as pd
 from partnerkpi.book.currencies import meant_by
 from partnerkpi.book.declarations import TableConfig
 from partnerkpi.book.examined import ASIDE, OUT, Examined
-from partnerkpi.book.reading import Control
+from partnerkpi.book.labels import distinct, texts_of
+from partnerkpi.book.reading import Control, units_of
 from partnerkpi.book.schema import tables_with
 
 _TOTALS = """
@@ -66,7 +67,7 @@ def check_control_totals(examined: Examined, config: TableConfig) -> Iterator[Co
     if "amount" not in examined.values:
         return
     amounts = examined.values["amount"].dropna().to_numpy()
-    exact = sum(int(units) for units in np.rint(amounts * 10**examined.decimals))
+    exact = int(units_of(amounts, examined.decimals).sum())
     whole, rest = divmod(abs(exact), 10**examined.decimals)
     shown = f"{'-' if exact < 0 else ''}{whole}" + (f".{rest:0{examined.decimals}d}" if examined.decimals else "")
     if config.amount_total is None:
@@ -111,8 +112,8 @@ def _check_totals_among_rows(examined: Examined) -> None:
 def _says_total(text: pd.Series) -> np.ndarray:
     """True where the cell is a word for a total, or that word beside another value of the column."""
     found = np.zeros(len(text), dtype=bool)
-    values = pd.Series(text.dropna().unique(), dtype="str")
-    like = [str(v) for v in values[values.str.contains(_LIKE_TOTAL)]]
+    values = texts_of(text)[1].dropna()
+    like = [str(v) for v in values[values.str.contains(_LIKE_TOTAL)].unique()]
     if not like:
         return found
     others = {str(v).strip().casefold() for v in values}
@@ -183,8 +184,9 @@ def _check_spelling_of_ids(tables: Mapping[str, Examined]) -> None:
     listed = set(partners.text["partner_id"].dropna()) if partners.has("partner_id") else set()
     table = {_as_read(k): k for k in sorted(map(str, listed), reverse=True)}
     for name in (n for n in tables_with("partner_id") if tables[n].has("partner_id")):
-        text = tables[name].text["partner_id"]
-        counts = text.value_counts()
+        codes, each = distinct(tables[name].text["partner_id"])
+        counts = pd.Series(np.bincount(codes[codes >= 0], minlength=len(each)), index=each.to_numpy())
+        counts = counts.sort_values(ascending=False, kind="stable")
         usual = table or {_as_read(v): v for v in reversed(sorted(map(str, counts.index), key=lambda v: -counts[v]))}
         for value in sorted(set(map(str, counts.index)) - (listed if name != "partners" else set())):
             own = usual.get(_as_read(value), value)
@@ -193,7 +195,7 @@ def _check_spelling_of_ids(tables: Mapping[str, Examined]) -> None:
             rule = f"reads like '{own}': two partners, unless they are mapped to one"
             if name != "partners" and listed:
                 rule = f"the partners table spells it '{own}': two partners, unless they are mapped to one"
-            tables[name].warn("partner_id", rule, (text == value).to_numpy())
+            tables[name].warn("partner_id", rule, codes == int(np.flatnonzero(each == value)[0]))
 
 
 @cache
@@ -211,7 +213,7 @@ def _check_moments(history: Examined) -> None:
     if not len(rows):
         return
     others = [c for c in history.text if c not in ("deal_id", "changed_at", "recorded_at")]
-    groups = history.text.take(rows)[others].groupby([key[c].take(rows) for c in key], sort=False)
+    groups = history.text.take(rows)[others].astype("str").groupby([key[c].take(rows) for c in key], sort=False)
     differ = (groups.transform("nunique") > 1).any(axis=1).to_numpy()
     mask = np.zeros(len(history.text), dtype=bool)
     mask[rows[differ]] = True
@@ -223,9 +225,13 @@ def _check_signs(history: Examined, deals: Examined, home: str) -> None:
     """A sign beside an amount of the history must be able to mean the currency of its deal."""
     if history.signs is None or not history.has("deal_id") or not deals.has("deal_id"):
         return
-    said = deals.text["currency"] if deals.has("currency") else pd.Series(home, index=deals.text.index, dtype="str")
+    said = (
+        deals.text["currency"].astype("str")
+        if deals.has("currency")
+        else pd.Series(home, index=deals.text.index, dtype="str")
+    )
     by_deal = pd.Series(said.to_numpy(), index=deals.text["deal_id"].to_numpy())[deals.used].to_dict()
-    own = history.text["deal_id"].map(by_deal).fillna(home).to_numpy(dtype=object)
+    own = history.text["deal_id"].astype("str").map(by_deal).fillna(home).to_numpy(dtype=object)
     for sign in sorted(set(history.signs) - {""}):
         other = (history.signs == sign).to_numpy() & ~np.isin(own.astype(str), meant_by(sign))
         history.aside("amount", f"'{sign}' stands beside the amount, but its deal is in another currency", other)

@@ -12,6 +12,7 @@ import pandas as pd
 from partnerkpi.book import parse
 from partnerkpi.book.currencies import named_by
 from partnerkpi.book.declarations import TableConfig
+from partnerkpi.book.labels import texts_of
 from partnerkpi.book.schema import CLOSED, Table
 
 _WORDS, _FEW = 12, 5
@@ -54,9 +55,11 @@ def read_column(
     marks = (".", "") if plain else (config.decimal, config.thousands)
     if column.kind == "amount":
         declared = plain or bool({"decimal", "thousands"} & config.declared)
-        result = parse.amounts(cells, *marks, declared=declared, largest=config.largest_amount)
+        codes, each = texts_of(cells)
+        result = parse.amounts(each, *marks, declared=declared, largest=config.largest_amount).over(codes)
     elif column.kind == "number":
-        result = parse.numbers(cells, *marks)
+        codes, each = texts_of(cells)
+        result = parse.numbers(each, *marks).over(codes)
     elif column.dated:
         result = _days(config, name, column.kind, cells, typed, zone)
     else:
@@ -99,6 +102,9 @@ def _days(config: TableConfig, name: str, kind: str, cells: pd.Series, typed: st
 
 def _advised(table: Table, cells: pd.Series, rows: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     """The rows by what to do about them: a word in a column of figures or days may stand for an empty cell."""
+    if not rows.any():
+        return
+    cells = cells.astype("str")
     words = rows & ~cells.str.contains("[0-9]").fillna(True).to_numpy(dtype=bool)
     for word in cells[words].value_counts().head(_WORDS).index:
         same = words & (cells == word).to_numpy()
@@ -121,7 +127,7 @@ def _name_currencies(read: Column, table: Table, text: pd.DataFrame, signs: pd.S
             ("Q", f"the sign beside the amount is another currency's than the book's, {home}", m) for m in masks
         ]
         return
-    own = text["currency"] if "currency" in text else pd.Series(np.nan, index=signs.index, dtype="str")
+    own = text["currency"].astype("str") if "currency" in text else pd.Series(np.nan, index=signs.index, dtype="str")
     whole, faults = named_by(signs, own, home)
     for rule, rows in faults.items():
         read.faults.append(("Q", rule, rows))
