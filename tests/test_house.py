@@ -36,7 +36,7 @@ PLAN = """
     book.columnar book.postgres book.databases
     book.queries book.currencies book.parse book.values book.choosing book.naming book.examined book.intake book.reading
     book.money book.rules book.suspicious book.past book.credits book.earlier book.events book.prospects book.levels
-    book.loading book.book book
+    book.cuts book.loading book.book book
     deals estimate intervals statistics indices survival network own_sales forecast expectation others slices opening
     recorded groups plot kpi
     KPIS kpis

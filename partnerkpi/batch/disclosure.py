@@ -12,6 +12,7 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Literal
 
 import pandas as pd
@@ -42,6 +43,8 @@ _TOKEN = re.compile(rf"\d{{1,3}}(?:,\d{{3}})+(?:\.\d+)?(?!\w)|\d+(?:\.\d+)+(?!\w
 _GROUPED = r"\d{1,3}(?:[ ,.']\d{3})+(?:[.,]\d{1,2})?"
 _NUMBER = re.compile(rf"(?<![\w.,])(?=({_GROUPED}|\d{{5,}}(?:[.,]\d+)?)(?!\w|[.,]\d))")
 
+#: So many texts are folded once: most of what stands in a page stands in all of them.
+CACHED = 2**15
 #: What a page is refused for.
 SAYS: dict[Kind, str] = {"partner": "names another partner", "deal": "names a deal of another partner"}
 #: Shorter words, and numbers of fewer digits, stand in any page by chance. An ideograph counts for two letters.
@@ -55,6 +58,7 @@ SHORTEST_AMOUNT = 5
 RARE, SEVERAL, CLOSE = 1 / 2000, 3, 1 / 200
 
 
+@lru_cache(maxsize=CACHED)
 def folded(text: str) -> str:
     r"""The text as it is compared: whatever looks alike is alike.
 
@@ -65,13 +69,14 @@ def folded(text: str) -> str:
     return unicodedata.normalize("NFKC", plain).translate(_ALIKE)
 
 
-def tokens(text: str) -> list[str]:
+@lru_cache(maxsize=CACHED)
+def tokens(text: str) -> tuple[str, ...]:
     """Words, numbers and signs of a text, folded; spaces are none.
 
     >>> tokens("P-003 won €1,250.50")
-    ['p', '-', '003', 'won', '€', '1,250.50']
+    ('p', '-', '003', 'won', '€', '1,250.50')
     """
-    return _TOKEN.findall(folded(text))
+    return tuple(_TOKEN.findall(folded(text)))
 
 
 def amount_key(amount: float, digits: int) -> str:
@@ -103,7 +108,7 @@ class Register:
         self._words: dict[tuple[str, ...], list[Word]] = defaultdict(list)
         self._lengths: dict[str, set[int]] = defaultdict(set)
         for word in words:
-            key = tuple(tokens(word.text))
+            key = tokens(word.text)
             if _is_telling(key):
                 self._words[key].append(word)
                 self._lengths[key[0]].add(len(key))
@@ -115,10 +120,13 @@ class Register:
         }
         self._crowd = Counter(_region(amount) for amount in self._owners)
 
-    @property
-    def words(self) -> list[Word]:
-        """The words that are looked for."""
-        return [word for same in self._words.values() for word in same]
+    @cached_property
+    def words(self) -> dict[str, list[Word]]:
+        """The words that are looked for, by how they are written."""
+        words: dict[str, list[Word]] = defaultdict(list)
+        for word in (word for same in self._words.values() for word in same):
+            words[word.text].append(word)
+        return dict(words)
 
     def owners(self, amount: str) -> frozenset[str]:
         """The ids of the partners that have a deal of this amount."""
@@ -132,16 +140,16 @@ class Register:
     def words_in(self, texts: Iterable[str]) -> set[Word]:
         """The words of the register that stand in any of the texts, as whole words."""
         hits: set[Word] = set()
-        for text in texts:
+        for text in set(texts):
             row = tokens(text)
             for place, token in enumerate(row):
                 for length in self._lengths.get(token, ()):
-                    hits.update(self._words.get(tuple(row[place : place + length]), ()))
+                    hits.update(self._words.get(row[place : place + length], ()))
         return hits
 
     def amounts_in(self, texts: Iterable[str]) -> set[str]:
         """The amounts of the register that stand in any of the texts, plain or in groups of three digits."""
-        numbers = {n for text in texts for match in _NUMBER.finditer(folded(text)) for n in _readings(match[1])}
+        numbers = {n for text in set(texts) for match in _NUMBER.finditer(folded(text)) for n in _readings(match[1])}
         return numbers & self._owners.keys()
 
     def foreign_to(
@@ -150,13 +158,16 @@ class Register:
         own_texts: Iterable[str],
         own_amounts: Iterable[str] = (),
         notes: Iterable[tuple[str, str]] = (),
+        known: Collection[Word] = (),
     ) -> Foreign:
         """What the reader of a page must not find in it.
 
-        `own_texts` are what the reader's own rows and our own prose say anyway, `own_amounts` the reader's own figures,
-        as `amount_key` writes them: what stands there is no secret. `notes` are a quarter and a text each.
+        `own_texts` are what the reader's own rows say anyway, `known` the words that our own prose says, `own_amounts`
+        the reader's own figures, as `amount_key` writes them: what stands there is no secret. `notes` are a quarter
+        and a text each.
         """
-        return Foreign(self, reader, frozenset(self.words_in(own_texts)), frozenset(own_amounts), tuple(notes))
+        said = self.words_in(own_texts).union(known)
+        return Foreign(self, reader, frozenset(said), frozenset(own_amounts), tuple(notes))
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,9 +184,10 @@ class Foreign:
     figures: frozenset[str] = frozenset()
     notes: tuple[tuple[str, str], ...] = ()
 
-    def words(self) -> list[Word]:
-        """The words that must not stand in the reader's page."""
-        return [w for w in self.register.words if self.reader not in w.owners and w not in self.known]
+    def is_looked_for(self, text: str) -> bool:
+        """True where the text, as a word, must not stand in the reader's page."""
+        words = self.register.words.get(text, ())
+        return any(self.reader not in word.owners and word not in self.known for word in words)
 
     def reasons(self, read: Collection[str], unread: Collection[str] = (), allowed: Collection[str] = ()) -> list[str]:
         """A sentence for everything foreign.
@@ -183,13 +195,13 @@ class Foreign:
         `read` are the texts a reader sees or hears; `unread` those that only stand in the source, where numbers are
         places and lengths: there only words with letters are looked for. `allowed` are words that may stand there.
         """
-        keys = {tuple(tokens(word)) for word in allowed}
+        keys = {tokens(word) for word in allowed}
         standing = self.register.words_in(read)
         standing |= {word for word in self.register.words_in(unread) if not word.text.strip().isdigit()}
         words = [
             f"{SAYS[word.kind]}: {word.text!r}{self._noted(word, read)}"
             for word in standing - self.known
-            if self.reader not in word.owners and tuple(tokens(word.text)) not in keys
+            if self.reader not in word.owners and tokens(word.text) not in keys
         ]
         amounts = [f"shows the amount of a deal of another partner: {amount}" for amount in self._amounts(read)]
         return sorted(words) + sorted(amounts)
@@ -284,11 +296,15 @@ def _amounts(book: Book, owned: pd.DataFrame) -> dict[str, frozenset[str]]:
     return {amount: frozenset(partners) for amount, partners in owners.items()}
 
 
-def counterparties(book: Book, partner: str) -> list[str]:
-    """The other partners that had one of this partner's deals before or after it."""
-    had = book.spells[["deal_id", "partner_id"]].dropna().astype(str).drop_duplicates()
-    shared = had["deal_id"].isin(had.loc[had["partner_id"] == partner, "deal_id"])
-    return sorted(set(had.loc[shared, "partner_id"]) - {partner})
+def counterparties(book: Book) -> dict[str, list[str]]:
+    """By partner, the other partners that had one of its deals before or after it; without those that shared none."""
+    had = book.spells[["deal_id", "partner_id"]].dropna().drop_duplicates()
+    shared = had[had.duplicated("deal_id", keep=False).to_numpy()].astype(str)
+    others: dict[str, set[str]] = defaultdict(set)
+    for _, partners in shared.groupby("deal_id", sort=False)["partner_id"]:
+        for partner in partners:
+            others[partner].update(set(partners) - {partner})
+    return {partner: sorted(known) for partner, known in others.items()}
 
 
 def own_texts(book: Book) -> list[str]:

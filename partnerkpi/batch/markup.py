@@ -86,7 +86,10 @@ class Finding:
 
 
 class Event(NamedTuple):
-    """A step through a page: an element opens or closes, a text stands, or something that is neither."""
+    """A step through a page: an element opens or closes, a text stands, or something that is neither.
+
+    The attributes are in alphabetical order.
+    """
 
     step: Literal["open", "close", "text", "other"]
     what: str
@@ -167,6 +170,7 @@ def _written(text: str, reading: Reading) -> list[Event] | None:
         reading.refuse(f"a control character, {control[0]!r}")
         return None
     events: list[Event] = []
+    tags: dict[str, Event] = {}  # a page has many tags that are written alike
     place, inside = len("<!DOCTYPE html>"), ""
     while place < len(text):
         start = text.find("<", place)
@@ -181,16 +185,19 @@ def _written(text: str, reading: Reading) -> list[Event] | None:
             what = f"a < in <{inside}>" if inside in ("style", "title") else "a tag that is not plain"
             reading.refuse(f"{what}: {text[start : start + 40]!r}")
             return None
-        closes, name, attributes, slash = tag.groups()
-        if (closes and (attributes or slash)) or (slash and name not in VOID):
-            reading.refuse(f"a tag that is not plain: {tag[0][:40]!r}")
-            return None
-        pairs = tuple((n, html.unescape(value)) for n, value in _ATTRIBUTE.findall(attributes))
-        if len(dict(pairs)) < len(pairs):
-            reading.refuse(f"an attribute given twice on <{name}>")
-            return None
-        events.append(Event("close", name) if closes else Event("open", name, pairs))
-        inside = "" if closes else name
+        event = tags.get(tag[0])
+        if event is None:
+            closes, name, attributes, slash = tag.groups()
+            if (closes and (attributes or slash)) or (slash and name not in VOID):
+                reading.refuse(f"a tag that is not plain: {tag[0][:40]!r}")
+                return None
+            pairs = sorted((n, html.unescape(value)) for n, value in _ATTRIBUTE.findall(attributes))
+            if len(dict(pairs)) < len(pairs):
+                reading.refuse(f"an attribute given twice on <{name}>")
+                return None
+            event = tags[tag[0]] = Event("close", name) if closes else Event("open", name, tuple(pairs))
+        events.append(event)
+        inside = "" if event.step == "close" else event.what
         place = tag.end()
     return events
 
@@ -212,7 +219,7 @@ def _browsed(text: str, reading: Reading) -> Iterator[Event]:
             return
         else:
             name = node.tag or ""
-            yield Event("open", name, tuple((n, value or "") for n, value in node.attributes.items()))
+            yield Event("open", name, tuple(sorted((n, value or "") for n, value in node.attributes.items())))
             rest.append((name, depth))
             children, child = [], node.first_child
             while child is not None:
@@ -222,7 +229,7 @@ def _browsed(text: str, reading: Reading) -> Iterator[Event]:
 
 
 def _plain(events: list[Event]) -> list[Event]:
-    """Events as they are compared: whitespace, which browsers move and drop, is left out; attributes have no order."""
+    """Events as they are compared: whitespace, which browsers move and drop, is left out."""
     plain: list[Event] = []
     for event in events:
         if event.step == "text":
@@ -232,7 +239,7 @@ def _plain(events: list[Event]) -> list[Event]:
             elif squeezed:
                 plain.append(Event("text", squeezed))
         elif not (event.step == "close" and event.what in VOID):
-            plain.append(event._replace(attributes=tuple(sorted(event.attributes))))
+            plain.append(event)
     return plain
 
 
@@ -304,8 +311,9 @@ def _element(name: str, values: dict[str, str], path: list[str], links: frozense
     reading.elements[name] += 1
     if name not in ELEMENTS:
         reading.refuse(f"element <{name[:40]}>")
+    own = ATTRIBUTES_OF.get(name, ())
     for attribute, value in values.items():
-        if attribute not in ATTRIBUTES | ATTRIBUTES_OF.get(name, frozenset()) and not attribute.startswith("aria-"):
+        if attribute not in ATTRIBUTES and attribute not in own and not attribute.startswith("aria-"):
             reading.refuse(f"attribute {attribute[:40]} on <{name[:40]}>")
         if attribute in ("src", "href") and not _is_allowed_reference(name, attribute, value, links, reading):
             reading.refuse(f"a reference to {value[:60]!r}")

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from anyascii import anyascii
 from pathvalidate import is_valid_filename
@@ -50,6 +51,8 @@ BACK, TREND = 13, 8
 PARAMETERS = ("book", "partner", "quarter", "as_of", "edition", "language")
 COVER = "review"
 
+#: So many partners' parts of the book are kept: of those whose notebooks run, and of the next.
+PARTS = 16
 #: Longest file name in bytes, the ending included.
 LONGEST = 120
 PLAIN_ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,38}[A-Za-z0-9])?")
@@ -144,9 +147,34 @@ class Plan:
         """What a chapter must say of itself at its end."""
         return Claim(chapter.name, partner, quarter.label, f"{self.book.as_of:%Y-%m-%d}")
 
+    def part(self, partner: str) -> Book:
+        """The book of one partner, or the whole for the network; those asked for last are kept."""
+        parts = self._parts
+        if partner not in parts:
+            parts[partner] = self.book.for_partner(partner)
+            if len(parts) > PARTS:
+                del parts[next(iter(parts))]
+        return parts[partner]
+
+    def ends(self, partner: str) -> list[float]:
+        """Every value of a partner's figures and of the network's, with the ends of its interval."""
+        return [*self._ends.get(partner, ()), *self._ends.get(ALL, ())]
+
+    @cached_property
+    def _parts(self) -> dict[str, Book]:
+        return {}
+
+    @cached_property
+    def _ends(self) -> dict[str | Key, list[float]]:
+        ends: dict[str | Key, list[float]] = defaultdict(list)
+        values = self.scores[["value", "low", "high"]].to_numpy(float)
+        for group, three in zip(self.scores["group"], values, strict=True):
+            ends[group].extend(three[np.isfinite(three)].tolist())
+        return ends
+
     def write_slice(self, partner: str, folder: Path) -> None:
         """Write what the notebooks of a partner (or of the network) may know."""
-        mine = self.book.for_partner(partner)
+        mine = self.part(partner)
         write_slice(mine, given_to(mine, self._looked_back_on, self._compared, self.quarters, everything), folder)
 
     @cached_property

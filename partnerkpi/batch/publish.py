@@ -17,7 +17,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from partnerkpi.batch import disclosure, done, files, gate, page
@@ -201,7 +200,7 @@ class QuarterFolder:
         findings = gate.findings(
             content,
             foreign=None if is_network else self._foreign(partner),
-            allowed=() if is_network else self._counterparties(partner),
+            allowed=() if is_network else self._may_be_named(partner),
             links={line.file for line in self._lines()} if is_network else self._links(partner),
             private=str(self.private),
         )
@@ -259,7 +258,7 @@ class QuarterFolder:
 
     def _foot(self, partner: str) -> page.Foot:
         book = self.plan.book
-        reading = book.reading.of_partner(partner) if partner else book.reading
+        reading = self.plan.part(partner).reading
         return page.Foot(
             book=book.name,
             as_of=f"{book.as_of:%Y-%m-%d}",
@@ -328,36 +327,36 @@ class QuarterFolder:
         ]
 
     def _foreign(self, partner: str) -> disclosure.Foreign:
-        mine = self.plan.book.for_partner(partner)
+        mine = self.plan.part(partner)
         own = [partner, self.plan.names[partner], *disclosure.own_texts(mine)]
-        scores = self.plan.scores
-        own_lines = [group in (partner, ALL) for group in scores["group"]]
-        figures = scores.loc[own_lines, ["value", "low", "high"]].to_numpy(float)
+        figures = self.plan.ends(partner)
         spellings = (0, self.plan.book.money_digits)
-        keys = {disclosure.amount_key(f, digits) for f in figures[np.isfinite(figures)] for digits in spellings}
-        foreign = self.register.foreign_to(partner, [*own, *self._prose], keys, disclosure.noted_texts(mine))
+        keys = {disclosure.amount_key(f, digits) for f in figures for digits in spellings}
+        foreign = self.register.foreign_to(partner, own, keys, disclosure.noted_texts(mine), self._prose)
         names = {w for p, name in self.plan.names.items() if p != partner for w in (p, name)}
-        self.unsearched[partner] = len(names - {word.text for word in foreign.words()})
+        self.unsearched[partner] = sum(not foreign.is_looked_for(name) for name in names)
         return foreign
+
+    @cached_property
+    def _counterparties(self) -> dict[str, list[str]]:
+        return disclosure.counterparties(self.plan.book)
 
     def _neighbours(self, partner: str) -> list[page.Line]:
         """The partners that had deals of this one before or after it, with the pages this run makes of them."""
-        others = disclosure.counterparties(self.plan.book, partner)
         return [
             page.Line(other, self._name(other), self.plan.files[other] if other in self.plan.partners else "", ())
-            for other in others
+            for other in self._counterparties.get(partner, ())
         ]
 
     def _links(self, partner: str) -> set[str]:
         return {self.plan.files[NETWORK], *(line.file for line in self._neighbours(partner) if line.file)}
 
-    def _counterparties(self, partner: str) -> list[str]:
-        others = disclosure.counterparties(self.plan.book, partner)
-        return [word for other in others for word in (other, self.plan.names[other])]
+    def _may_be_named(self, partner: str) -> list[str]:
+        return [word for other in self._counterparties.get(partner, ()) for word in (other, self.plan.names[other])]
 
     @cached_property
-    def _prose(self) -> list[str]:
-        """What pages say whoever they are about: our notebooks, definitions and templates."""
+    def _prose(self) -> set[disclosure.Word]:
+        """The words of the register that pages say whoever they are about: in notebooks, definitions and templates."""
         figures = [f for kpi in KPIS for f in (kpi, *kpi.companions)]
         texts = [t for f in figures for t in (f.title, f.question, f.definition, f.formula, str(f.counts))]
         for chapter in self.plan.chapters:
@@ -366,7 +365,8 @@ class QuarterFolder:
         templates = [path for folder in (SHOWN, page.FOLDER) for path in folder.glob("*.*")]  # style sheets too
         book = self.plan.book
         shared = disclosure.shared_texts(book)
-        return [*texts, *(t.read_text(encoding="utf-8") for t in templates), book.name, book.time_zone, *shared]
+        texts += [t.read_text(encoding="utf-8") for t in templates]
+        return self.register.words_in([*texts, book.name, book.time_zone, *shared])
 
 
 def versions() -> str:

@@ -7,6 +7,7 @@ it they are forks of one template (`forks`), else workers with kernels of their 
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -130,7 +131,8 @@ def review(
             todo = _jobs(plan, private, known, timeout=timeout, fresh_kernels=fresh_kernels)
             if resume:  # the network's page stands only where all others do
                 todo.sort(key=lambda job: job.parameters["partner"] == NETWORK)
-            return _run(plan, todo, folders, forks, workers=workers, progress=progress)
+            with _settled():
+                return _run(plan, todo, folders, forks, workers=workers, progress=progress)
 
 
 def _run(
@@ -202,6 +204,17 @@ def _template(engine: str, private: Path, workers: int) -> Iterator[Forks | None
         return
     with contextlib.closing(Forks(private, workers)) as forks:
         yield forks
+
+
+@contextmanager
+def _settled() -> Iterator[None]:
+    """What there is by now stays to the end of the review: no collection of garbage looks at it again."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
+from partnerkpi.book.cuts import Cuts
 from partnerkpi.book.events import Purse, events_of
 from partnerkpi.book.labels import occurring_in
 from partnerkpi.book.levels import MEDIA, Choice, choice_of, chosen, media_of, values_of_rows
@@ -350,7 +351,10 @@ class Book:
         """
         if not partner or self.partner == partner:
             return self
-        return self.where(partner_id=partner)
+        self.check_partner(partner)
+        cuts: Cuts = self.once("cuts", lambda: Cuts(self._frames, self.recorded))
+        more, reading = Choice("partner_id", (partner,)), self.reading.of_partner(partner)
+        return replace(self, _frames=cuts.of(more), choices=(*self.choices, more), reading=reading)
 
     def check_partner(self, partner: str) -> None:
         """Pass when the book has this partner, by its exact id.

@@ -17,9 +17,14 @@ def as_label(values: pd.Series) -> pd.Series:
     if not isinstance(values.dtype, pd.CategoricalDtype):
         return values.astype("category")
     names, used = values.cat.categories, occurring(values)
-    if used.all() and names.is_monotonic_increasing:
+    if not names.is_monotonic_increasing:
+        return values.cat.set_categories(pd.Index(sorted(names[used]), dtype=names.dtype))
+    if used.all():
         return values
-    return values.cat.set_categories(pd.Index(sorted(names[used]), dtype=names.dtype))
+    place = np.append(np.cumsum(used) - 1, -1).astype(np.int32)
+    kept = pd.CategoricalDtype(names[used], values.cat.ordered)
+    codes = place[values.cat.codes.to_numpy()]
+    return pd.Series(pd.Categorical.from_codes(codes, dtype=kept, validate=False), values.index, name=values.name)
 
 
 def occurring(values: pd.Series) -> np.ndarray:
