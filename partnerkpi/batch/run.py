@@ -36,6 +36,11 @@ from partnerkpi.periods import Quarter
 FAILED, REFUSED = 3, 5
 #: How jobs are run: as forks of one template, or by workers with kernels of their own.
 ENGINES = ("fork", "pool")
+#: What figures and pictures import where they first need it: a template has it before it is copied.
+LIBRARIES = (
+    *("babel.dates", "babel.lists", "babel.numbers", "matplotlib.backends.backend_svg", "pandas.plotting"),
+    *("pyarrow.csv", "pyarrow.feather", "scipy.optimize", "scipy.stats", "seaborn", "statsmodels.stats.proportion"),
+)
 
 
 @dataclass(frozen=True)
@@ -202,7 +207,7 @@ def _template(engine: str, private: Path, workers: int) -> Iterator[Forks | None
     if engine == "pool" or not available():
         yield None
         return
-    with contextlib.closing(Forks(private, workers)) as forks:
+    with contextlib.closing(Forks(private, workers, also=LIBRARIES)) as forks:
         yield forks
 
 
