@@ -11,10 +11,11 @@ pk.signals(book, "2025Q4")                      # what there is to say of each p
 pk.review(book, "2025Q4", partners=["P-003"])   # the notebooks executed, the pages published
 """
 
+from typing import TYPE_CHECKING, Any
+
 from partnerkpi import startup  # noqa: F401
 
 # isort: split
-from partnerkpi.batch import review
 from partnerkpi.book import Book
 from partnerkpi.bridges import bridge
 from partnerkpi.drivers import why, why_groups, won_bar
@@ -32,6 +33,9 @@ from partnerkpi.periods import quarters
 from partnerkpi.restatement import restated
 from partnerkpi.sample import write_sample
 from partnerkpi.waterfalls import movements, waterfall
+
+if TYPE_CHECKING:
+    from partnerkpi.batch import review
 
 __version__ = "0.1.0"
 
@@ -67,3 +71,17 @@ __all__ = [
     "won_bar",
     "write_sample",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """`review` is loaded when it is first asked for: nobody else needs what runs notebooks and binds pages."""
+    if name != "review":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from partnerkpi.batch import review
+
+    return review
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return sorted(__all__)

@@ -177,7 +177,7 @@ def predicted(rows: pd.DataFrame, codes: Ints, groups: int, _: Experience = STEA
 
 
 def _worth(rows: pd.DataFrame, codes: Ints, groups: int, otherwise: Code | None) -> tuple[Any, ...]:
-    from scipy.stats import gamma
+    from scipy.special import gammaincinv
 
     counts = rows["chance"].notna().to_numpy()
     deals, of = rows[counts], codes[counts]
@@ -190,7 +190,7 @@ def _worth(rows: pd.DataFrame, codes: Ints, groups: int, otherwise: Code | None)
     over = np.maximum(_excess(deals, of, groups, chance), 1e-9)
     nothing = np.exp(-np.log1p(over * wins) / over)  # a negative binomial count of so many is 0
     shape = divide(value**2, variance)
-    low, high = (value * gamma.ppf(at, shape) / shape for at in (0.025, 0.975))
+    low, high = (value * gammaincinv(shape, at) / shape for at in (0.025, 0.975))
     low = np.where((n > 0) & (nothing >= 0.025), 0.0, low)
     cases = [(np.isnan(value), Code.NONE_WITH_AMOUNT())]
     if "declared" in rows:  # chances that nobody's experience stands behind have no interval

@@ -83,14 +83,17 @@ def design_effect(rows: pd.DataFrame, codes: Ints, groups: int, alike: float, dr
 
 
 def wilson(yes: Floats, n: Any) -> tuple[Floats, Floats]:
-    """Wilson's interval for `yes` of `n`, missing where n is 0; n need not be whole (an effective sample size)."""
-    from statsmodels.stats.proportion import proportion_confint
+    """Wilson's (1927) interval of `yes` of n, missing where n is 0; n need not be whole (an effective sample size)."""
+    from scipy.special import ndtri
 
     n = np.asarray(n, dtype=np.float64)
     sure = np.where(n > 0, n, 1.0)
-    low, high = proportion_confint(np.clip(yes, 0, sure), sure, method="wilson")
     p = np.clip(yes, 0, sure) / sure
-    low, high = np.minimum(np.clip(low, 0, 1), p), np.maximum(np.clip(high, 0, 1), p)  # rounding at 0 and 1
+    z = -ndtri(0.025)
+    shrunk = 1 + z**2 / sure
+    middle = (p + z**2 / (2 * sure)) / shrunk
+    half = z * np.sqrt(p * (1 - p) / sure + z**2 / (4 * sure**2)) / shrunk
+    low, high = np.clip(middle - half, 0, p), np.clip(middle + half, p, 1)  # rounding at 0 and 1
     return np.where(n > 0, low, np.nan), np.where(n > 0, high, np.nan)
 
 
