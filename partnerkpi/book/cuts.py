@@ -10,7 +10,7 @@ from collections.abc import Collection
 import numpy as np
 import pandas as pd
 
-from partnerkpi.book.labels import places
+from partnerkpi.book.labels import places, trimmed
 from partnerkpi.book.levels import Choice, Tables, chosen
 from partnerkpi.book.schema import TABLES
 
@@ -55,7 +55,7 @@ class Cuts:
         cut = dict(self._tables)
         for name, each in self._rows.items():
             rows = [one.of(str(partner)) for one in each]
-            cut[name] = cut[name].take(rows[0] if len(rows) == 1 else np.union1d(*rows))
+            cut[name] = trimmed(cut[name].take(rows[0] if len(rows) == 1 else np.union1d(*rows)))
         return chosen(cut, self._recorded, [choice])
 
 

@@ -113,10 +113,11 @@ def choice_of(tables: Tables, recorded: Collection[str], column: str, wanted: An
     listed = tuple(dict.fromkeys(values))
     if not listed or not all(v is None or isinstance(v, str) for v in listed):
         raise UsageError(f"{column}={wanted!r}: a text, None, or a list of texts is expected.")
-    occurring = _occurring(tables, recorded, column)
+    keys = [values_of_rows(tables, recorded, frame, column) for frame in tables.values()]
     for value in listed:
-        if value is not None and value not in occurring:
+        if value is not None and not any(key.eq(value).any() for key in keys if key is not None):
             what = kind.title or column.replace("_", " ")
+            occurring = {str(text) for key in keys if key is not None for text in key.dropna().unique()}
             raise UsageError(f"The book has no {what} '{value}'. {nearest(value, sorted(occurring))}")
     return Choice(column, listed, opposite=opposite)
 
@@ -139,15 +140,6 @@ def _day(said: str | date | pd.Timestamp) -> pd.Timestamp:
     return pd.Timestamp(said).as_unit("s")
 
 
-def _occurring(tables: Tables, recorded: Collection[str], column: str) -> set[str]:
-    values: set[str] = set()
-    for frame in tables.values():
-        key = values_of_rows(tables, recorded, frame, column)
-        if key is not None:
-            values.update(map(str, key.dropna().unique()))
-    return values
-
-
 def chosen(tables: Tables, recorded: Collection[str], choices: Collection[Choice]) -> dict[str, pd.DataFrame]:
     """All tables with only the rows that meet the conditions; what cannot be asked follows.
 
@@ -157,13 +149,13 @@ def chosen(tables: Tables, recorded: Collection[str], choices: Collection[Choice
     following = tuple(table.name for table in TABLES.values() if table.about)
     looked_up = tuple(table.name for table in TABLES.values() if table.looked_up)
     asked = {
-        name: tables[name][_meets(tables, recorded, name, choices)]
+        name: _only(tables[name], _meets(tables, recorded, name, choices))
         for name in tables
         if name not in (*looked_up, *following)
     }
     leads = tables["leads"]
     if any(values_of_rows(tables, recorded, leads, c.column) is None for c in choices):
-        asked["leads"] = leads[among(leads["lead_id"], asked["prospects"]["lead_id"])]
+        asked["leads"] = _only(leads, among(leads["lead_id"], asked["prospects"]["lead_id"]))
     for name in following:
         frame = tables[name]
         rows = among(frame["deal_id"], asked["deals"]["deal_id"])
@@ -173,11 +165,16 @@ def chosen(tables: Tables, recorded: Collection[str], choices: Collection[Choice
             own = _meets(tables, recorded, name, [c for c in choices if c.column == "partner_id"])
             rows &= own | frame["partner_id"].isna().to_numpy()
         rows &= _meets(tables, recorded, name, [c for c in choices if tables_with(c.column) == (name,)])
-        asked[name] = frame[rows]
-    whole = {name: tables[name] if name in looked_up else trimmed(asked[name]) for name in tables}
+        asked[name] = _only(frame, rows)
+    whole = {name: tables[name] if name in looked_up else asked[name] for name in tables}
     position = pd.Index(whole["deals"]["deal_id"]).get_indexer(whole["spells"]["deal_id"])
     whole["spells"] = whole["spells"].assign(deal=position.astype(np.int64))
     return whole
+
+
+def _only(frame: pd.DataFrame, rows: np.ndarray) -> pd.DataFrame:
+    """Only these rows, trimmed; the table as it is where that is all of them."""
+    return frame if rows.all() else trimmed(frame[rows])
 
 
 def _meets(tables: Tables, recorded: Collection[str], name: str, choices: Collection[Choice]) -> np.ndarray:
