@@ -105,7 +105,10 @@ def locked(folder: Path) -> Iterator[None]:
         ) from error
     try:
         started = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
-        put(folder / HOLDER, f"process {os.getpid()}, started {started}\n".encode())
+        try:
+            (folder / HOLDER).write_text(f"process {os.getpid()}, started {started}\n", encoding="utf-8")
+        except OSError as error:
+            raise refused(folder / HOLDER, error) from error
         yield
     finally:
         with contextlib.suppress(OSError):
