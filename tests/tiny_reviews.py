@@ -166,7 +166,8 @@ class Tiny:
         """What the manifest and the notes tell of pages."""
         told: list[dict[str, Any]] = []
         if (self.quarter / MANIFEST).exists():
-            told += json.loads((self.quarter / MANIFEST).read_text())["reports"]
+            text = (self.quarter / MANIFEST).read_text(encoding="utf-8", errors="surrogatepass")
+            told += json.loads(text)["reports"]
         if (self.quarter / done.NOTED).exists():
             lines = (self.quarter / done.NOTED).read_text().splitlines()
             told += [json.loads(line) for line in lines if line.endswith("}")]

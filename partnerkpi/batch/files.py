@@ -192,7 +192,7 @@ def earlier(folder: Path) -> dict[str, dict[str, Any]]:
     """
     path = folder / MANIFEST
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = json.loads(path.read_text(encoding="utf-8", errors="surrogatepass"))  # as it was written
     except FileNotFoundError:
         return {}
     except OSError as error:

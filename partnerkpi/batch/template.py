@@ -195,7 +195,7 @@ def serve(channel: int, private: str, workers: int, memory: int, kernel: Direct)
     try:
         parent.send("ready")
         Template(parent, kernel, workers, memory).serve()
-    except ReviewGone:
+    except (ReviewGone, ConnectionError):  # it is noticed where something is to be heard or said
         shutil.rmtree(private, ignore_errors=True)
 
 
