@@ -168,7 +168,10 @@ def _umask() -> int:
 
 def put_notebook(path: Path, notebook: Mapping[str, Any], slice_folder: str) -> None:
     """Store an executed notebook without what papermill knows of this machine: paths, times, random ids."""
-    clean = json.loads(json.dumps(notebook).replace(json.dumps(slice_folder)[1:-1], ""))
+    text = json.dumps(notebook)
+    for spelt in (slice_folder, slice_folder.encode("unicode_escape").decode()):  # papermill writes it in ASCII
+        text = text.replace(json.dumps(spelt)[1:-1], "")
+    clean = json.loads(text)
     clean["metadata"].pop("papermill", None)
     for number, cell in enumerate(clean["cells"]):
         for key in ("papermill", "execution"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from partnerkpi.batch.kernels import Job, Outcome, end
+from partnerkpi.batch.kernels import DEATH_SIGNAL, Job, Outcome, end
 from partnerkpi.startup import environment, loading
 
 #: Seconds a template may take to import everything and to show that a copy of it can run a cell.
@@ -108,9 +109,15 @@ class Forks:
 
 
 def _code(warm: str, serve: str) -> str:
-    """What the template runs: its kernel comes first, for pandas asks at its import whether it is in a notebook."""
+    """What the template runs: its kernel comes first, for pandas asks at its import whether it is in a notebook.
+
+    Until it is ready the system ends it with the thread of the review that started it; later it hears of that itself.
+    """
     return f"""
-import importlib.util, sys
+import ctypes, importlib.util, os, sys
+ctypes.CDLL(None).prctl({DEATH_SIGNAL}, {int(signal.SIGKILL)}, 0, 0, 0)
+if os.getppid() != {os.getpid()}:
+    sys.exit("The review is gone.")
 spec = importlib.util.spec_from_file_location("partnerkpi.batch.direct", {str(DIRECT)!r})
 sys.modules[spec.name] = direct = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(direct)
