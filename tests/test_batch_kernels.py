@@ -236,9 +236,9 @@ def test_an_interrupted_review_leaves_nothing_running(book: Path, tmp_path: Path
     with started(f"pk.review({str(book)!r}, **{named!r})", tmp_path) as (batch, temporary):
         assert soon(lambda: len(list(pids.iterdir())) >= 3, 90)  # two reports and what they were forked from
         batch.send_signal(how)
-        assert soon(lambda: batch.poll() is not None)
-        assert soon(lambda: not any(alive(int(p.name)) for p in pids.iterdir()))
-        assert soon(lambda: not list(temporary.glob("partnerkpi-*")))
+        assert soon(lambda: batch.poll() is not None, 5)
+        assert soon(lambda: not any(alive(int(p.name)) for p in pids.iterdir()), 5)
+        assert soon(lambda: not list(temporary.glob("partnerkpi-*")), 5)
     assert list((tmp_path / "out" / "2025Q4").glob("*.html")) == []
 
 
