@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from partnerkpi.batch import kernels
+from partnerkpi.batch import forks, kernels
 from partnerkpi.batch.engine import kill
 from partnerkpi.batch.plan import PARAMETERS, Chapter
 from partnerkpi.batch.run import _tidied_when_ended
@@ -84,13 +84,13 @@ STRAYS = """
 
 
 @pytest.fixture
-def strays(tmp_path: Path) -> Iterator[Callable[[Path], None]]:
+def strays(tmp_path: Path) -> Iterator[Callable[..., None]]:
     """A function that fills a folder with modules that say so when they are imported; in the end none has been."""
     marks = tmp_path / "marks"
     marks.mkdir()
 
-    def fill(folder: Path) -> None:
-        for name in STRAYS:
+    def fill(folder: Path, *more: str) -> None:
+        for name in [*STRAYS, *more]:
             (folder / f"{name}.py").write_text(
                 f"open({str(marks / name)!r}, 'w').close()\nraise ImportError('not the real one')\n"
             )
@@ -131,21 +131,35 @@ def test_the_command_runs_in_a_checkout_that_is_not_installed(strays: Callable[[
     assert ended.stdout == "partnerkpi 9.9.9\n", ended.stderr
 
 
+SECRETS = ("PGPASSWORD", "AWS_SECRET_ACCESS_KEY", "CRM_DB_URL", "PARTNERKPI_TOKEN", "HTTPS_PROXY")
+
+
 @pytest.mark.slow
-def test_a_review_imports_nothing_from_the_working_folder(
-    book: Path, strays: Callable[[Path], None], tmp_path: Path
+@pytest.mark.parametrize("engine", ["fork", "pool"])
+def test_of_the_working_folder_and_the_environment_nothing_gets_into_a_review(
+    book: Path, strays: Callable[..., None], tmp_path: Path, engine: str
 ) -> None:
-    """Neither workers nor kernels, nor what keeps account of them, look beside the data or into the output folder."""
+    """Neither workers nor notebooks, nor what keeps account of them, look beside the data or into the output folder.
+
+    Notebooks run in an empty folder of their own; of what the caller's environment holds they see no credentials.
+    """
+    if engine == "fork" and not forks.available():
+        pytest.skip("processes are forked and watched on Linux alone")
     out = book / "out"
     out.mkdir()
     (out / "2025Q4").mkdir()
     for folder in (book, out, out / "2025Q4"):
-        strays(folder)
+        strays(folder, "partnerkpi", "matplotlib", "psutil", "pyarrow", "scipy", "zmq")
     source = (
-        "import sys, os, json, signal, click, numpy, pandas, IPython\n"
+        "import sys, os, json, signal, click, numpy, pandas, IPython, matplotlib, psutil, pyarrow, scipy\n"
         f"assert not [p for p in sys.path if os.path.realpath(p).startswith({str(book)!r})], sys.path\n"
         "import partnerkpi, partnerkpi.kpis\n"
-        f"assert partnerkpi.__file__ == {str(ROOT / 'partnerkpi' / '__init__.py')!r}"
+        f"assert partnerkpi.__file__ == {str(ROOT / 'partnerkpi' / '__init__.py')!r}\n"
+        f"assert os.listdir('.') == [] and not os.getcwd().startswith({str(book)!r})\n"
+        "held = [name for name, value in os.environ.items() if 'hunter2' in value]\n"
+        "given = '/proc/self/environ'\n"  # where there is one
+        "assert not os.path.exists(given) or b'hunter2' not in open(given, 'rb').read()\n"
+        "assert not held, held"
     )
     script = tmp_path / "elsewhere" / "script.py"
     script.parent.mkdir()
@@ -153,11 +167,11 @@ def test_a_review_imports_nothing_from_the_working_folder(
         "import partnerkpi as pk\nfrom partnerkpi.batch.plan import Plan\n"
         "Plan.figures = lambda *_: {'headline': 1.5}\n"
         f"notebooks = {str(notebook(tmp_path / 'nb', source))!r}\n"
-        "result = pk.review('.', '2025Q4', ['A'], out='out', notebooks=notebooks, jobs=1)\n"
+        f"result = pk.review('.', '2025Q4', ['A'], out='out', notebooks=notebooks, jobs=1, engine={engine!r})\n"
         "print(result)\nraise SystemExit(result.exit_code)\n"
     )
     # The package is not on the path of a new Python: a worker must find the very one that started it.
-    env = environment(PYTHONPATH=str(ROOT))
+    env = environment(PYTHONPATH=str(ROOT), **dict.fromkeys(SECRETS, "hunter2"))
     ended = subprocess.run([sys.executable, script], cwd=book, env=env, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert (out / "2025Q4" / "A.html").exists()

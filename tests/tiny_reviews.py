@@ -117,41 +117,21 @@ class Tiny:
             yield Outcome(job.number, "it raised" if fault == "failed" else "", 0.5)
 
     def apart(self, at: int, happens: Callable[[str], object], data: Data, **options: Any) -> int:
-        """Review in a process of its own, in which something happens from the `at`-th change of the output folder on.
+        """Review in a process of its own, in which something happens from a change of the output folder on.
 
-        It happens before the change, and is told what kind of change. Returns the exit code of the process; what it
-        said stands in the file `said`.
+        Returns the exit code of the process; what it said stands in the file `said`.
         """
         opened(tuple(data.items()))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # of a fork with threads
-            child = os.fork()
-        if not child:
-            self._ended(at, happens, data, **options)
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
-    def _ended(self, at: int, happens: Callable[[str], object], data: Data, **options: Any) -> NoReturn:
-        code, said, place, changes = 1, "", str(self.out), 0
-
-        def hook(event: str, given: tuple[Any, ...]) -> None:
-            nonlocal changes
-            if event not in CHANGES and not (event == "open" and given[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)):
-                return
-            if any(str(os.fspath(each)).startswith(place) for each in given[:2] if isinstance(each, str | os.PathLike)):
-                changes += 1
-                if changes >= at:
-                    happens(event)
-
-        try:
-            sys.addaudithook(hook)
-            code = self.review(data, **options).exit_code
-        except pk.errors.PartnerKpiError as problem:
-            code, said = problem.exit_code, str(problem)
-        except BaseException as error:
-            said = repr(error)
-        finally:
+        def work() -> int:
+            try:
+                code, said = self.review(data, **options).exit_code, ""
+            except pk.errors.PartnerKpiError as problem:
+                code, said = problem.exit_code, str(problem)
             (self.folder / "said").write_text(said)
-            os._exit(code)
+            return code
+
+        return apart(self.out, at, happens, work)
 
     def pages(self) -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in self.quarter.glob("*.html")}
@@ -175,6 +155,40 @@ class Tiny:
 
     def unfinished(self) -> list[str]:
         return [path.name for path in self.out.rglob(f"*{UNFINISHED}")]
+
+
+def apart(folder: Path, at: int, happens: Callable[[str], object], work: Callable[[], int]) -> int:
+    """Work in a process of its own, in which something happens from the `at`-th change in a folder on.
+
+    It happens before the change, and is told what kind of change. Returns the exit code of the process.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of a fork with threads
+        child = os.fork()
+    if not child:
+        _hooked(str(folder), at, happens, work)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def _hooked(place: str, at: int, happens: Callable[[str], object], work: Callable[[], int]) -> NoReturn:
+    changes, code = 0, 70
+
+    def hook(event: str, given: tuple[Any, ...]) -> None:
+        nonlocal changes
+        if event not in CHANGES and not (event == "open" and given[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)):
+            return
+        if any(str(os.fspath(each)).startswith(place) for each in given[:2] if isinstance(each, str | os.PathLike)):
+            changes += 1
+            if changes >= at:
+                happens(event)
+
+    try:
+        sys.addaudithook(hook)  # which cannot be taken away again: so in a process of its own
+        code = work()
+    except BaseException as error:
+        sys.stderr.write(repr(error))
+    finally:
+        os._exit(code)
 
 
 def die(_: str) -> NoReturn:
