@@ -146,11 +146,16 @@ def test_what_is_hard_to_end_ends_with_a_review_that_is_killed(
 PLACE = """
 import functools, sys
 from pathlib import Path
+import pytest
 import partnerkpi.batch, partnerkpi.cli
+from partnerkpi.batch import run
 from partnerkpi.batch.plan import Plan
-from partnerkpi.cli import run
-Plan.figures = lambda *_: {"headline": 1.5}
-review, out = partnerkpi.batch.review, Path("out")
+sys.path.append(TESTS)
+from tiny_reviews import Tiny
+Path("tiny").mkdir(exist_ok=True)
+execute, Plan.known = run.execute, {}
+Tiny(Path("tiny"), pytest.MonkeyPatch())
+run.execute, review, out = execute, partnerkpi.batch.review, Path("out")
 def reviewed(notebooks):
     partnerkpi.batch.review = functools.partial(review, notebooks=notebooks)
     return partnerkpi.cli.run(["review", "book", "--out", "out", "--jobs", "1"])
@@ -167,7 +172,7 @@ def on_a_disk_of_its_own(folder: Path, options: str, code: str) -> str:
     (folder / "out").mkdir()
     if shutil.which("unshare") is None or subprocess.run([*own, "true"], cwd=folder, check=False).returncode:
         pytest.skip("nobody may mount a disk here")
-    command = [*own, sys.executable, "-P", "-c", PLACE + code]
+    command = [*own, sys.executable, "-P", "-c", f"TESTS = {str(ROOT / 'tests')!r}\n" + PLACE + code]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     ran = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=200)
     assert ran.returncode == 0, ran.stdout + ran.stderr
@@ -224,6 +229,7 @@ def test_into_a_folder_that_is_only_to_be_read_or_has_no_room_no_notebook_is_run
     said = on_a_disk_of_its_own(tmp_path, "ro", "assert reviewed('marks') == 4")
     assert f"Cannot write to {tmp_path / 'out'}: Read-only file system. Make it writable, or write elsewhere" in said
     (tmp_path / "out").rmdir()
+    shutil.rmtree(tmp_path / "tiny")
     said = on_a_disk_of_its_own(tmp_path, "size=9m", "assert reviewed('marks') == 4\nassert files() == {}")
     assert "has 9 MB left and 4 reports may need 16 MB" in said
     assert not (tmp_path / "it ran").exists()
