@@ -343,6 +343,18 @@ def test_a_template_that_dies_says_nothing_of_its_jobs_and_can_be_started_anew(t
         started.close()
 
 
+def test_what_cannot_be_prepared_is_no_fault_of_the_template(template: Forks) -> None:
+    """As where there is no room for the rows of a job: it ends the review, and no job is run without its rows."""
+
+    def full(_: Job) -> bool:
+        raise OSError(28, "No space left on device")
+
+    job = Job(0, template.private / "none", (), {}, 60)
+    with pytest.raises(OSError, match="No space left"):
+        list(template.execute([job], lambda: None, 1.0, full))
+    assert run(template, {"good": "print(1)"})["good"][0].failure == ""
+
+
 def test_a_template_that_cannot_start_is_not_ready(tmp_path: Path) -> None:
     started = Forks(tmp_path, workers=1, also=("no_such_module_anywhere",))
     try:

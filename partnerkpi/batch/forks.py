@@ -86,19 +86,33 @@ class Forks:
         """
         left = iter(jobs)
         out = 0
-        with contextlib.suppress(EOFError, OSError):
-            while True:
-                while out < self.workers + AHEAD and (job := next(left, None)):
-                    if prepare(job):
-                        self._channel.send(job)
-                        out += 1
-                if not out:
-                    return
-                while not self._channel.poll(every):
-                    look()
-                outcome = self._channel.recv()
-                out -= 1
-                yield outcome
+        while True:
+            while out < self.workers + AHEAD and (job := next(left, None)):
+                if prepare(job):  # what goes wrong here is the caller's, not the template's
+                    if not self._send(job):
+                        return
+                    out += 1
+            if not out or not (outcome := self._outcome(look, every)):
+                return
+            out -= 1
+            yield outcome
+
+    def _send(self, job: Job) -> bool:
+        try:
+            self._channel.send(job)
+        except OSError:
+            self._ready = False  # it has died
+        return self._ready
+
+    def _outcome(self, look: Callable[[], None], every: float) -> Outcome | None:
+        try:
+            while not self._channel.poll(every):
+                look()
+            outcome: Outcome = self._channel.recv()
+        except (EOFError, OSError):
+            self._ready = False
+            return None
+        return outcome
 
     def close(self) -> None:
         """End the template and everything it started."""
