@@ -263,11 +263,11 @@ def test_a_stored_notebook_knows_nothing_of_this_machine(tmp_path: Path) -> None
         "cell_type": "code",
         "id": "0af1",
         "metadata": {"papermill": {"start_time": "now"}, "tags": ["injected-parameters"]},
-        "source": 'book = "/private/x/slice0"',
+        "source": 'book = "/private/gr\\xf6\\xdfer/x/slice0"\nother = "/private/größer/x/slice0"',
         "outputs": [],
     }
     made = {"cells": [cell], "metadata": {"papermill": {"input_path": "/home/me"}, "kernelspec": {}}}
-    put_notebook(tmp_path / "n.ipynb", made, "/private/x")
+    put_notebook(tmp_path / "n.ipynb", made, "/private/größer/x")
     text = (tmp_path / "n.ipynb").read_text()
     assert "/private" not in text
     assert "papermill" not in text

@@ -1,19 +1,22 @@
 """What need not be done again: a report whose slice, notebooks, versions and parameters are those it was made with.
 
 Each report has a key, the hash of all that. The manifest keeps the keys of a review that came to its end; while one
-runs they are noted beside the pages, a line each, so that one that was killed can be taken up where it was.
+runs they are noted beside the pages, a line each, so that of every page it is known what it is, and a review that was
+killed can be taken up where it was.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from partnerkpi.batch import files
 from partnerkpi.batch.kernels import Job
+from partnerkpi.errors import SystemProblem
 
 #: The reports that were published by a review that is not at its end.
 NOTED = ".review.done"
@@ -33,26 +36,53 @@ def key_of(job: Job, around: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def noted(folder: Path, earlier: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """By partner, the reports that were published, as the manifest tells and as a review noted that was killed."""
-    known = {partner: dict(entry) for partner, entry in earlier.items() if entry["state"] == "published"}
-    try:
-        lines = (folder / NOTED).read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    for line in lines:
-        try:
-            entry = json.loads(line)
+def standing(folder: Path, earlier: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """By partner, what is known of its page: as the manifest tells (`earlier`), or as was noted since.
+
+    A note counts where its page stands as noted, for it was written before the page; the page a partner had under
+    another name goes then. Only for who holds the lock.
+    """
+    known = dict(earlier)
+    for entry in _notes(folder):
+        if files.still_there(folder, entry["file"], entry["sha256"]):
+            replaced(folder, known.get(entry["partner"]), entry["file"])
             known[entry["partner"]] = entry
-        except (ValueError, KeyError, TypeError):
-            continue  # the last line of one that was killed
     return known
 
 
+def replaced(folder: Path, before: Mapping[str, Any] | None, file: str) -> None:
+    """Remove the page a partner had before, where it had another name, unless it is not that page any more."""
+    if before is None or before["file"].casefold() == file.casefold():
+        return
+    if before["sha256"] and files.still_there(folder, before["file"], before["sha256"]):
+        (folder / before["file"]).unlink(missing_ok=True)
+
+
+def _notes(folder: Path) -> Iterator[dict[str, Any]]:
+    try:
+        lines = (folder / NOTED).read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise SystemProblem(
+            f"Cannot read {folder / NOTED}: {error.strerror}. Move it away, {files.ELSEWHERE}."
+        ) from error
+    for line in lines:
+        try:
+            entry = json.loads(line)
+        except (ValueError, RecursionError):
+            continue  # the last line of a review that was killed
+        if not files.fault_of(entry):
+            yield entry
+
+
 def note(folder: Path, entry: Mapping[str, Any]) -> None:
-    """Note a report that has just been published."""
-    with (folder / NOTED).open("a", encoding="utf-8") as lines:
-        lines.write(json.dumps(entry) + "\n")
+    """Note a report that is about to be published. Raises `SystemProblem` when that cannot be written."""
+    try:
+        with (folder / NOTED).open("a", encoding="utf-8") as lines:
+            lines.write("\n" + json.dumps(entry) + "\n")  # the last line of a review that was killed has no end
+    except OSError as error:
+        raise files.refused(folder / NOTED, error) from error
 
 
 def forget(folder: Path) -> None:

@@ -8,6 +8,7 @@ leave: it holds nothing worth saving, and leaving takes most of a second.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import papermill
+import psutil
 from ipykernel.kernelspec import get_kernel_dict
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
@@ -121,10 +123,13 @@ class Kernel:
 
 
 def kill(manager: AsyncKernelManager) -> None:
-    """Kill a kernel's whole process group, or the kernel alone where there are no groups."""
+    """Kill a kernel and what it started: its process group, where there are groups, and who has left that."""
     process = getattr(manager.provisioner, "process", None)
     if process is None:
         return
+    with contextlib.suppress(psutil.Error):
+        for each in psutil.Process(process.pid).children(recursive=True):
+            each.kill()
     try:
         if hasattr(os, "killpg"):
             os.killpg(process.pid, signal.SIGKILL)

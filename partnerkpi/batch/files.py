@@ -105,7 +105,10 @@ def locked(folder: Path) -> Iterator[None]:
         ) from error
     try:
         started = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
-        put(folder / HOLDER, f"process {os.getpid()}, started {started}\n".encode())
+        try:
+            (folder / HOLDER).write_text(f"process {os.getpid()}, started {started}\n", encoding="utf-8")
+        except OSError as error:
+            raise refused(folder / HOLDER, error) from error
         yield
     finally:
         with contextlib.suppress(OSError):
@@ -139,9 +142,21 @@ def put(path: Path, content: bytes) -> str:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         if isinstance(error, OSError):
-            full = " The disk is full." if error.errno == errno.ENOSPC else ""
-            raise SystemProblem(f"Cannot write {path}: {error.strerror}.{full} Earlier files are untouched.") from error
+            raise refused(path, error) from error
         raise
+    return sha256_of(content)
+
+
+def refused(path: Path, error: OSError) -> SystemProblem:
+    """What is to be said when a file of a review cannot be written; of a full disk, how much is needed."""
+    full = ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        full = f" The disk is full, and each report that is not there yet may need {ROOM / 1e6:,.0f} MB."
+    return SystemProblem(f"Cannot write {path}: {error.strerror}.{full} Earlier files are untouched.")
+
+
+def sha256_of(content: bytes) -> str:
+    """The SHA-256 by which a file is known again."""
     return hashlib.sha256(content).hexdigest()
 
 
@@ -153,7 +168,10 @@ def _umask() -> int:
 
 def put_notebook(path: Path, notebook: Mapping[str, Any], slice_folder: str) -> None:
     """Store an executed notebook without what papermill knows of this machine: paths, times, random ids."""
-    clean = json.loads(json.dumps(notebook).replace(json.dumps(slice_folder)[1:-1], ""))
+    text = json.dumps(notebook)
+    for spelt in (slice_folder, slice_folder.encode("unicode_escape").decode()):  # papermill writes it in ASCII
+        text = text.replace(json.dumps(spelt)[1:-1], "")
+    clean = json.loads(text)
     clean["metadata"].pop("papermill", None)
     for number, cell in enumerate(clean["cells"]):
         for key in ("papermill", "execution"):
@@ -177,7 +195,7 @@ def earlier(folder: Path) -> dict[str, dict[str, Any]]:
     """
     path = folder / MANIFEST
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = json.loads(path.read_text(encoding="utf-8", errors="surrogatepass"))  # as it was written
     except FileNotFoundError:
         return {}
     except OSError as error:
@@ -188,11 +206,18 @@ def earlier(folder: Path) -> dict[str, dict[str, Any]]:
     if not isinstance(reports, list):
         raise SystemProblem(_not_ours(path, "it has no list of reports"))
     for entry in reports:
-        if not isinstance(entry, dict) or not all(isinstance(entry.get(key), str) for key in KEYS):
-            raise SystemProblem(_not_ours(path, f"each report in it needs {', '.join(KEYS)}, all text"))
-        if not re.fullmatch(r"[^./\\\0][^/\\\0]*\.html", entry["file"]):
-            raise SystemProblem(_not_ours(path, f"{entry['file'][:60]!r} is no page of this folder"))
+        if fault := fault_of(entry):
+            raise SystemProblem(_not_ours(path, fault))
     return {entry["partner"]: entry for entry in reports}
+
+
+def fault_of(entry: object) -> str:
+    """Why this tells nothing of a page of the folder; empty when it does."""
+    if not isinstance(entry, dict) or not all(isinstance(entry.get(key), str) for key in KEYS):
+        return f"each report in it needs {', '.join(KEYS)}, all text"
+    if not re.fullmatch(r"[^./\\\0][^/\\\0]*\.html", entry["file"]):
+        return f"{entry['file'][:60]!r} is no page of this folder"
+    return ""
 
 
 def _not_ours(path: Path, why: str) -> str:
@@ -202,6 +227,6 @@ def _not_ours(path: Path, why: str) -> str:
 def still_there(folder: Path, file: str, sha256: str) -> bool:
     """True when the file is in the folder with exactly this content."""
     try:
-        return hashlib.sha256((folder / file).read_bytes()).hexdigest() == sha256
-    except OSError:
+        return sha256_of((folder / file).read_bytes()) == sha256
+    except (OSError, ValueError):  # no file can bear such a name
         return False

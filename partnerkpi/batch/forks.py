@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from partnerkpi.batch.kernels import Job, Outcome, end
+from partnerkpi.batch.kernels import DEATH_SIGNAL, Job, Outcome, end
 from partnerkpi.startup import environment, loading
 
 #: Seconds a template may take to import everything and to show that a copy of it can run a cell.
@@ -85,19 +86,33 @@ class Forks:
         """
         left = iter(jobs)
         out = 0
-        with contextlib.suppress(EOFError, OSError):
-            while True:
-                while out < self.workers + AHEAD and (job := next(left, None)):
-                    if prepare(job):
-                        self._channel.send(job)
-                        out += 1
-                if not out:
-                    return
-                while not self._channel.poll(every):
-                    look()
-                outcome = self._channel.recv()
-                out -= 1
-                yield outcome
+        while True:
+            while out < self.workers + AHEAD and (job := next(left, None)):
+                if prepare(job):  # what goes wrong here is the caller's, not the template's
+                    if not self._send(job):
+                        return
+                    out += 1
+            if not out or not (outcome := self._outcome(look, every)):
+                return
+            out -= 1
+            yield outcome
+
+    def _send(self, job: Job) -> bool:
+        try:
+            self._channel.send(job)
+        except OSError:
+            self._ready = False  # it has died
+        return self._ready
+
+    def _outcome(self, look: Callable[[], None], every: float) -> Outcome | None:
+        try:
+            while not self._channel.poll(every):
+                look()
+            outcome: Outcome = self._channel.recv()
+        except (EOFError, OSError):
+            self._ready = False
+            return None
+        return outcome
 
     def close(self) -> None:
         """End the template and everything it started."""
@@ -108,9 +123,15 @@ class Forks:
 
 
 def _code(warm: str, serve: str) -> str:
-    """What the template runs: its kernel comes first, for pandas asks at its import whether it is in a notebook."""
+    """What the template runs: its kernel comes first, for pandas asks at its import whether it is in a notebook.
+
+    Until it is ready the system ends it with the thread of the review that started it; later it hears of that itself.
+    """
     return f"""
-import importlib.util, sys
+import ctypes, importlib.util, os, sys
+ctypes.CDLL(None).prctl({DEATH_SIGNAL}, {int(signal.SIGKILL)}, 0, 0, 0)
+if os.getppid() != {os.getpid()}:
+    sys.exit("The review is gone.")
 spec = importlib.util.spec_from_file_location("partnerkpi.batch.direct", {str(DIRECT)!r})
 sys.modules[spec.name] = direct = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(direct)

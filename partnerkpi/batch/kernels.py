@@ -35,6 +35,8 @@ from partnerkpi.startup import environment
 if TYPE_CHECKING:
     from partnerkpi.batch.engine import Kernel
 
+#: `PR_SET_PDEATHSIG` of Linux: which signal a process gets when the thread that started it ends.
+DEATH_SIGNAL = 1
 #: The kernels of this worker.
 _kernels: list[Kernel] = []
 #: In a kernel: what it was like before its first notebook.

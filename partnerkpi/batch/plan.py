@@ -202,7 +202,7 @@ def planned(
         UsageError: a notebook with other parameters, no such quarter or partner, a part of a book.
         DataRefused: the book's data cannot be trusted.
     """
-    notebook_chapters = chapters(notebooks or shipped("notebooks"))
+    notebook_chapters = chapters((notebooks or shipped("notebooks")).resolve())  # they are run elsewhere
     whole = _whole(book, as_of, allow_set_aside)
     wanted = [quarters or ""] if quarters is None or isinstance(quarters, (str, Quarter)) else list(quarters) or [""]
     periods = {q.label: q for q in map(whole.quarter, wanted)}

@@ -12,7 +12,7 @@ import platform
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -64,16 +64,14 @@ class QuarterFolder:
         self.folder = folder
         self.private = private
         self.register = register
-        self.earlier = files.earlier(folder)
+        self.earlier = done.standing(folder, files.earlier(folder))
         self.reports: dict[str, Report] = {}
         self.unsearched: dict[str, int] = {}
         files.free_for(folder, [*(plan.files[p] for p in (NETWORK, *plan.partners)), "scorecard.csv", "set-aside.csv"])
         self._network: tuple[list[dict[str, Any]], Job, float] | None = None
-        self._done = done.noted(folder, self.earlier) if resume else {}
+        self._done = {p: entry for p, entry in self.earlier.items() if resume and entry["state"] == "published"}
         self._keys: dict[str, str] = {}
         self._left: dict[str, dict[str, Any]] = {}
-        if not resume:
-            done.forget(folder)
 
     def stands(self, partner: str, job: Job) -> bool:
         """True when the page of a job, whose slice is written, need not be made again; it is reported as it is then.
@@ -87,12 +85,14 @@ class QuarterFolder:
         }
         key = self._keys[partner] = done.key_of(job, around)
         entry = self._done.get(partner, {})
-        if entry.get("key") != key or not files.still_there(self.folder, entry["file"], entry["sha256"]):
+        if entry.get("key") != key or not isinstance(seconds := entry.get("seconds"), float):
+            return False
+        if entry["file"] != self.plan.files[partner] or not self._stands(partner):
             return False
         if partner == NETWORK and set(self._left) != set(self.plan.partners):
             return False
         self._left[partner] = entry
-        self._report(partner, "published", float(entry["seconds"]), sha256=entry["sha256"])
+        self._report(partner, "published", seconds, sha256=entry["sha256"])
         return True
 
     def take(self, partner: str, job: Job, outcome: Outcome) -> None:
@@ -214,12 +214,10 @@ class QuarterFolder:
             files.put_notebook(stored / chapter.path.name, notebook, job.parameters["book"])
         for chapter in set(self.plan.chapters) - set(job.chapters):  # of an earlier, longer page
             (stored / chapter.path.name).unlink(missing_ok=True)
-        sha256 = files.put(path, content)
-        old = self.earlier.get(partner, {}).get("file", path.name)
-        if old.casefold() != path.name.casefold() and self._stands(partner):
-            (self.folder / old).unlink()  # the partner was renamed
-        self._report(partner, "published", seconds, sha256=sha256)
+        self._report(partner, "published", seconds, sha256=files.sha256_of(content))
         done.note(self.folder, self._entry(self.reports[partner]))
+        files.put(path, content)
+        done.replaced(self.folder, self.earlier.get(partner), path.name)
 
     def _fail(self, partner: str, state: State, reason: str, seconds: float) -> None:
         reason = reason.replace(str(self.private), "…")
@@ -369,6 +367,7 @@ class QuarterFolder:
         return self.register.words_in([*texts, book.name, book.time_zone, *shared])
 
 
+@cache
 def versions() -> str:
     """The versions a page was made with, in words."""
     return ", ".join([f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in VERSIONS)])

@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from partnerkpi.batch.engine import run_notebook
-from partnerkpi.batch.kernels import Job, Outcome, end, in_words, remember, renew
+from partnerkpi.batch.kernels import DEATH_SIGNAL, Job, Outcome, end, in_words, remember, renew
 from partnerkpi.figures import tell
 from partnerkpi.opening import open_book
 
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 LOOK = 0.2
 #: Seconds a copy may take to show that it can run a cell.
 PROOF = 10
-_PDEATHSIG, _SUBREAPER = 1, 36
+_SUBREAPER = 36
 
 
 class ReviewGone(Exception):
@@ -192,10 +192,11 @@ def serve(channel: int, private: str, workers: int, memory: int, kernel: Direct)
     parent = Connection(channel)
     if not _works(kernel):
         return
+    _prctl(DEATH_SIGNAL, 0)  # from here on it hears itself that the review is gone, and tidies up
     try:
         parent.send("ready")
         Template(parent, kernel, workers, memory).serve()
-    except ReviewGone:
+    except (ReviewGone, ConnectionError):  # it is noticed where something is to be heard or said
         shutil.rmtree(private, ignore_errors=True)
 
 
@@ -220,7 +221,7 @@ def _work(job: Job, first: int, kernel: Direct, mouth: Connection) -> None:
     at, failure = first, ""
     try:
         os.setsid()
-        _prctl(_PDEATHSIG, signal.SIGKILL)
+        _prctl(DEATH_SIGNAL, signal.SIGKILL)
         with contextlib.suppress(OSError):
             Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")
         job.folder.mkdir(mode=0o700, exist_ok=True)

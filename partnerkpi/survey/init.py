@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from partnerkpi.book.keys import NAME
-from partnerkpi.errors import SystemProblem
+from partnerkpi.export import write_text
 from partnerkpi.survey.draft import draft
 from partnerkpi.survey.lines import counted
 from partnerkpi.survey.memory import differences, recall, remember
@@ -49,10 +49,7 @@ def init(files: list[str], *, profile: str = "", write: bool = False, diff: bool
         return Outcome(report(found, made, trial, shown, next_step=step))
     if place.exists():
         return Outcome(_refused(place, made.text), 2)
-    try:
-        place.write_text(made.text, encoding="utf-8")
-    except OSError as error:
-        raise SystemProblem(f"The file '{place}' cannot be written: {error.strerror}.") from error
+    write_text(made.text, place)
     remember(found)
     book = shlex.quote(str(found.folder))
     edits = f"decide {counted(len(made.needed), 'line')} there, then  " if made.needed else ""

@@ -11,7 +11,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from partnerkpi.errors import SystemProblem, UsageError
+from partnerkpi.errors import UsageError
+from partnerkpi.export import write_text
 from partnerkpi.survey.survey import Survey
 from partnerkpi.survey.tables import Part
 
@@ -64,13 +65,8 @@ def remember(found: Survey) -> Path:
     Raises:
         SystemProblem: the file cannot be written.
     """
-    path = found.folder / FILE
     text = json.dumps(memory_of(found), ensure_ascii=False, indent=1, sort_keys=True) + "\n"
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise SystemProblem(f"The file '{path}' cannot be written: {error.strerror}.") from error
-    return path
+    return write_text(text, found.folder / FILE)
 
 
 def recall(folder: Path) -> dict[str, Any]:
