@@ -11,6 +11,7 @@ nothing can be forked. A worker that ends takes its slices and whatever it runs 
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import contextlib
 import json
@@ -21,7 +22,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -97,13 +98,8 @@ class Cluster:
             ) from problem
         _quiet()
         self.address, self.most, self._killed = address, most, KilledWorker
-        try:
-            self.client = Client(address, timeout=CONNECT, set_as_default=False)
-        except (OSError, TypeError, ValueError, RuntimeError) as problem:
-            why = "" if isinstance(problem, OSError) else f" ({problem})"
-            raise SystemProblem(
-                f"No Dask scheduler answers at {address}{why}. Start one there, or review without --cluster."
-            ) from problem
+        _check_answer(address)
+        self.client = Client(address, timeout=CONNECT, set_as_default=False)
         try:
             self._threads = self._first_workers()
             self._compare()
@@ -217,6 +213,30 @@ class Cluster:
 
     def _abandoned(self) -> SystemProblem:
         return SystemProblem(f"The Dask scheduler at {self.address} has no worker left. {_KEPT}")
+
+
+def _check_answer(address: str) -> None:
+    """Raise `SystemProblem` when it is no scheduler that answers, or none in time: a client might wait for ever."""
+    from distributed import rpc
+    from distributed.security import Security
+
+    async def who() -> str:
+        async with rpc(address, connection_args=Security().get_connection_args("client"), timeout=CONNECT) as scheduler:
+            return str((await scheduler.identity())["type"])
+
+    async def in_time() -> str:
+        return await asyncio.wait_for(who(), CONNECT)
+
+    why = ""
+    try:
+        with ThreadPoolExecutor(1) as thread:  # where a notebook asks for the review this one has a loop of its own
+            if thread.submit(asyncio.run, in_time()).result() == "Scheduler":
+                return
+    except OSError:
+        pass
+    except Exception as problem:  # what an address may mean is Dask's: no certificate, say
+        why = f" ({problem})"
+    raise SystemProblem(f"No Dask scheduler answers at {address}{why}. Start one there, or review without --cluster.")
 
 
 def run_parcel(parcel: Parcel) -> Reply:
