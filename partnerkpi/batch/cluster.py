@@ -21,6 +21,7 @@ import re
 import shutil
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -125,7 +126,9 @@ class Cluster:
         def send(job: Job) -> None:
             if self.client.status != "running":
                 raise self._lost()
-            future = self.client.submit(run_parcel, _packed(job), pure=False, retries=1)
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "Sending large graph")  # a slice is as large as it is
+                future = self.client.submit(run_parcel, _packed(job), pure=False, retries=1)
             running[future.key] = job, future
             future.add_done_callback(ended.put)
 
