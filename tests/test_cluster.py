@@ -49,19 +49,24 @@ class Dask:
         self.temporary.mkdir(parents=True)
         self.forgiven = str(forgiven)
         self.processes: list[subprocess.Popen[bytes]] = []
+        self.folder = folder
+        absent = folder / "absent"
+        absent.mkdir()
+        (absent / "partnerkpi.py").write_text("raise ImportError('a scheduler need not have it')")
         where = folder / "scheduler.json"
         local = ["--host", "127.0.0.1", "--no-dashboard"]
-        self.scheduler = self._start("scheduler", *local, "--port", "0", "--scheduler-file", str(where))
+        self.scheduler = self._start("scheduler", absent, *local, "--port", "0", "--scheduler-file", str(where))
         assert soon(lambda: where.exists() and where.read_text().endswith("}"))
         self.address = json.loads(where.read_text())["address"]
         own = [*local, "--nthreads", "1", "--no-nanny", "--local-directory", str(folder)]
-        self.workers = [self._start("worker", self.address, *own) for _ in range(workers)]
+        self.workers = [self._start("worker", ROOT, self.address, *own) for _ in range(workers)]
 
-    def _start(self, what: str, *arguments: str) -> subprocess.Popen[bytes]:
+    def _start(self, what: str, path: Path, *arguments: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", f"distributed.cli.dask_{what}", *arguments]
-        env = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(self.temporary), "WORKER_PASSWORD": "hunter2"}
+        env = {**os.environ, "PYTHONPATH": str(path), "TMPDIR": str(self.temporary), "WORKER_PASSWORD": "hunter2"}
         env["DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES"] = self.forgiven
-        process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        nowhere = subprocess.DEVNULL
+        process = subprocess.Popen(command, cwd=self.folder, env=env, stdout=nowhere, stderr=nowhere)
         self.processes.append(process)
         return process
 

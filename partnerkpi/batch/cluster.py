@@ -17,6 +17,7 @@ import contextlib
 import json
 import logging
 import os
+import pickle
 import re
 import shutil
 import tempfile
@@ -25,6 +26,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -123,12 +125,7 @@ class Cluster:
         retried: set[int] = set()
         seen = looked = time.monotonic()
 
-        def send(job: Job) -> None:
-            if self.client.status != "running":
-                raise self._lost()
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", "Sending large graph")  # a slice is as large as it is
-                future = self.client.submit(run_parcel, _packed(job), pure=False, retries=1)
+        def await_(job: Job, future: Any) -> None:
             running[future.key] = job, future
             future.add_done_callback(ended.put)
 
@@ -136,7 +133,7 @@ class Cluster:
             while True:
                 while len(running) < (self.most or AHEAD * self._threads) and (job := next(left, None)):
                     if prepare(job):
-                        send(job)
+                        await_(job, self._sent(job))
                 if not running:
                     return
                 if time.monotonic() > looked + LOOK:
@@ -151,29 +148,50 @@ class Cluster:
                     look()
                     continue
                 job, _ = running.pop(future.key)
-                if future.status == "error":
-                    error = future.exception()
-                    if isinstance(error, self._killed) and job.number not in retried:
-                        retried.add(job.number)
-                        send(job)
-                        continue
-                    died = "its worker process died" if isinstance(error, self._killed) else ""
-                    yield Outcome(job.number, died or f"{type(error).__name__}: {error}", 0.0)
-                    continue
                 try:
-                    reply = future.result(timeout=ANSWER)
+                    yield self._outcome(job, future)
                 except TimeoutError:  # its worker ended before it handed it over: Dask runs it once more
-                    running[future.key] = job, future
-                    future.add_done_callback(ended.put)
-                    continue
-                except (CancelledError, OSError):
-                    raise self._lost() from None
-                if reply.made_with != _made_with():
-                    raise _another("A worker", reply.made_with)
-                yield _unpacked(job, reply)
+                    await_(job, future)
+                except self._killed:
+                    if job.number in retried:
+                        yield Outcome(job.number, "its worker process died", 0.0)
+                    else:
+                        retried.add(job.number)
+                        await_(job, self._sent(job))
         finally:
             with contextlib.suppress(Exception):  # a scheduler that is gone has forgotten them
                 self.client.cancel([future for _, future in running.values()], force=True)
+
+    def _sent(self, job: Job) -> Any:
+        """The future of a job that was sent."""
+        if self.client.status != "running":
+            raise self._lost()
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Sending large graph")  # a slice is as large as it is
+            return self.client.submit(_far(), pickle.dumps(_packed(job)), pure=False, retries=1)
+
+    def _outcome(self, job: Job, future: Any) -> Outcome:
+        """How a job ended whose future is at its end.
+
+        Raises `KilledWorker` where Dask gave up, `TimeoutError` where the result is not to be had yet, and what
+        `execute` raises.
+        """
+        if future.status == "error":
+            error = future.exception()
+            if isinstance(error, self._killed):
+                raise error
+            if isinstance(error, ImportError):
+                raise _unable("A worker", error)
+            return Outcome(job.number, f"{type(error).__name__}: {error}", 0.0)
+        try:
+            reply = future.result(timeout=ANSWER)
+        except TimeoutError:
+            raise
+        except (CancelledError, OSError):
+            raise self._lost() from None
+        if reply.made_with != _made_with():
+            raise _another("A worker", reply.made_with)
+        return _unpacked(job, reply)
 
     def close(self) -> None:
         """Leave the scheduler; what still runs there runs to its end, and nobody asks for it."""
@@ -206,8 +224,7 @@ class Cluster:
             raise self._lost() from None
         for worker, answer in told.items():
             if isinstance(answer, BaseException):
-                why = f"{type(answer).__name__}: {answer}"
-                raise SystemProblem(f"The worker at {worker} cannot run this partnerkpi ({why}). {_SAME}.")
+                raise _unable(f"The worker at {worker}", answer)
             if answer != _made_with():
                 raise _another(f"The worker at {worker}", answer)
 
@@ -339,6 +356,19 @@ def _unpacked(job: Job, reply: Reply) -> Outcome:
 def _made_with() -> str:
     """What pages are made with in this process: what they say themselves, and which partnerkpi it is to the letter."""
     return f"{versions()}, package {done.package_hash()[:12]}"
+
+
+def _far() -> Callable[[bytes], Any]:
+    """What a worker is asked to do. It travels as its own code: the scheduler unpacks it and may have no partnerkpi."""
+
+    def far(parcel: bytes) -> Any:
+        return import_module("partnerkpi.batch.cluster").run_parcel(pickle.loads(parcel))
+
+    return far
+
+
+def _unable(worker: str, error: BaseException) -> SystemProblem:
+    return SystemProblem(f"{worker} cannot run this partnerkpi ({type(error).__name__}: {error}). {_SAME}.")
 
 
 def _another(worker: str, made_with: str) -> SystemProblem:
