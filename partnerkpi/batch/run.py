@@ -179,9 +179,8 @@ def _run(
             folder.finish()
             if not settled:
                 told.settled(folder.reports[NETWORK])
-    for folder in folders.values():
-        folder.write_tables()
-        folder.write_manifest(began, _named(runs))
+            folder.write_tables()
+            folder.write_manifest(began, _named(runs))
     reports = tuple(f.reports[p] for f in folders.values() for p in (NETWORK, *plan.partners))
     return ReviewResult(reports, tuple(f.folder for f in folders.values()), time.time() - began)
 
@@ -203,7 +202,7 @@ def execute(
     """Yield each job's outcome as it ends. `look` is called several times a second while waiting.
 
     `prepare` is called with each job before it is run; one for which it says False is none. When the caller stops (an
-    error, Ctrl-C), whatever runs is ended before this returns.
+    error, Ctrl-C), whatever runs is ended before this returns; what runs on a cluster ends there, and nobody waits.
     """
     if isinstance(runs, Cluster):
         yield from runs.execute(jobs, look, pool.LOOK, prepare)
