@@ -87,6 +87,7 @@ def partnerkpi() -> None:
 @click.option("--jobs", "-j", type=click.IntRange(min=1), help="Partners at a time. [default: one per processor]")
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="S", help="Seconds a cell may take.")
 @click.option("--resume", is_flag=True, help="Leave pages as they stand of which nothing has changed.")
+@click.option("--cluster", metavar="ADDRESS", help="Run on the workers of the Dask scheduler there: tcp://host:8786.")
 @_allow_set_aside
 def review(
     book: str,

@@ -4,9 +4,9 @@
 notebooks, pages, gate), beside `papermill` and `jupyter nbconvert` of single notebooks drawn by lot, and beside the
 floor: the same cells in one process without any notebook (`floor.py`). Each round measures all three.
 
-`growth`: the review of 24, 200 and, with `--partners 1000`, more partners: seconds, processors, memory of all processes.
+`growth`: the review of 24, 200 and, with `--partners 1000`, more partners: seconds, processors, memory of all of it.
 
-`own`: an analyst's own notebook of pandas and seaborn, by papermill with the engine `partnerkpi` beside the two commands.
+`own`: an analyst's own notebook of pandas and seaborn, by papermill with the engine `partnerkpi` beside these commands.
 """
 
 from __future__ import annotations
@@ -126,8 +126,8 @@ def beside_naive(rounds: int, drawn: int = 3) -> None:
         ratios.append(per[0] / per[1])
         floors.append(per[1] / per[2])
         say(
-            f"  round {number + 1}: papermill + nbconvert {per[0]:.2f} s a notebook ({drawn} drawn); review {per[1]:.3f}"
-            f" ({notebooks} notebooks, {ours.seconds:.0f} s, {ours.processor:.0f} s of processors, at most"
+            f"  round {number + 1}: papermill + nbconvert {per[0]:.2f} s a notebook ({drawn} drawn); review"
+            f" {per[1]:.3f} ({notebooks} notebooks, {ours.seconds:.0f} s, {ours.processor:.0f} s of processors, at most"
             f" {ours.memory:,.0f} MB); floor {per[2]:.3f}"
         )
     say(f"papermill + nbconvert ÷ review: {_range(ratios)}; review ÷ floor: {_range(floors)}")
@@ -166,7 +166,8 @@ def own_notebook(rounds: int) -> None:
             naive = by_hand(path, {"partner": ids[0], "book": data}, folder)
             engine = spent([sys.executable, "-c", _BY_ENGINE, str(path), data, json.dumps(ids)], folder)
         ratios.append(naive.processor / (engine.processor / runs))
-        say(f"  round {number + 1}: {naive.processor:.2f} s by the commands, {engine.processor / runs:.2f} by the engine")
+        each = engine.processor / runs
+        say(f"  round {number + 1}: {naive.processor:.2f} s by the commands, {each:.2f} by the engine")
     say(f"papermill + nbconvert ÷ papermill with the engine and its pages, {runs} partners: {_range(ratios)}")
 
 
@@ -179,7 +180,8 @@ path, book, ids = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
 exporter = HTMLExporter()
 for partner in ids:
     out = f"{partner}.ipynb"
-    papermill.execute_notebook(path, out, {"partner": partner, "book": book}, engine_name="partnerkpi", progress_bar=False)
+    given = {"partner": partner, "book": book}
+    papermill.execute_notebook(path, out, given, engine_name="partnerkpi", progress_bar=False)
     open(f"{partner}.html", "w").write(exporter.from_filename(out)[0])
 """
 

@@ -38,9 +38,7 @@ def floor(book: str, out: Path, partners: Sequence[str] | None = None, quarter: 
     with tempfile.TemporaryDirectory() as folder:
         private = Path(folder)
         with _timed(took, "opening"):
-            plan = planned(
-                book, quarter or None, partners, as_of=None, allow_set_aside=False, notebooks=None
-            )
+            plan = planned(book, quarter or None, partners, as_of=None, allow_set_aside=False, notebooks=None)
             (period,) = plan.quarters
         with _timed(took, "scores and signals"):
             known = getattr(plan, "known", {})
@@ -114,7 +112,8 @@ def _run_cells(notebook: dict[str, Any], parameters: Mapping[str, str]) -> None:
         with contextlib.redirect_stdout(io.StringIO()) as printed:
             exec(compile(code, "cell", "exec"), names)
             value = eval(compile(ast.Expression(last.value), "cell", "eval"), names) if last else None
-        outputs = [{"output_type": "stream", "name": "stdout", "text": printed.getvalue()}] if printed.getvalue() else []
+        text = printed.getvalue()
+        outputs = [{"output_type": "stream", "name": "stdout", "text": text}] if text else []
         outputs += shown
         if value is not None:
             outputs.append({**_display(value), "output_type": "execute_result", "execution_count": number + 1})

@@ -235,10 +235,11 @@ def test_review_passes_everything_on(monkeypatch: pytest.MonkeyPatch, capsys: py
 
     monkeypatch.setattr(import_module("partnerkpi.batch"), "review", fake, raising=False)
     given = "review -q 2025Q4 -q 2025Q3 -p P-003 --as-of 2025-12-30 --out elsewhere -j 1 --timeout 9 --allow-set-aside"
-    assert run(shlex.split(given)) == 3
+    assert run(shlex.split(f"{given} --cluster tcp://host:8786")) == 3
     assert seen["quarters"] == ("2025Q4", "2025Q3")
     assert seen["partners"] == ("P-003",)
     assert (seen["out"], seen["jobs"], seen["timeout"]) == ("elsewhere", 1, 9.0)
+    assert seen["cluster"] == "tcp://host:8786"
     assert "rows read =" in capsys.readouterr().err
 
 

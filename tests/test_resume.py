@@ -117,7 +117,7 @@ def test_another_notebook_changes_every_report(batch: Batch) -> None:
 
 def test_another_package_changes_every_report(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
     batch.review(list(ROWS.values()))
-    monkeypatch.setattr(done, "_package", lambda: "another")
+    monkeypatch.setattr(done, "package_hash", lambda: "another")
     batch.review(list(ROWS.values()), resume=True)
     assert batch.asked == ["A", "B", "C", ""]
 

@@ -30,7 +30,7 @@ def key_of(job: Job, around: Mapping[str, Any]) -> str:
         "slice": {path.name: _hash(path) for path in sorted(place.iterdir())},
         "notebooks": {chapter.path.name: _hash(chapter.path) for chapter in job.chapters},
         "parameters": {name: value for name, value in job.parameters.items() if name != "book"},
-        "package": _package(),
+        "package": package_hash(),
         "around": around,
     }
     return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode("utf-8", "surrogatepass")).hexdigest()
@@ -91,7 +91,7 @@ def forget(folder: Path) -> None:
 
 
 @cache
-def _package() -> str:
+def package_hash() -> str:
     """The hash of the package itself: of another one pages may differ, whatever its version says."""
     paths = (path for path in sorted(PACKAGE.rglob("*")) if path.is_file() and "__pycache__" not in path.parts)
     return hashlib.sha256(repr([(str(path.relative_to(PACKAGE)), _hash(path)) for path in paths]).encode()).hexdigest()

@@ -92,7 +92,7 @@ class QuarterFolder:
         if partner == NETWORK and set(self._left) != set(self.plan.partners):
             return False
         self._left[partner] = entry
-        self._report(partner, "published", seconds, sha256=entry["sha256"])
+        self._report(partner, "published", seconds, sha256=entry["sha256"], left=True)
         return True
 
     def take(self, partner: str, job: Job, outcome: Outcome) -> None:

@@ -15,7 +15,7 @@ class Report:
 
     `state` is `published`, `failed` (a notebook did not come to a good end) or `refused` (the gate found something
     that must not get out). `stale` marks a failed one beside which an earlier good page still stands. `seconds` is
-    the time its notebooks took.
+    the time its notebooks took. `left` marks a published one that stands as an earlier review made it.
     """
 
     partner: str
@@ -27,3 +27,9 @@ class Report:
     sha256: str = ""
     seconds: float = 0.0
     stale: bool = False
+    left: bool = False
+
+    @property
+    def who(self) -> str:
+        """Whom it is about, in words."""
+        return self.partner or "the network"

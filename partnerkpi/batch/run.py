@@ -1,7 +1,8 @@
 """The whole review: plan → execute → bind → gate → publish.
 
 Jobs run in other processes, a few at a time; whatever happens to one job costs only that job. Where the system allows
-it they are forks of one template (`forks`), else workers with kernels of their own (`pool`); the pages are the same.
+it they are forks of one template (`forks`), else workers with kernels of their own (`pool`); where one is named, they
+run on a `cluster`. The pages are the same.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ import contextlib
 import gc
 import os
 import signal
-import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,10 +21,12 @@ from functools import partial
 from pathlib import Path
 
 from partnerkpi.batch import files, pool
+from partnerkpi.batch.cluster import Cluster
 from partnerkpi.batch.disclosure import register_of
 from partnerkpi.batch.forks import Forks, available
 from partnerkpi.batch.kernels import Job, Outcome
 from partnerkpi.batch.plan import NETWORK, Plan, planned
+from partnerkpi.batch.progress import Progress, shown
 from partnerkpi.batch.publish import QuarterFolder
 from partnerkpi.batch.report import Report
 from partnerkpi.book import Book
@@ -45,10 +48,11 @@ LIBRARIES = (
 
 @dataclass(frozen=True)
 class ReviewResult:
-    """The reports of a review, and the folders they are in, one per quarter."""
+    """The reports of a review, the folders they are in, one per quarter, and the `seconds` the review took."""
 
     reports: tuple[Report, ...]
     folders: tuple[Path, ...]
+    seconds: float = 0.0
 
     @property
     def exit_code(self) -> int:
@@ -62,13 +66,21 @@ class ReviewResult:
         return tuple(report for report in self.reports if report.state != "published")
 
     def __str__(self) -> str:
-        """A few plain sentences: how many, where, and what failed why."""
-        good = len(self.reports) - len(self.failed)
-        lines = [f"{good} of {len(self.reports)} reports published."]
+        """A few plain sentences: how many, in what time, what failed why, and where they are."""
+        left = sum(report.left for report in self.reports)
+        states = Counter(report.state for report in self.reports)
+        counts = {
+            "made": states["published"] - left,
+            "left as they were": left,
+            "failed": states["failed"],
+            "kept back": states["refused"],
+        }
+        told = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+        good = states["published"]
+        lines = [f"{good} of {len(self.reports)} reports published: {told}, in {_duration(self.seconds)}."]
         for report in self.failed:
             kept = " The earlier page was kept." if report.stale else ""
-            who = report.partner or "the network"
-            lines.append(f"{report.quarter}, {who}: {report.state}: {report.reason}.{kept}".replace("..", "."))
+            lines.append(f"{report.quarter}, {report.who}: {report.state}: {report.reason}.{kept}".replace("..", "."))
         pages = (folder / "index.html" for folder in self.folders)
         return "\n".join([*lines, *(f"Open {page}" for page in pages if page.exists())])
 
@@ -88,17 +100,20 @@ def review(
     fresh_kernels: bool = False,
     engine: str = "",
     resume: bool = False,
+    cluster: str = "",
 ) -> ReviewResult:
     """Execute the KPI notebooks for every partner, or those named, and once for the network; publish the pages.
 
     `quarters` default to the last complete one; one that has begun and not ended is marked "to date". The pages of a
     quarter go to `out/<quarter>/`: `index.html`, one page per partner, `scorecard.csv`, `manifest.json`, and the
     executed notebooks under `notebooks/`. `jobs` reports run at a time (one per processor), a cell may take `timeout`
-    seconds. `progress` shows a bar; without a word only where stderr is a terminal. `notebooks` is the folder to take
-    the notebooks from; `fresh_kernels` gives every notebook its own kernel: slower, with the same pages. `engine` is
-    how they are run: `fork`, where the system can, else `pool`. With `resume` a page is left as it stands where its
-    rows, what it may know of others, the notebooks, the package and the parameters are those it was made with, also by
-    a review that was killed.
+    seconds. `progress` shows a bar over the reports on stderr; without a word only where that is a terminal, and what
+    fails is named there as it happens, unless `progress` is False. `notebooks` is the folder to take the notebooks
+    from; `fresh_kernels` gives every notebook its own kernel: slower, with the same pages. `engine` is how they are
+    run: `fork`, where the system can, else `pool`. With `resume` a page is left as it stands where its rows, what it
+    may know of others, the notebooks, the package and the parameters are those it was made with, also by a review that
+    was killed. `cluster` is the address of a Dask scheduler on whose workers the notebooks run (`tcp://host:8786`);
+    `jobs` are then as many as it has threads.
 
     What fails costs only its own report; the result says which and why.
 
@@ -107,13 +122,18 @@ def review(
             folder; nothing was run.
         DataRefused: the book's data cannot be trusted; nothing was run.
         SystemProblem: the output folder cannot be written, is full, is used by another review, or holds a manifest
-            that no review wrote.
+            that no review wrote; the cluster does not answer, is lost, or has another partnerkpi than this one.
     """
+    began = time.time()
     if (jobs is not None and jobs < 1) or timeout <= 0:
         raise UsageError("At least one job at a time and a timeout above zero are needed.")
     out = files.place(out)
     workers = jobs or os.cpu_count() or 1
-    with _tidied_when_ended(), files.private() as private, _template(engine, private, workers) as forks:
+    with (
+        _tidied_when_ended(),
+        files.private() as private,
+        _engine(engine, private, workers) if not cluster else _cluster(cluster, engine, jobs) as runs,
+    ):
         plan = planned(
             book,
             quarters,
@@ -132,49 +152,68 @@ def review(
                 folders[quarter.label] = QuarterFolder(
                     plan, quarter, out / quarter.label, private=private, register=register, resume=resume
                 )
-            known = plan.known if forks is not None else {}  # the pool's kernels cannot be told
+            known = plan.known if runs is not None else {}  # the pool's kernels cannot be told
             todo = _jobs(plan, private, known, timeout=timeout, fresh_kernels=fresh_kernels)
             if resume:  # the network's page stands only where all others do
                 todo.sort(key=lambda job: job.parameters["partner"] == NETWORK)
             with _settled():
-                return _run(plan, todo, folders, forks, workers=workers, progress=progress)
+                return _run(plan, todo, folders, runs, workers=workers, progress=progress, began=began)
 
 
 def _run(
     plan: Plan,
     jobs: Sequence[Job],
     folders: Mapping[str, QuarterFolder],
-    forks: Forks | None,
+    runs: Forks | Cluster | None,
     *,
     workers: int,
     progress: bool | None,
+    began: float,
 ) -> ReviewResult:
-    started = time.time()
     of_job = {job.number: job for job in jobs}
-    with (
-        _bar(jobs, progress) as look,
-        contextlib.closing(execute(jobs, workers, look, forks, partial(_prepare, plan, folders))) as outcomes,
-    ):
-        for outcome in outcomes:
-            job = of_job[outcome.number]
-            folders[job.parameters["quarter"]].take(job.parameters["partner"], job, outcome)
-            look()
-    for folder in folders.values():
-        folder.finish()
-        folder.write_tables()
-        folder.write_manifest(started, "fork" if forks is not None and forks.ready() else "pool")
+    with shown(len(jobs), progress) as told:
+        prepare = partial(_prepare, plan, folders, told)
+        with contextlib.closing(execute(jobs, workers, told.look, runs, prepare)) as outcomes:
+            for outcome in outcomes:
+                job = of_job[outcome.number]
+                folder, partner = folders[job.parameters["quarter"]], job.parameters["partner"]
+                folder.take(partner, job, outcome)
+                told.ran()
+                if partner in folder.reports:  # the network's is settled by `finish`
+                    told.settled(folder.reports[partner])
+        for folder in folders.values():
+            settled = NETWORK in folder.reports
+            folder.finish()
+            if not settled:
+                told.settled(folder.reports[NETWORK])
+            folder.write_tables()
+            folder.write_manifest(began, _named(runs))
     reports = tuple(f.reports[p] for f in folders.values() for p in (NETWORK, *plan.partners))
-    return ReviewResult(reports, tuple(f.folder for f in folders.values()))
+    return ReviewResult(reports, tuple(f.folder for f in folders.values()), time.time() - began)
+
+
+def _named(runs: Forks | Cluster | None) -> str:
+    """How jobs were run, as the manifest says it."""
+    if isinstance(runs, Cluster):
+        return "cluster"
+    return "fork" if runs is not None and runs.ready() else "pool"
 
 
 def execute(
-    jobs: Sequence[Job], workers: int, look: Callable[[], None], forks: Forks | None, prepare: Callable[[Job], bool]
+    jobs: Sequence[Job],
+    workers: int,
+    look: Callable[[], None],
+    runs: Forks | Cluster | None,
+    prepare: Callable[[Job], bool],
 ) -> Generator[Outcome, None, None]:
     """Yield each job's outcome as it ends. `look` is called several times a second while waiting.
 
     `prepare` is called with each job before it is run; one for which it says False is none. When the caller stops (an
-    error, Ctrl-C), whatever runs is ended before this returns.
+    error, Ctrl-C), whatever runs is ended before this returns; what runs on a cluster ends there, and nobody waits.
     """
+    if isinstance(runs, Cluster):
+        yield from runs.execute(jobs, look, pool.LOOK, prepare)
+        return
     left = {job.number: job for job in jobs}
 
     def wanted(job: Job) -> bool:
@@ -182,8 +221,8 @@ def execute(
             del left[job.number]
         return job.number in left
 
-    while left and forks is not None and forks.ready():
-        for outcome in forks.execute(list(left.values()), look, pool.LOOK, wanted):
+    while left and runs is not None and runs.ready():
+        for outcome in runs.execute(list(left.values()), look, pool.LOOK, wanted):
             del left[outcome.number]
             yield outcome
         # Where the template died it was one of those that ran: each is tried once more by itself, out of its reach.
@@ -194,13 +233,22 @@ def execute(
             del left[job.number]
         if not begun:  # it dies before any begins, and would again
             break
-        forks.close()
-        forks.start()
+        runs.close()
+        runs.start()
     yield from pool.execute([job for job in list(left.values()) if wanted(job)], workers, look)
 
 
 @contextmanager
-def _template(engine: str, private: Path, workers: int) -> Iterator[Forks | None]:
+def _cluster(address: str, engine: str, jobs: int | None) -> Iterator[Cluster]:
+    """The cluster at an address."""
+    if engine:
+        raise UsageError(f"On a cluster jobs are not run by an engine of one's choice: leave out '{engine}'.")
+    with contextlib.closing(Cluster(address, jobs)) as cluster:
+        yield cluster
+
+
+@contextmanager
+def _engine(engine: str, private: Path, workers: int) -> Iterator[Forks | None]:
     """The template that jobs are forked from; none where there can be none, or where the pool was asked for."""
     if engine not in ("", *ENGINES) or (engine == "fork" and not available()):
         raise UsageError(f"There is no engine '{engine}' here: name one of {', '.join(ENGINES)}, or none.")
@@ -273,27 +321,25 @@ def _jobs(
     return jobs
 
 
-def _prepare(plan: Plan, folders: Mapping[str, QuarterFolder], job: Job) -> bool:
+def _prepare(plan: Plan, folders: Mapping[str, QuarterFolder], told: Progress, job: Job) -> bool:
     """Write the slice of a job, which it shares with those of the partner's other quarters; False if it is done."""
     place, partner = Path(job.parameters["book"]), job.parameters["partner"]
     if not place.exists():
         place.mkdir(mode=0o700)
         plan.write_slice(partner, place)
-    return not folders[job.parameters["quarter"]].stands(partner, job)
+    stands = folders[job.parameters["quarter"]].stands(partner, job)
+    if stands:
+        told.left()
+    return not stands
 
 
-@contextmanager
-def _bar(jobs: Sequence[Job], progress: bool | None) -> Iterator[Callable[[], None]]:
-    """A bar over notebooks; what is yielded brings it up to date."""
-    if not (sys.stderr.isatty() if progress is None else progress):
-        yield lambda: None
-        return
-    from tqdm import tqdm
+def _duration(seconds: float) -> str:
+    """How long something took: in seconds, from a minute on in minutes too.
 
-    total = sum(len(job.chapters) for job in jobs)
-    with tqdm(total=total, unit="notebook", desc="review", file=sys.stderr, leave=False) as bar:
-
-        def look() -> None:
-            bar.update(sum(sum(1 for _ in job.folder.glob("*.ipynb")) for job in jobs) - bar.n)
-
-        yield look
+    >>> _duration(8.44), _duration(119.7), _duration(3723)
+    ('8.4 s', '2 min 0 s', '62 min 3 s')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s"
