@@ -22,7 +22,7 @@ from partnerkpi.book.choosing import (
 )
 from partnerkpi.book.declarations import IGNORE, TableConfig
 from partnerkpi.book.examined import FAULT_COLUMNS, OUT, Examined
-from partnerkpi.book.labels import coded
+from partnerkpi.book.labels import all_differ, coded
 from partnerkpi.book.naming import header_look
 from partnerkpi.book.parse import days
 from partnerkpi.book.schema import ENUMERATED, Table
@@ -106,8 +106,8 @@ def _assembled(table: Table, config: TableConfig, raws: list[RawTable]) -> Exami
     for name, value in config.constants.items():
         text[name] = coded(pd.Series(value, index=text.index, dtype="str"))
     whole = union_categoricals([_files_of(raw) for raw in files], sort_categories=True) if files else pd.Categorical([])
-    record = np.concatenate([*(r.record for r in files), np.empty(0, np.int64)])
-    line = np.concatenate([*(r.line for r in files), np.empty(0, np.int64)])
+    record = np.concatenate([r.record for r in files] or [np.empty(0, np.int64)])
+    line = np.concatenate([r.line for r in files] or [np.empty(0, np.int64)])
     extra = pd.concat([part.astype("str") for part in beside], ignore_index=True) if beside else pd.DataFrame()
     examined = Examined(table, text, whole, record, line, typed, extra, given=bool(raws), ragged=ragged)
     examined.faults, examined.unread, examined.touched = faulty.faults, faulty.unread, faulty.touched
@@ -238,7 +238,12 @@ def _drop_duplicates(examined: Examined, config: TableConfig, zone: str) -> None
     key = [name for name in examined.table.key if examined.has(name)]
     if not key or len(key) < len(examined.table.key):
         return
-    rows = np.flatnonzero((examined.fate != OUT) & examined.text[key].notna().all(axis=1).to_numpy())
+    there = examined.fate != OUT
+    for name in key:
+        there &= examined.text[name].notna().to_numpy()
+    if all_differ([examined.text[name] for name in key], there):
+        return
+    rows = np.flatnonzero(there)
     doubled = examined.text[key].take(rows).duplicated(keep=False).to_numpy()
     if not doubled.any():
         return

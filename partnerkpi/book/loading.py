@@ -23,7 +23,7 @@ from partnerkpi.book.earlier import spells_heard, spells_until
 from partnerkpi.book.examined import Examined
 from partnerkpi.book.intake import examine, note_file
 from partnerkpi.book.keys import NAME
-from partnerkpi.book.labels import as_label, first_known, places, trimmed
+from partnerkpi.book.labels import as_label, as_text, first_known, places, trimmed
 from partnerkpi.book.money import converted
 from partnerkpi.book.past import Tables, as_known_on, spells_of, with_beginnings
 from partnerkpi.book.prospects import prospects_of
@@ -232,12 +232,12 @@ def _tables(seen: dict[str, Examined], home: str) -> Tables:
             del seen[name]  # the text of a large book is not held twice
     deals = tables["deals"]
     deals = deals.assign(
-        amount_original=deals["amount"], amount=np.nan, currency=as_label(deals["currency"].astype("str").fillna(home))
+        amount_original=deals["amount"], amount=np.nan, currency=as_label(as_text(deals["currency"]).fillna(home))
     )
     tables["deals"] = deals[[c for c in deals if c not in PLACE] + list(PLACE)]
-    status = tables["leads"]["status"].astype("str").fillna("open")
+    status = as_text(tables["leads"]["status"]).fillna("open")
     tables["leads"] = tables["leads"].assign(status=as_label(status))
-    currency = tables["spend"]["currency"].astype("str").fillna(home)
+    currency = as_text(tables["spend"]["currency"]).fillna(home)
     tables["spend"] = tables["spend"].assign(currency=as_label(currency))
     tables = {n: t if n == "deals" else t.drop(columns=list(PLACE)) for n, t in tables.items()}
     history = with_beginnings(tables["history"], deals)

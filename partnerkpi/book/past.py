@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from partnerkpi.book.labels import among, as_label, places, shared_codes, trimmed
+from partnerkpi.book.labels import among, as_label, as_text, by_two, places, shared_codes, trimmed
 from partnerkpi.book.schema import CLOSED, TABLES, Table, changing, standing
 
 Tables = dict[str, pd.DataFrame]
@@ -67,7 +67,7 @@ def _cut(table: Table, frame: pd.DataFrame, next_day: pd.Timestamp) -> pd.DataFr
     """The rows that were there before the next day, without what was not known of them yet."""
     if "status" in table and "closed_on" in table:
         later = frame["closed_on"] >= next_day
-        frame = frame.assign(status=as_label(frame["status"].astype("str").mask(later, "open")))
+        frame = frame.assign(status=as_label(as_text(frame["status"]).mask(later, "open")))
     return _without_later_days(table, frame, next_day)
 
 
@@ -125,7 +125,7 @@ def put_before(rows: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
     for name in history:
         both = [rows[name], history[name]]
         if isinstance(history[name].dtype, pd.CategoricalDtype):
-            whole[name] = as_label(pd.concat([one.astype("str") for one in both], ignore_index=True))
+            whole[name] = as_label(pd.concat([as_text(one) for one in both], ignore_index=True))
         else:
             whole[name] = pd.concat([one.astype(history[name].dtype) for one in both], ignore_index=True)
     return pd.DataFrame(whole)
@@ -179,7 +179,7 @@ def without_closings(deals: pd.DataFrame, unheard: pd.DataFrame) -> pd.DataFrame
     later = pd.Series(np.isin(np.arange(len(deals)), place[same]), index=deals.index)
     if not later.any():
         return deals
-    status = as_label(deals["status"].astype("str").mask(later, "open"))
+    status = as_label(as_text(deals["status"]).mask(later, "open"))
     return deals.assign(status=status, closed_on=deals["closed_on"].mask(later))
 
 
@@ -259,12 +259,10 @@ class _Events:
         starts = np.ones(len(deal), dtype=bool)
         starts[1:] = deal[1:] != deal[:-1]
         self.creation = starts
-        number = np.cumsum(starts) - 1
-        first = np.flatnonzero(starts)
-        self.first = first[number]
-        self.end = np.append(first[1:], len(deal))[number]
-        self.final = np.arange(1, len(deal) + 1) == self.end
-        last_closing = np.maximum.accumulate(np.where(closing, np.arange(len(deal)), -1)) if len(deal) else closing
+        self.here = np.arange(len(deal), dtype=np.int32)  # the half of what a position usually takes
+        self.first = np.maximum.accumulate(np.where(starts, self.here, 0)) if len(deal) else self.here
+        self.final = np.append(starts[1:], True)[: len(deal)]
+        last_closing = np.maximum.accumulate(np.where(closing, self.here, -1)) if len(deal) else self.here
         self.after_closing = ~closing & (last_closing >= self.first)
 
     @classmethod
@@ -275,17 +273,20 @@ class _Events:
         ended = np.flatnonzero(deals["status"].isin(CLOSED).to_numpy() & (closed != _NEVER))
         of = places(history["deal_id"], deals["deal_id"])
         stamps = _seconds(history["changed_at"])
-        rows = np.flatnonzero((of >= 0) & (stamps != _NEVER))
-        rows = rows[np.argsort(stamps[rows], kind="stable")]
+        rows = np.flatnonzero((of >= 0) & (stamps != _NEVER)).astype(np.int32)
+        rows = rows[by_two(of[rows], stamps[rows])]
         whole = np.arange(len(deals))
         deal = np.concatenate([whole, of[rows], ended])
         day = np.concatenate([created, stamps[rows] // _DAY * _DAY, closed[ended]])
         day = np.maximum(day, created[deal])
-        row = np.concatenate([np.full(len(whole), -1), rows, np.full(len(ended), -1)])
-        rank = np.repeat(np.array([0, 1, 2]), [len(whole), len(rows), len(ended)])
+        rank = np.repeat(np.arange(3, dtype=np.int8), [len(whole), len(rows), len(ended)])
         number = (day - day.min(initial=0)) // _DAY
-        order = np.argsort(((deal * (number.max(initial=0) + 1) + number) * 3) + rank, kind="stable")
-        return cls(deal=deal[order], day=day[order], row=row[order], closing=rank[order] == 2)
+        order = np.argsort((deal * (number.max(initial=0) + 1) + number) * 3 + rank, kind="stable")
+        del number
+        deal, day, rank = deal.astype(np.int32)[order], day[order], rank[order]
+        row = np.full(len(order), -1, dtype=np.int32)
+        row[rank == 1] = rows[order[rank == 1] - len(whole)]
+        return cls(deal=deal, day=day, row=row, closing=rank == 2)
 
 
 def _before(values: np.ndarray, begins: np.ndarray) -> np.ndarray:
@@ -338,11 +339,18 @@ def _filled(
     values[carried] = now[events.deal[carried]]
     if opens is not None:
         values[events.creation] = opens
-    here = np.arange(len(values))
-    before = np.maximum.accumulate(np.where(_is_missing(values), -1, here))
-    with_past = np.bincount(events.deal[from_history], minlength=int(events.deal[-1]) + 1)[events.deal] > 0
-    otherwise = np.where(with_past | closing, _missing(now), now[events.deal]).astype(now.dtype)
-    return np.where(before >= events.first, values[before], otherwise)
+    before = np.maximum.accumulate(np.where(_is_missing(values), np.int32(-1), events.here))
+    known = before >= events.first
+    values = values[before]
+    if closing:
+        values[~known] = _missing(now)
+        return values
+    with_past = np.zeros(int(events.deal[-1]) + 1, dtype=bool)
+    with_past[events.deal[from_history]] = True
+    at = np.flatnonzero(~known)
+    deal = events.deal[at]
+    values[at] = np.where(with_past[deal], _missing(now), now[deal])
+    return values
 
 
 def _with_export(
