@@ -124,10 +124,11 @@ class Examined:
         unread = self.values["amount"].isna().to_numpy()
         return unread if self.table["amount"].required else unread & self.text["amount"].notna().to_numpy()
 
-    def frame(self) -> pd.DataFrame:
-        """The rows used, with all columns of the table, their dtypes, and the place each was read at.
+    def frame(self, *, placed: bool = True) -> pd.DataFrame:
+        """The rows used, with all columns of the table, their dtypes, and where `placed` the place each was read at.
 
-        Credit notes are no rows of their own, and lower the amounts of others.
+        What was before a change is only there where the source has it. Credit notes are no rows of their own, and lower
+        the amounts of others.
         """
         own = self.used
         own[self.notes.row] = False
@@ -140,6 +141,8 @@ class Examined:
                     whole = self._left(whole)
             elif column.name in self.text:
                 whole = self.text[column.name]
+            elif column.before:
+                continue
             else:
                 whole = self._nothing(column.dtype)
             part = (whole if keep is None else whole.take(keep)).reset_index(drop=True)
@@ -148,6 +151,8 @@ class Examined:
             elif column.name in self.text and column.name not in self.values:
                 part = as_text(part)
             columns[column.name] = part
+        if not placed:
+            return pd.DataFrame(columns, copy=False)
         rows = slice(None) if keep is None else keep
         columns |= {"_file": pd.Series(self.file[rows])}
         columns |= {n: pd.Series(v[rows].astype(np.int64)) for n, v in (("_record", self.record), ("_line", self.line))}

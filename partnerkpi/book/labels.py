@@ -26,7 +26,7 @@ def as_label(values: pd.Series) -> pd.Series:
 def occurring(values: pd.Series) -> np.ndarray:
     """For each category of the column whether any row has it."""
     used = np.zeros(len(values.cat.categories) + 1, dtype=bool)
-    used[values.cat.codes.to_numpy()] = True  # a missing value, −1, marks the place after the last
+    used[pc.unique(pa.array(values.cat.codes.to_numpy())).to_numpy()] = True  # a missing value, −1, marks the last
     return used[:-1]
 
 
@@ -123,21 +123,21 @@ def among(texts: pd.Series, known: pd.Series) -> np.ndarray:
 def places(texts: pd.Series, known: pd.Series) -> np.ndarray:
     """Where among the known texts, all different, each text stands; −1 where it is missing or not among them."""
     if not len(texts) or not len(known):
-        return np.full(len(texts), -1, dtype=np.int64)
+        return np.full(len(texts), -1, dtype=np.int32)
     codes, each = None, texts
     if isinstance(texts.dtype, pd.CategoricalDtype):
         codes, each = texts.cat.codes.to_numpy(), pd.Series(texts.cat.categories, dtype="str")
     one, other = (pa.array(as_text(column).array) for column in (each, known))  # no text becomes an object
     found = pc.fill_null(pc.index_in(one, value_set=other, skip_nulls=True), -1)
-    place = found.to_numpy(zero_copy_only=False).astype(np.int64)
-    return place if codes is None else np.append(place, -1)[codes]
+    place: np.ndarray = found.to_numpy(zero_copy_only=False)
+    return place if codes is None else np.append(place, np.int32(-1))[codes]
 
 
-def by_two(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """The order by two keys, rows alike in both as they stand; most exports are in that order already."""
-    if ((first[1:] > first[:-1]) | ((first[1:] == first[:-1]) & (second[1:] >= second[:-1]))).all():
-        return np.arange(len(first))
-    return np.lexsort((second, first))
+def in_order(first: np.ndarray, second: np.ndarray) -> bool:
+    """True where rows stand in the order of two keys, as those of most exports do."""
+    later = first[1:] > first[:-1]
+    later |= (first[1:] == first[:-1]) & (second[1:] >= second[:-1])
+    return bool(later.all())
 
 
 def all_differ(columns: Sequence[pd.Series], rows: np.ndarray) -> bool:

@@ -227,7 +227,7 @@ def _tables(seen: dict[str, Examined], home: str) -> Tables:
     """The frames of all rows used, at the day of the export; amounts in their own currency. `seen` is used up."""
     tables = {}
     for name in tuple(seen):
-        tables[name] = seen[name].frame()
+        tables[name] = seen[name].frame(placed=name == "deals")
         if name != "deals":  # credit notes need it
             del seen[name]  # the text of a large book is not held twice
     deals = tables["deals"]
@@ -239,7 +239,6 @@ def _tables(seen: dict[str, Examined], home: str) -> Tables:
     tables["leads"] = tables["leads"].assign(status=as_label(status))
     currency = as_text(tables["spend"]["currency"]).fillna(home)
     tables["spend"] = tables["spend"].assign(currency=as_label(currency))
-    tables = {n: t if n == "deals" else t.drop(columns=list(PLACE)) for n, t in tables.items()}
     history = with_beginnings(tables["history"], deals)
     return tables | {"history": with_credits(history, seen.pop("deals"))}
 

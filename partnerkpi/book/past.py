@@ -20,15 +20,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from partnerkpi.book.labels import among, as_label, as_text, by_two, places, shared_codes, trimmed
+from partnerkpi.book.labels import among, as_label, as_text, in_order, places, shared_codes, trimmed
+from partnerkpi.book.periods import looked_up, spell_columns, with_deals
 from partnerkpi.book.schema import CLOSED, TABLES, Table, changing, standing
 
 Tables = dict[str, pd.DataFrame]
 
 _NEVER = np.iinfo(np.int64).min  # NaT as a number
 _DAY = 86_400
-_HEAD = ("deal_id", "deal", "from_day", "to_day")
-_BEFORE = ("status_before", "amount_before")
 _ALWAYS = ("stage", "status", "amount", "expected_close_on", "partner_id")  # worked out even where no history tells
 
 
@@ -79,7 +78,8 @@ def _without_later_days(table: Table, frame: pd.DataFrame, next_day: pd.Timestam
             there &= ~(frame[column.name] >= next_day).to_numpy(dtype=bool)
     frame = _kept(frame, there)
     days = [c.name for c in table.columns if c.dated and c.later == "value"]
-    return frame.assign(**{name: frame[name].mask(frame[name] >= next_day) for name in days})
+    later = {name: (frame[name] >= next_day).to_numpy() for name in days}
+    return frame.assign(**{name: frame[name].mask(rows) for name, rows in later.items() if rows.any()})
 
 
 def deals_on(
@@ -98,7 +98,7 @@ def deals_on(
 
 def with_beginnings(history: pd.DataFrame, deals: pd.DataFrame) -> pd.DataFrame:
     """The history with a row at each deal's creation that says what its first changes say of before; without these."""
-    olds = {c.name: c.before for c in TABLES["history"].columns if c.before}
+    olds = {c.name: c.before for c in TABLES["history"].columns if c.before and c.name in history}
     plain = history.drop(columns=list(olds))
     given = {old: column for old, column in olds.items() if history[old].notna().any()}
     if not given:
@@ -151,7 +151,7 @@ def state_on(spells: pd.DataFrame, deals: pd.DataFrame, day: pd.Timestamp) -> pd
         begins[1:] |= ids[1:] != ids[:-1]
     since = np.maximum.accumulate(np.where(begins, np.arange(len(spells)), 0)) if len(spells) else np.arange(0)
     now = np.flatnonzero(lasts_on(spells, day))
-    then = spells.iloc[now].reset_index(drop=True)
+    then = with_deals(spells.iloc[now], deals).reset_index(drop=True)
     part = deals.reindex(deal[now]).reset_index(drop=True)  # positions are the index; there is no −1 in it
     closed = then["status"].isin(CLOSED)
     same = closed & (part["closed_on"] <= day) & (then["status"].astype("str") == part["status"].astype("str"))
@@ -198,10 +198,10 @@ def spells_of(deals: pd.DataFrame, history: pd.DataFrame, export_day: pd.Timesta
         export_day: the day from which the deals table holds where the history ends on something else.
 
     Returns:
-        `deal_id`, `deal` (position in `deals`), `from_day`, `to_day` (exclusive; missing while it lasts), then what a
-        history can change (`status`, `stage`, `amount` in `currency`, not converted, …), what goes along with the deal
-        unchanged (its levels, `created_on`, `customer`, …), as the schema says, and `status_before`, `amount_before`:
-        those of the period before, whoever had the deal then; missing in a deal's first.
+        `deal` (position in `deals`), `from_day`, `to_day` (exclusive; missing while it lasts), then what a history can
+        change (`status`, `stage`, `amount` in `currency`, not converted, …), the deal's levels, and `status_before`,
+        `amount_before`: those of the period before, whoever had the deal then; missing in a deal's first. The id, the
+        customer and whatever else is the deal's own is added by `periods.with_deals`.
     """
     events = _Events.of(deals, history)
     names: dict[str, pd.Index] = {}
@@ -225,22 +225,17 @@ def spells_of(deals: pd.DataFrame, history: pd.DataFrame, export_day: pd.Timesta
     until = np.full(len(deal), _NEVER)
     same = deal[1:] == deal[:-1]
     until[:-1][same] = day[1:][same]
-    columns: dict[str, Any] = {"deal_id": deals["deal_id"].array.take(deal), "deal": deal.astype(np.int64)}
+    columns: dict[str, Any] = {"deal": deal.astype(np.int64)}
     columns |= {"from_day": day.view("datetime64[s]"), "to_day": until.view("datetime64[s]")}
     for column, values in state.items():
         columns[column] = _decoded(values, names[column], TABLES["deals"][column].kind)
-    place = {False: deal, True: np.full(len(deal), -1)}  # what is told with an outcome has no past of its own
-    columns |= {c: deals[c].array.take(place[TABLES["deals"][c].closing], allow_fill=True) for c in as_now}
-    columns |= {column: deals[column].array.take(deal) for column in standing()}
+    # what is told with an outcome has no past of its own where no history tells it
+    along = (*(c for c in as_now if not TABLES["deals"][c].closing), *standing())
+    columns |= {column: deals[column].array.take(deal) for column in along if column not in looked_up()}
     begins = np.append(True, ~same)[: len(deal)]
     columns["status_before"] = pd.Categorical.from_codes(_before(state["status"], begins), names["status"])
     columns["amount_before"] = _before(state["amount"], begins)
-    return trimmed(pd.DataFrame({name: columns[name] for name in spell_columns()}, copy=False))
-
-
-def spell_columns() -> tuple[str, ...]:
-    """The columns of the spells, in their order."""
-    return (*_HEAD, *changing(), *standing(), *_BEFORE)
+    return trimmed(pd.DataFrame({name: columns[name] for name in spell_columns() if name in columns}, copy=False))
 
 
 def untold(history: pd.DataFrame) -> tuple[str, ...]:
@@ -274,7 +269,8 @@ class _Events:
         of = places(history["deal_id"], deals["deal_id"])
         stamps = _seconds(history["changed_at"])
         rows = np.flatnonzero((of >= 0) & (stamps != _NEVER)).astype(np.int32)
-        rows = rows[by_two(of[rows], stamps[rows])]
+        if not in_order(of[rows], stamps[rows]):
+            rows = rows[np.lexsort((stamps[rows], of[rows]))]
         whole = np.arange(len(deals))
         deal = np.concatenate([whole, of[rows], ended])
         day = np.concatenate([created, stamps[rows] // _DAY * _DAY, closed[ended]])
@@ -368,6 +364,8 @@ def _with_export(
     changed = np.zeros(len(last), dtype=bool)
     for column, values in wanted.items():
         changed |= _differ(values, ends[column])
+    if not changed.any():
+        return deal, day, state
     after = last[changed] + 1
     state = {c: np.insert(v, after, wanted[c][changed]) for c, v in state.items()}
     day = np.insert(day, after, np.maximum(day[last[changed]], export))

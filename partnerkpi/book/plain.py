@@ -68,7 +68,7 @@ def read_plain(
     for n in keep:
         columns[n] = _series(table.column(n))
         table = table.drop_columns(n)  # one column at a time is held twice
-    raw.text = pd.DataFrame(columns)
+    raw.text = pd.DataFrame(columns, copy=False)
     raw.record = np.arange(1, len(raw.text) + 1, dtype=np.int32 if len(raw.text) < _MANY else np.int64)
     raw.line = raw.record + np.int32(1 + above)
     return True

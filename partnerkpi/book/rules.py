@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from partnerkpi.book.examined import Examined
-from partnerkpi.book.labels import among, as_text, by_two, distinct, places, spread
+from partnerkpi.book.labels import among, as_text, distinct, in_order, places, spread
 from partnerkpi.book.money import rates_on
 from partnerkpi.book.schema import CLOSED, tables_with
 from partnerkpi.errors import UsageError, nearest
@@ -243,11 +243,12 @@ def _check_history(history: Examined, deals: Examined) -> None:
     history.leave_out(lost)
     if "changed_at" not in history.values or "created_on" not in deals.values:
         return
-    rows, own = np.flatnonzero(history.used), np.flatnonzero(deals.used)
-    place = places(history.text["deal_id"].take(rows), deals.text["deal_id"].take(own))
+    rows, own = np.flatnonzero(history.used).astype(np.int32), np.flatnonzero(deals.used)
+    place = places(history.text["deal_id"], deals.text["deal_id"].take(own))[rows]
     stamps = history.values["changed_at"].to_numpy(dtype="datetime64[s]")[rows]
-    order = by_two(place, stamps)  # rows of one moment stay in their order
-    rows, place, stamps = rows[order], place[order], stamps[order]
+    if not in_order(place, stamps):
+        order = np.lexsort((stamps, place))  # stable, so rows of one moment stay in their order
+        rows, place, stamps = rows[order], place[order], stamps[order]
     created = deals.values["created_on"].to_numpy(dtype="datetime64[s]")[own][place]
     history.warn(
         "changed_at",

@@ -16,7 +16,8 @@ from partnerkpi.book.currencies import meant_by
 from partnerkpi.book.declarations import TableConfig
 from partnerkpi.book.examined import ASIDE, OUT, Examined
 from partnerkpi.book.labels import all_differ, distinct, texts_of
-from partnerkpi.book.reading import Control, units_of
+from partnerkpi.book.ledger import units_of
+from partnerkpi.book.reading import Control
 from partnerkpi.book.schema import tables_with
 
 _TOTALS = """
