@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from partnerkpi.book.causes import cause_of
 from partnerkpi.book.labels import as_label, as_text
@@ -17,6 +19,7 @@ USED, OUT, ASIDE = range(len(FATES))
 FAULT_COLUMNS = ("table", "file", "record", "line", "column", "value", "rule", "kind", "count")
 #: Of the rows that one fault stands for, so many are shown.
 EXAMPLES = 3
+_PART = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -163,6 +166,11 @@ class Examined:
         if dtype == "category":
             none = np.full(len(self.text), -1, dtype=np.int8)
             return pd.Series(pd.Categorical.from_codes(none, pd.Index([], dtype="str"), validate=False))
+        if dtype == "str":  # parts that are all the same one
+            one = pa.nulls(_PART, pa.large_string())
+            whole, rest = divmod(len(self.text), _PART)
+            text: Any = pd.StringDtype(na_value=np.nan)
+            return pd.Series(text.__from_arrow__(pa.chunked_array([*[one] * whole, one[:rest]])))
         return pd.Series([np.nan], dtype=dtype).take(np.zeros(len(self.text), dtype=np.int64))
 
     def _left(self, amount: pd.Series) -> pd.Series:

@@ -32,7 +32,7 @@ from partnerkpi.book.reading import Fault, Reading, account
 from partnerkpi.book.rules import check_direct, check_rows, check_stages, check_tables
 from partnerkpi.book.schema import PLACE, TABLES, Table, tables_with
 from partnerkpi.book.sheets import read_sheet
-from partnerkpi.book.sources import RawTable
+from partnerkpi.book.sources import RawTable, give_back
 from partnerkpi.book.suspicious import check_control_totals, check_suspicious
 from partnerkpi.errors import DataRefused, SystemProblem, UsageError
 from partnerkpi.periods import last_complete, quarter_of
@@ -74,12 +74,15 @@ def load(
     if approximate and not allow_approximate:
         raise DataRefused(_without_past(config, day))
     given = _given(examined)
+    give_back()
     tables = _known(_tables(examined, config.currency), day, config.extracted_on, config.fiscal_year_starts)
     for name in tables:
         tables[name], lost = _in_home_currency(tables, TABLES[name], config.currency, reading.digits, day)
         if lost:
             raise UsageError(f"On {day:%Y-%m-%d} the book had no rate for {lost}. Choose a later as-of day.")
+    give_back()
     tables["spells"] = spells_of(tables["deals"], tables["history"], day)
+    give_back()
     tables["prospects"] = prospects_of(tables["deals"], tables["leads"])
     return Loaded(config, day, tables, _recorded(given, tables), reading, approximate)
 
@@ -166,6 +169,7 @@ def _read(config: BookConfig, *, allow_set_aside: bool) -> tuple[dict[str, Exami
             note_file(seen[name], raw)
         check_rows(seen[name], config.extracted_on)
         check_negative(seen[name], config.tables[name], config.currency)
+        give_back()
     check_tables(seen, config.currency)
     check_direct(seen["deals"], config.direct)
     check_stages(seen["deals"], config.tables["deals"].probabilities)
@@ -205,7 +209,7 @@ def _raw_tables(config: TableConfig, folder: Path, inputs: dict[str, str]) -> tu
                 raw = read_sheet(folder / name, name, config.sheet, wanted, decimal=config.decimal,
                                  missing=config.missing, outside=outside)  # fmt: skip
             elif name.lower().endswith(COLUMNS):
-                raw = read_columns(folder / name, name, wanted)
+                raw = read_columns(folder / name, name, wanted, coded=not everything)
             else:
                 raw = read_file(folder / name, name, config.encoding, config.delimiter_of(name), wanted, outside,
                                 coded=not everything)  # fmt: skip

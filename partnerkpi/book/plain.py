@@ -15,13 +15,12 @@ import numpy as np
 import pandas as pd
 
 from partnerkpi.book.labels import few, few_at_first
-from partnerkpi.book.sources import RawTable, doubled
+from partnerkpi.book.sources import RawTable, doubled, row_numbers
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _BLOCK = 1 << 20  # bytes at a time; more do not fit the processor's cache
-_MANY = 1 << 30  # rows whose numbers take more than half of what a number usually takes
 _WINDOW = 1 << 16  # a line without an end in one is longer than half of what a cell may be
 _ONE_BYTE = ("ascii", "iso8859", "cp125")
 
@@ -69,7 +68,7 @@ def read_plain(
         columns[n] = _series(table.column(n))
         table = table.drop_columns(n)  # one column at a time is held twice
     raw.text = pd.DataFrame(columns, copy=False)
-    raw.record = np.arange(1, len(raw.text) + 1, dtype=np.int32 if len(raw.text) < _MANY else np.int64)
+    raw.record = row_numbers(len(raw.text))
     raw.line = raw.record + np.int32(1 + above)
     return True
 
