@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 
 from partnerkpi.book import Book
-from partnerkpi.book.past import lasts_on
-from partnerkpi.book.periods import with_deals
+from partnerkpi.book.periods import lasts_on, with_deals
 from partnerkpi.book.schema import TABLES
 from partnerkpi.periods import Quarter
 

@@ -103,7 +103,8 @@ def shared_codes(columns: Iterable[pd.Series]) -> tuple[pd.Index, list[np.ndarra
     names = pd.Index(sorted(set().union(*(set(c.cat.categories) for c in listed))), dtype="str")
     coded = []
     for column in listed:
-        place = np.append(names.get_indexer(pd.Index(column.cat.categories, dtype="str")), -1).astype(np.int32)
+        place = np.append(names.get_indexer(pd.Index(column.cat.categories, dtype="str")), -1)
+        place = place.astype(np.min_scalar_type(-len(names) - 1))
         coded.append(place[column.cat.codes.to_numpy()])
     return names, coded
 

@@ -74,15 +74,15 @@ def load(
     if approximate and not allow_approximate:
         raise DataRefused(_without_past(config, day))
     given = _given(examined)
-    give_back()
+    give_back(len(examined["history"].text))
     tables = _known(_tables(examined, config.currency), day, config.extracted_on, config.fiscal_year_starts)
     for name in tables:
         tables[name], lost = _in_home_currency(tables, TABLES[name], config.currency, reading.digits, day)
         if lost:
             raise UsageError(f"On {day:%Y-%m-%d} the book had no rate for {lost}. Choose a later as-of day.")
-    give_back()
+    give_back(len(tables["history"]))
     tables["spells"] = spells_of(tables["deals"], tables["history"], day)
-    give_back()
+    give_back(len(tables["history"]))
     tables["prospects"] = prospects_of(tables["deals"], tables["leads"])
     return Loaded(config, day, tables, _recorded(given, tables), reading, approximate)
 
@@ -169,7 +169,7 @@ def _read(config: BookConfig, *, allow_set_aside: bool) -> tuple[dict[str, Exami
             note_file(seen[name], raw)
         check_rows(seen[name], config.extracted_on)
         check_negative(seen[name], config.tables[name], config.currency)
-        give_back()
+        give_back(len(seen[name].text))
     check_tables(seen, config.currency)
     check_direct(seen["deals"], config.direct)
     check_stages(seen["deals"], config.tables["deals"].probabilities)

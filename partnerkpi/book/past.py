@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from partnerkpi.book.labels import among, as_label, as_text, in_order, places, shared_codes, trimmed
-from partnerkpi.book.periods import looked_up, spell_columns, with_deals
+from partnerkpi.book.periods import lasts_on, looked_up, spell_columns, with_deals
 from partnerkpi.book.schema import CLOSED, TABLES, Table, changing, standing
 
 Tables = dict[str, pd.DataFrame]
@@ -183,12 +183,6 @@ def without_closings(deals: pd.DataFrame, unheard: pd.DataFrame) -> pd.DataFrame
     return deals.assign(status=status, closed_on=deals["closed_on"].mask(later))
 
 
-def lasts_on(spells: pd.DataFrame, day: pd.Timestamp) -> np.ndarray:
-    """True for the spells in which the end of the day lies."""
-    on, until = day.to_datetime64(), spells["to_day"].to_numpy()
-    return (spells["from_day"].to_numpy() <= on) & (np.isnat(until) | (until > on))
-
-
 def spells_of(deals: pd.DataFrame, history: pd.DataFrame, export_day: pd.Timestamp) -> pd.DataFrame:
     """One row per deal and period of constant state, by deal and day.
 
@@ -213,15 +207,22 @@ def spells_of(deals: pd.DataFrame, history: pd.DataFrame, export_day: pd.Timesta
         opens = int(names[column].get_loc("open")) if column == "status" else None  # type: ignore[arg-type]
         state[column] = _filled(events, then, now, opens=opens, closing=TABLES["deals"][column].closing)
         final[column] = now
-    deal, day, state = _with_export(events.deal, events.day, state, final, _seconds_of(export_day))
+    deal, day = events.deal, events.day
+    del events, then, now
+    deal, day, state = _with_export(deal, day, state, final, _seconds_of(export_day))
+    del final
     last_of_day = np.ones(len(deal), dtype=bool)
     last_of_day[:-1] = (deal[1:] != deal[:-1]) | (day[1:] != day[:-1])
-    deal, day, state = deal[last_of_day], day[last_of_day], {c: v[last_of_day] for c, v in state.items()}
+    deal, day = deal[last_of_day], day[last_of_day]
+    for column in state:  # one at a time is held twice
+        state[column] = state[column][last_of_day]
     new = np.ones(len(deal), dtype=bool)
     new[1:] = deal[1:] != deal[:-1]
     for values in state.values():
         new[1:] |= _differ(values[1:], values[:-1])
-    deal, day, state = deal[new], day[new], {c: v[new] for c, v in state.items()}
+    deal, day = deal[new], day[new]
+    for column in state:
+        state[column] = state[column][new]
     until = np.full(len(deal), _NEVER)
     same = deal[1:] == deal[:-1]
     until[:-1][same] = day[1:][same]

@@ -29,6 +29,12 @@ def looked_up() -> tuple[str, ...]:
     return ("deal_id", *(c for c in standing() if TABLES["deals"][c].dtype != "category"))
 
 
+def lasts_on(spells: pd.DataFrame, day: pd.Timestamp) -> np.ndarray:
+    """True for the spells in which the end of the day lies."""
+    on, until = day.to_datetime64(), spells["to_day"].to_numpy()
+    return (spells["from_day"].to_numpy() <= on) & (np.isnat(until) | (until > on))
+
+
 def deal_ids(spells: pd.DataFrame, deals: pd.DataFrame) -> pd.Series:
     """The id of each period's deal."""
     if "deal_id" in spells:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
+import sys
 from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
@@ -16,6 +18,7 @@ from partnerkpi.errors import UsageError
 
 _SHOWN = 12
 _MANY = 1 << 30
+_LARGE = 100_000
 
 
 @dataclass(frozen=True)
@@ -70,10 +73,15 @@ def row_numbers(rows: int) -> np.ndarray:
     return np.arange(1, rows + 1, dtype=np.int32 if rows < _MANY else np.int64)
 
 
-def give_back() -> None:
-    """Return to the system what the reading of a large table needed and needs no more."""
-    pa.system_memory_pool().release_unused()
+def give_back(rows: int) -> None:
+    """Return to the system what work on so many rows needed and needs no more."""
+    if rows < _LARGE:
+        return
     pa.default_memory_pool().release_unused()
+    if sys.platform == "linux":  # glibc keeps whatever lies below something that is still in use, unless it is told
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
 
 
 def doubled(header: Iterable[str]) -> str:
