@@ -49,12 +49,15 @@ def with_deals(spells: pd.DataFrame, deals: pd.DataFrame) -> pd.DataFrame:
         spells: some periods of a book, or all, in any order.
         deals: the deals among which `deal` is the position of each one's.
     """
-    if "deal_id" in spells:
+    missing = [name for name in spell_columns() if name not in spells]
+    if not missing:
         return spells
     deal = spells["deal"].to_numpy()
     columns = {name: spells[name].array for name in spells}
-    columns |= {name: deals[name].array.take(deal) for name in looked_up()}
-    for name in (n for n in spell_columns() if n not in columns):  # what no history tells, and no past has
-        nothing = pd.Series([np.nan], dtype=TABLES["deals"][name].dtype).array
-        columns[name] = nothing.take(np.zeros(len(spells), dtype=np.int64))
+    for name in missing:
+        if name == "deal_id" or name in standing():
+            columns[name] = deals[name].array.take(deal)
+        else:  # what no history tells, and no past has
+            nothing = pd.Series([np.nan], dtype=TABLES["deals"][name].dtype).array
+            columns[name] = nothing.take(np.zeros(len(spells), dtype=np.int64))
     return pd.DataFrame({name: columns[name] for name in spell_columns()}, index=spells.index, copy=False)
