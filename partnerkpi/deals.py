@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from partnerkpi.book import Book
-from partnerkpi.book.past import lasts_on
+from partnerkpi.book.periods import lasts_on, with_deals
 from partnerkpi.book.schema import TABLES
 from partnerkpi.periods import Quarter
 
@@ -133,8 +133,8 @@ def known_to_vendor(deals: pd.DataFrame) -> pd.Series:
 
 def lasting_open(book: Book, day: pd.Timestamp) -> pd.DataFrame:
     """The periods of deals that are open at the end of the day, amounts in the deals' own currency."""
-    spells = book.spells
-    return spells[lasts_on(spells, day) & (spells["status"] == "open").to_numpy()]
+    spells = book.periods
+    return with_deals(spells[lasts_on(spells, day) & (spells["status"] == "open").to_numpy()], book.deals)
 
 
 def open_at(book: Book, day: pd.Timestamp) -> pd.DataFrame:

@@ -88,7 +88,7 @@ def _labels_in(book: Book, column: str) -> tuple[str, ...]:
     seen: set[str] = set()
     own = (table.name for table in TABLES.values() if not (table.about or table.looked_up))
     for name in (*own, "spells"):
-        values = book.level(book.table(name), column)
+        values = book.level(book.periods if name == "spells" else book.table(name), column)
         if values is not None:
             seen.update(map(str, values.dropna().unique()))
     return tuple(sorted(seen))

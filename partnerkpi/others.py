@@ -75,7 +75,7 @@ class Computed:
         `open` is one of them where any deal was ever open at the end of a day.
         """
         has = {str(s) for frame in (self.whole.deals, self.whole.leads) for s in frame["status"].dropna().unique()}
-        once = {"open"} if (self.whole.spells["status"] == "open").any() else set()
+        once = {"open"} if (self.whole.periods["status"] == "open").any() else set()
         return frozenset(has | once)
 
     @cached_property

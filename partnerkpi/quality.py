@@ -18,7 +18,8 @@ from partnerkpi.book import Book, Fault, Reading
 from partnerkpi.book.causes import EVERY, SETTING, Cause, cause_of
 from partnerkpi.book.examined import EXAMPLES, FATES, FAULT_COLUMNS
 from partnerkpi.book.keys import NAME
-from partnerkpi.book.reading import Control, empty_ledger, empty_set_aside
+from partnerkpi.book.ledger import empty_ledger
+from partnerkpi.book.reading import Control, empty_set_aside
 from partnerkpi.book.schema import title_of
 from partnerkpi.errors import PartnerKpiError
 from partnerkpi.export import to_json

@@ -18,6 +18,7 @@ from partnerkpi.book import Book
 from partnerkpi.book.labels import among
 from partnerkpi.book.money import converted
 from partnerkpi.book.past import deals_on, entered_after, state_on
+from partnerkpi.book.periods import deal_ids
 from partnerkpi.book.schema import CLOSED
 from partnerkpi.deals import closed_in, won_in
 from partnerkpi.periods import Quarter
@@ -76,9 +77,9 @@ def changed_since(book: Book, past: Quarter, day: pd.Timestamp) -> pd.DataFrame:
 
 def _told_then(book: Book, day: pd.Timestamp) -> pd.DataFrame:
     """The deals as the book of that evening had them, those that have left this part of the book since among them."""
-    spells, history, deals = book.spells, book.history, book.deals
+    spells, history, deals = book.periods, book.history, book.deals
     unheard = history.loc[entered_after(history, day), "deal_id"]
-    then = state_on(spells[~among(spells["deal_id"], unheard)].reset_index(drop=True), deals, day)
+    then = state_on(spells[~among(deal_ids(spells, deals), unheard)].reset_index(drop=True), deals, day)
     late = deals[among(deals["deal_id"], unheard)].reset_index(drop=True)
     if not len(late):
         return then

@@ -117,7 +117,7 @@ def _needed(one: Kpi, book: Book) -> set[Place]:
     """The columns of a book's tables without which the figure is another, of those it takes."""
     seen: set[Place] = set()
     whole = _made(one, book, {name: _watched(name, book.table(name), seen) for name in book._frames}, seen)
-    taken = {(table, column) for table, column in seen if column in book._frames.get(table, ())}
+    taken = {(table, column) for table, column in seen if table in book._frames and column in book.table(table)}
     needed = set()
     for table, column in taken:
         for other in (_without, _exchanged):

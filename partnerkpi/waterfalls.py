@@ -32,6 +32,7 @@ import pandas as pd
 
 from partnerkpi.book import Book
 from partnerkpi.book.events import BARS, COUNTS
+from partnerkpi.book.periods import deal_ids, with_deals
 from partnerkpi.deals import lasting_open
 from partnerkpi.errors import UsageError, nearest
 from partnerkpi.groups import ALL, Groups, groups_of
@@ -128,7 +129,7 @@ def _stock(book: Book, day: pd.Timestamp, bar: str) -> pd.DataFrame:
     """The deals open on an evening as events of a bar: from nothing to what they are worth."""
     spells = lasting_open(book, day)
     worth = book.in_book_currency(spells, day)["amount"].to_numpy(dtype=np.float64)
-    place = book.spells.index.get_indexer(spells.index)
+    place = book.periods.index.get_indexer(spells.index)
     return pd.DataFrame(
         {"day": day, "bar": bar, "spell": place, "old": 0.0, "new": worth, "units": book.purse.units(worth)}
     )
@@ -146,7 +147,7 @@ def _table(
         rows = pd.concat([stocks[0], _between(book, first, last).astype({"bar": "str"}), stocks[1]], ignore_index=True)
         parts = [_lines(book, rows, np.zeros(len(rows), dtype=np.int64), 1)]
         if groups:
-            codes = groups.codes(book.spells.take(rows["spell"].to_numpy()))
+            codes = groups.codes(book.periods.take(rows["spell"].to_numpy()))
             parts.insert(0, _lines(book, rows, codes, len(groups.labels)))
         lines = pd.concat(parts, ignore_index=True)
     place = np.repeat(np.arange(len(labels)), len(LINES))
@@ -159,7 +160,7 @@ def _lines(book: Book, rows: pd.DataFrame, codes: np.ndarray, groups: int) -> pd
     cell, cells = codes * len(LINES) + bar, groups * len(LINES)
     units = np.zeros(cells, dtype=np.int64)
     np.add.at(units, cell, rows["units"].to_numpy())
-    deal = pd.factorize(book.spells["deal_id"].take(rows["spell"].to_numpy()))[0]
+    deal = pd.factorize(deal_ids(book.periods.take(rows["spell"].to_numpy()), book.deals))[0]
     behind = np.bincount(pd.unique(cell + cells * deal) % cells, minlength=cells)
     count = np.tile(list(COUNTED.values()), groups)
     events = np.bincount(cell, minlength=cells)
@@ -191,8 +192,9 @@ def _standing(book: Book, period: Quarter, bar: str) -> pd.DataFrame:
 
 def _listed(book: Book, events: pd.DataFrame) -> pd.DataFrame:
     """The events as one would read them, each with its deal."""
-    spells, place = book.spells, events["spell"].to_numpy()
-    own, above, below = (spells.take(np.clip(place + step, 0, max(len(spells) - 1, 0))) for step in (0, -1, 1))
+    spells, place = book.periods, events["spell"].to_numpy()
+    steps = (np.clip(place + step, 0, max(len(spells) - 1, 0)) for step in (0, -1, 1))
+    own, above, below = (with_deals(spells.take(rows), book.deals) for rows in steps)
     bar = events["bar"].astype("str").to_numpy(dtype=object)
     status, before = (own[name].astype("str").to_numpy(dtype=object) for name in ("status", "status_before"))
     nobody = np.full(len(own), np.nan, dtype=object)

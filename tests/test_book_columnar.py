@@ -55,6 +55,12 @@ def test_every_plain_kind_has_one_text(
     assert [None if v != v else v for v in raw.text["x"].tolist()] == text
     assert raw.typed.get("x", "") == typed
     assert (raw.record.tolist(), set(raw.line.tolist())) == (list(range(1, len(values) + 1)), {0})
+    often = pa.table({"x": pa.array(values * 50, kind)})  # few values that recur may be categories: the same texts
+    pq.write_table(often, tmp_path / "x.parquet", row_group_size=7)
+    many = read_columns(tmp_path / "x.parquet", "x.parquet", lambda header: ["x"], coded=True)
+    assert [None if v != v else v for v in many.text["x"].tolist()] == text * 50
+    assert many.typed.get("x", "") == typed
+    assert many.record.tolist() == list(range(1, 50 * len(values) + 1))
 
 
 def test_values_are_read_as_they_are_whatever_is_declared_of_texts(write_book: Write) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from partnerkpi.book import Book
 from partnerkpi.book.earlier import spells_heard, spells_until
 from partnerkpi.book.past import Tables, as_known_on, deals_on, spells_of
+from partnerkpi.book.periods import spell_columns, with_deals
 from partnerkpi.opening import open_book
 
 Write = Callable[..., Path]
@@ -230,9 +231,9 @@ def test_as_of_twice_is_as_of_the_earlier_day(deals: list[Any], one: int, other:
     for name in ("deals", "history"):
         pd.testing.assert_frame_equal(twice[name], once[name], check_categorical=False)
     # The spells of the past are those of the whole book, cut off at the day.
-    whole = spells_of(table, history, on(EXPORT))
+    whole = with_deals(spells_of(table, history, on(EXPORT)), table)
     whole = whole[whole["from_day"] <= on(early)]
-    part = spells_of(once["deals"], once["history"], on(early))
+    part = with_deals(spells_of(once["deals"], once["history"], on(early)), once["deals"])
     cut = whole["to_day"].mask(whole["to_day"] > on(early))
     names = ["deal_id", "from_day", "status", "stage", "amount", "partner_id"]
     pd.testing.assert_frame_equal(
@@ -256,6 +257,11 @@ def test_the_spells_of_an_earlier_day_are_cut_from_those_of_the_whole(deals: lis
     right = spells_of(once["deals"], once["history"], on(day))
     cut = spells_until(heard, once["deals"], history, on(day))
     pd.testing.assert_frame_equal(cut, right, check_categorical=False)
+    deals_then = once["deals"]
+    whole = with_deals(cut, deals_then)
+    assert list(whole) == list(spell_columns())
+    for name in ("deal_id", "created_on"):
+        assert (whole[name].to_numpy() == deals_then[name].to_numpy()[cut["deal"]]).all()
 
 
 @settings(max_examples=50, deadline=None)
@@ -264,8 +270,9 @@ def test_the_order_of_deals_does_not_matter(deals: list[Any], rnd: Any) -> None:
     table, history = frames(deals)
     order = list(range(len(table)))
     rnd.shuffle(order)
-    mixed = spells_of(table.iloc[order].reset_index(drop=True), history, on(EXPORT)).drop(columns="deal")
-    plainly = spells_of(table, history, on(EXPORT)).drop(columns="deal")
+    other = table.iloc[order].reset_index(drop=True)
+    mixed = with_deals(spells_of(other, history, on(EXPORT)), other).drop(columns="deal")
+    plainly = with_deals(spells_of(table, history, on(EXPORT)), table).drop(columns="deal")
     again = mixed.sort_values(["deal_id", "from_day"]).reset_index(drop=True)
     pd.testing.assert_frame_equal(again, plainly)
 

@@ -34,9 +34,9 @@ PLAN = """
     book.labels book.thresholds book.later book.keys book.meaning book.merging book.declarations book.connections
     book.config book.sources book.cells book.workbooks book.causes book.heads book.plain book.delimited book.sheets
     book.columnar book.postgres book.databases
-    book.queries book.currencies book.parse book.values book.choosing book.naming book.examined book.intake book.reading
-    book.money book.rules book.suspicious book.past book.credits book.earlier book.events book.prospects book.levels
-    book.cuts book.loading book.book book
+    book.queries book.currencies book.parse book.values book.choosing book.naming book.examined book.intake book.ledger
+    book.reading book.money book.rules book.suspicious book.periods book.past book.credits book.earlier book.events
+    book.prospects book.levels book.cuts book.loading book.book book
     deals estimate intervals statistics indices survival network own_sales forecast expectation others slices opening
     recorded groups plot kpi
     KPIS kpis

@@ -20,7 +20,8 @@ from test_book_past import DEALS, EXPORT, frames, on
 
 import partnerkpi as pk
 from partnerkpi.book.events import BARS, COUNTS, Purse, events_of
-from partnerkpi.book.past import lasts_on, spells_of
+from partnerkpi.book.past import spells_of
+from partnerkpi.book.periods import lasts_on
 from partnerkpi.groups import ALL, UNASSIGNED
 from partnerkpi.kpis import opportunity_pipeline
 from partnerkpi.kpis.opportunity_pipeline import open_deals

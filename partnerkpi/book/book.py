@@ -15,6 +15,7 @@ from partnerkpi.book.events import Purse, events_of
 from partnerkpi.book.labels import occurring_in
 from partnerkpi.book.levels import MEDIA, Choice, choice_of, chosen, media_of, values_of_rows
 from partnerkpi.book.money import converted
+from partnerkpi.book.periods import with_deals
 from partnerkpi.book.reading import Reading
 from partnerkpi.book.schema import TABLES
 from partnerkpi.book.thresholds import DEFAULTS, Thresholds
@@ -178,7 +179,8 @@ class Book:
         The names are those of `schema.TABLES`, `spells` (see `partnerkpi.book.past`) and `prospects`. Amounts are in
         the book's currency (`amount_original` of deals in `currency`), those of history and spells in that of the deal.
         """
-        return self._frames[name].copy(deep=False)
+        frame = self._frames[name]
+        return (with_deals(frame, self._frames["deals"]) if name == "spells" else frame).copy(deep=False)
 
     @property
     def deals(self) -> pd.DataFrame:
@@ -240,6 +242,11 @@ class Book:
         return self.table("spells")
 
     @property
+    def periods(self) -> pd.DataFrame:
+        """The spells, of a whole book without what stands in its deals: `periods.with_deals` adds it to some rows."""
+        return self._frames["spells"].copy(deep=False)
+
+    @property
     def events(self) -> pd.DataFrame:
         """What every deal did to the open amount and the number of open deals; see `partnerkpi.book.events`.
 
@@ -294,7 +301,8 @@ class Book:
                 )
             return label.known_on(self.as_of)
         if not isinstance(label, str):
-            raise UsageError(f"A quarter like '2025Q4' is expected, not {_shown(label)}.")
+            shown = f"a {type(label).__name__}" if isinstance(label, Book) else repr(label)[:60]
+            raise UsageError(f"A quarter like '2025Q4' is expected, not {shown}.")
         label = label or last_complete(self.as_of, self.fiscal_year_starts)
         return quarter_of(label, fiscal_year_starts=self.fiscal_year_starts, as_of=self.as_of)
 
@@ -391,10 +399,6 @@ class Book:
 def _plain(partner: str) -> str:
     """An id without case and leading zeros: `P-3` is near to `P-003` before `P-023` is."""
     return re.sub(r"\d+", lambda digits: str(int(digits[0])), partner.casefold())
-
-
-def _shown(thing: object) -> str:
-    return f"a {type(thing).__name__}" if isinstance(thing, Book) else repr(thing)[:60]
 
 
 __all__ = ["MEDIA", "Book", "Figure", "Others", "Spread"]

@@ -15,21 +15,26 @@ import numpy as np
 import pandas as pd
 
 from partnerkpi.book.cells import without_exponent
-from partnerkpi.book.sources import Problem, RawTable, doubled, most
+from partnerkpi.book.labels import few, few_at_first
+from partnerkpi.book.sources import Problem, RawTable, doubled, most, row_numbers
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_SAMPLE = 4096
 _MOST_CELLS = 250_000_000
 
 
-def read_columns(path: Path, name: str, wanted: Callable[[list[str]], Collection[str]]) -> RawTable:
+def read_columns(
+    path: Path, name: str, wanted: Callable[[list[str]], Collection[str]], *, coded: bool = False
+) -> RawTable:
     """The text of a Parquet file.
 
     Args:
         path: the file.
         name: what to call it in faults.
         wanted: given the header, the columns to keep.
+        coded: columns in which few values recur may be categories.
 
     Returns:
         The rows; what is wrong with the file is listed in `problems`, and then there may be no rows.
@@ -43,7 +48,7 @@ def read_columns(path: Path, name: str, wanted: Callable[[list[str]], Collection
         source.seek(0)
         try:
             with pq.ParquetFile(source, page_checksum_verification=True) as file:
-                _read(raw, file, wanted)
+                _read(raw, file, wanted, coded=coded)
         except (pa.ArrowException, OSError, ValueError) as error:
             if isinstance(error, OSError) and error.errno:
                 raise
@@ -51,7 +56,7 @@ def read_columns(path: Path, name: str, wanted: Callable[[list[str]], Collection
     return raw
 
 
-def _read(raw: RawTable, file: Any, wanted: Callable[[list[str]], Collection[str]]) -> None:
+def _read(raw: RawTable, file: Any, wanted: Callable[[list[str]], Collection[str]], *, coded: bool) -> None:
     schema = file.schema_arrow
     raw.header = list(schema.names)
     names = set(wanted(raw.header))
@@ -71,17 +76,46 @@ def _read(raw: RawTable, file: Any, wanted: Callable[[list[str]], Collection[str
     for name in keep:
         column = file.read(columns=[name], use_threads=False).column(0)
         column.validate(full=True)  # else text that is none would only be noticed when it is shown
-        text, raw_kind = _text(column, rows)
+        text, raw_kind = (_categories(column) if coded else None) or _text(column, rows)
         if text is None:
             rule = f"the column holds {schema.field(name).type}, which is no plain value: write it as plain columns"
             raw.problems.append(Problem(0, 0, name, "", rule, "E"))
             continue
-        columns[name] = text.mask(text == "")
+        empty = text == ""
+        columns[name] = text.mask(empty) if empty.any() else text
         if raw_kind:
             raw.typed[name] = raw_kind
-    raw.text = pd.DataFrame(columns, index=range(rows))
-    raw.record = np.arange(1, rows + 1)
-    raw.line = np.zeros(rows, dtype=np.int64)
+    raw.text = pd.DataFrame(columns, index=range(rows), copy=False)
+    raw.record = row_numbers(rows)
+    raw.line = np.zeros_like(raw.record)
+
+
+def _categories(column: pa.ChunkedArray) -> tuple[pd.Series, str] | None:
+    """A column in which few values recur, the text of each made once; None where many do, or it is no plain one."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.types as kinds
+
+    if not (kinds.is_primitive(column.type) or kinds.is_string(column.type) or kinds.is_large_string(column.type)):
+        return None
+    if kinds.is_boolean(column.type) or kinds.is_float16(column.type):
+        return None
+    if kinds.is_floating(column.type):
+        column = pc.if_else(pc.is_nan(column), None, column)
+    first = column.slice(0, _SAMPLE)
+    if not few_at_first(pc.count_distinct(first).as_py(), len(first)):
+        return None
+    whole = pa.chunked_array(column.dictionary_encode()).unify_dictionaries().combine_chunks()
+    if not len(column) or not few(len(whole.dictionary), len(column)):
+        return None
+    text, kind = _text(pa.chunked_array([whole.dictionary]), len(whole.dictionary))
+    if text is None or not text.is_unique:
+        return None
+    codes = whole.indices.fill_null(-1).to_numpy()
+    filled = (text != "").to_numpy(dtype=bool)
+    if not filled.all():
+        codes = np.append(np.where(filled, np.cumsum(filled) - 1, -1), -1).astype(np.int32)[codes]
+    return pd.Series(pd.Categorical.from_codes(codes, pd.Index(text[filled], dtype="str"), validate=False)), kind
 
 
 def _text(column: pa.ChunkedArray, rows: int) -> tuple[pd.Series | None, str]:

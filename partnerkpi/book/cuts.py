@@ -12,6 +12,7 @@ import pandas as pd
 
 from partnerkpi.book.labels import places, trimmed
 from partnerkpi.book.levels import Choice, Tables, chosen
+from partnerkpi.book.periods import with_deals
 from partnerkpi.book.schema import TABLES
 
 
@@ -55,7 +56,8 @@ class Cuts:
         cut = dict(self._tables)
         for name, each in self._rows.items():
             rows = [one.of(str(partner)) for one in each]
-            cut[name] = trimmed(cut[name].take(rows[0] if len(rows) == 1 else np.union1d(*rows)))
+            taken = cut[name].take(rows[0] if len(rows) == 1 else np.union1d(*rows))
+            cut[name] = trimmed(with_deals(taken, self._tables["deals"]) if name == "spells" else taken)
         return chosen(cut, self._recorded, [choice])
 
 

@@ -14,7 +14,8 @@ import pandas as pd
 from pandas.api.types import union_categoricals
 
 from partnerkpi.book.labels import trimmed
-from partnerkpi.book.past import entered_after, spell_columns, spells_of, untold, without_closings
+from partnerkpi.book.past import entered_after, spells_of, untold, without_closings
+from partnerkpi.book.periods import deal_ids, looked_up, spell_columns
 from partnerkpi.book.schema import TABLES, standing
 
 
@@ -29,7 +30,7 @@ def spells_heard(tables: Mapping[str, pd.DataFrame], day: pd.Timestamp, as_of: p
     columns = [name for name in spells if name not in standing() or name == "currency"]
     unheard = entered_after(history, day)
     if not unheard.any():
-        return spells.loc[begun, columns]
+        return _named(spells.loc[begun, columns], deals)
     ids = history.loc[unheard, "deal_id"].unique()
     late = deals["deal_id"].isin(ids).to_numpy()
     own = history[history["deal_id"].isin(ids).to_numpy() & ~unheard]
@@ -39,7 +40,13 @@ def spells_heard(tables: Mapping[str, pd.DataFrame], day: pd.Timestamp, as_of: p
     deal = np.concatenate([spells["deal"], again["deal"]])
     kept = np.flatnonzero(np.append(begun & ~late[deal[: len(spells)]], np.ones(len(again), dtype=bool)))
     rows = kept[np.argsort(deal[kept], kind="stable")]
-    return pd.DataFrame({str(name): _both(spells[name], again[name]).take(rows) for name in columns}, copy=False)
+    heard = {str(name): _both(spells[name], again[name]).take(rows) for name in columns}
+    return _named(pd.DataFrame(heard, copy=False), deals)
+
+
+def _named(spells: pd.DataFrame, deals: pd.DataFrame) -> pd.DataFrame:
+    """The spells with the id of each one's deal, which means the same among other deals."""
+    return spells.assign(deal_id=deal_ids(spells, deals))
 
 
 def _both(one: pd.Series, other: pd.Series) -> Any:
@@ -57,7 +64,7 @@ def spells_until(heard: pd.DataFrame, deals: pd.DataFrame, history: pd.DataFrame
     if (place < 0).any():
         heard, place = heard[place >= 0], place[place >= 0]
     along = (*standing(), *(c for c in untold(history) if not TABLES["deals"][c].closing))
-    values = {str(name): heard[name].array for name in heard}
+    values = {str(name): heard[name].array for name in heard if name != "deal_id"}
     values |= {"deal": place, "to_day": heard["to_day"].mask(heard["to_day"] > day).array}
-    values |= {name: deals[name].array.take(place) for name in along}
-    return trimmed(pd.DataFrame({name: values[name] for name in spell_columns()}, copy=False))
+    values |= {name: deals[name].array.take(place) for name in along if name not in looked_up()}
+    return trimmed(pd.DataFrame({name: values[name] for name in spell_columns() if name in values}, copy=False))

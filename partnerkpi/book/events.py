@@ -135,12 +135,14 @@ def _transferred(spells: pd.DataFrame, purse: Purse) -> tuple[pd.DataFrame, pd.D
 
 def _follows(spells: pd.DataFrame) -> np.ndarray:
     """True for the periods that begin where the one above them ends, of the same deal."""
-    deal, deal_id = spells["deal"].to_numpy(), spells["deal_id"].to_numpy()
+    deal = spells["deal"].to_numpy()
     until, since = spells["to_day"].to_numpy(), spells["from_day"].to_numpy()
     follows = np.zeros(len(spells), dtype=bool)
     follows[1:] = (deal[1:] == deal[:-1]) & (until[:-1] == since[1:])
     unplaced = np.flatnonzero(follows & (deal < 0))  # several deals of the past may share the place of none
-    follows[unplaced] = deal_id[unplaced] == deal_id[unplaced - 1]
+    if len(unplaced):
+        deal_id = spells["deal_id"].to_numpy()
+        follows[unplaced] = deal_id[unplaced] == deal_id[unplaced - 1]
     return follows
 
 

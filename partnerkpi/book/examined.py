@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from partnerkpi.book.causes import cause_of
-from partnerkpi.book.labels import as_label
+from partnerkpi.book.labels import as_label, as_text
 from partnerkpi.book.schema import Table
 from partnerkpi.book.sources import Problem
 
@@ -17,6 +19,7 @@ USED, OUT, ASIDE = range(len(FATES))
 FAULT_COLUMNS = ("table", "file", "record", "line", "column", "value", "rule", "kind", "count")
 #: Of the rows that one fault stands for, so many are shown.
 EXAMPLES = 3
+_PART = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,7 @@ class Examined:
         """The partner of each row as text, empty where there is none."""
         if "partner_id" not in self.text:
             return pd.Series("", index=self.text.index, dtype="str")
-        return self.text["partner_id"].astype("str").fillna("")
+        return as_text(self.text["partner_id"]).fillna("")
 
     def unknown_money(self) -> np.ndarray:
         """True for the rows whose amount cannot be read, or is empty where it must not be."""
@@ -124,14 +127,15 @@ class Examined:
         unread = self.values["amount"].isna().to_numpy()
         return unread if self.table["amount"].required else unread & self.text["amount"].notna().to_numpy()
 
-    def frame(self) -> pd.DataFrame:
-        """The rows used, with all columns of the table, their dtypes, and the place each was read at.
+    def frame(self, *, placed: bool = True) -> pd.DataFrame:
+        """The rows used, with all columns of the table, their dtypes, and where `placed` the place each was read at.
 
-        Credit notes are no rows of their own, and lower the amounts of others.
+        What was before a change is only there where the source has it. Credit notes are no rows of their own, and lower
+        the amounts of others.
         """
         own = self.used
         own[self.notes.row] = False
-        keep = np.flatnonzero(own)
+        keep = None if own.all() else np.flatnonzero(own)  # what is used whole is not copied
         columns = {}
         for column in self.table.columns:
             if column.name in self.values:
@@ -140,17 +144,34 @@ class Examined:
                     whole = self._left(whole)
             elif column.name in self.text:
                 whole = self.text[column.name]
+            elif column.before:
+                continue
             else:
-                empty = pd.Series([np.nan], dtype=column.dtype)
-                whole = empty.take(np.zeros(len(self.text), dtype=np.int64))
-            part = whole.take(keep).reset_index(drop=True)
+                whole = self._nothing(column.dtype)
+            part = (whole if keep is None else whole.take(keep)).reset_index(drop=True)
             if column.dtype == "category":
                 part = as_label(part)
             elif column.name in self.text and column.name not in self.values:
-                part = part.astype("str")
+                part = as_text(part)
             columns[column.name] = part
-        place = {"_file": self.file.take(keep), "_record": self.record[keep], "_line": self.line[keep]}
-        return pd.DataFrame({**columns, **place})
+        if not placed:
+            return pd.DataFrame(columns, copy=False)
+        rows = slice(None) if keep is None else keep
+        columns |= {"_file": pd.Series(self.file[rows])}
+        columns |= {n: pd.Series(v[rows].astype(np.int64)) for n, v in (("_record", self.record), ("_line", self.line))}
+        return pd.DataFrame(columns, copy=False)
+
+    def _nothing(self, dtype: str) -> pd.Series:
+        """A column of which the source has nothing."""
+        if dtype == "category":
+            none = np.full(len(self.text), -1, dtype=np.int8)
+            return pd.Series(pd.Categorical.from_codes(none, pd.Index([], dtype="str"), validate=False))
+        if dtype == "str":  # parts that are all the same one
+            one = pa.nulls(_PART, pa.large_string())
+            whole, rest = divmod(len(self.text), _PART)
+            text: Any = pd.StringDtype(na_value=np.nan)
+            return pd.Series(text.__from_arrow__(pa.chunked_array([*[one] * whole, one[:rest]])))
+        return pd.Series([np.nan], dtype=dtype).take(np.zeros(len(self.text), dtype=np.int64))
 
     def _left(self, amount: pd.Series) -> pd.Series:
         """What credit notes leave of each amount."""
@@ -172,9 +193,9 @@ class Examined:
 
     def _placed(self, column: str, rule: str, kind: str, rows: np.ndarray) -> pd.DataFrame:
         """The fault of some rows, each where it was read."""
-        value = self.text[column].take(rows).astype("str").fillna("").to_numpy() if column in self.text else ""
+        value = as_text(self.text[column].take(rows)).fillna("").to_numpy() if column in self.text else ""
         place = {"file": np.asarray(self.file.take(rows), dtype=object)}
-        place |= {"record": self.record[rows], "line": self.line[rows]}
+        place |= {"record": self.record[rows].astype(np.int64), "line": self.line[rows].astype(np.int64)}
         return pd.DataFrame({"table": self.table.name, **place, "column": column, "value": value, "rule": rule,
                              "kind": kind})  # fmt: skip
 
@@ -183,7 +204,7 @@ class Examined:
         own = self.partner_of().take(rows)
         if self.deals is None or not self.has("deal_id") or not self.deals.has("deal_id"):
             return own
-        named, ids = self.text["deal_id"].take(rows).astype("str"), self.deals.text["deal_id"].astype("str")
+        named, ids = as_text(self.text["deal_id"].take(rows)), as_text(self.deals.text["deal_id"])
         at = np.flatnonzero(ids.isin(named).to_numpy())
         owner = dict(zip(ids.take(at), self.deals.partner_of().take(at), strict=True))
         theirs = pd.Series([owner.get(one, "") for one in named], index=own.index, dtype="str")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -22,7 +22,7 @@ from partnerkpi.book.choosing import (
 )
 from partnerkpi.book.declarations import IGNORE, TableConfig
 from partnerkpi.book.examined import FAULT_COLUMNS, OUT, Examined
-from partnerkpi.book.labels import coded
+from partnerkpi.book.labels import all_differ, coded
 from partnerkpi.book.naming import header_look
 from partnerkpi.book.parse import days
 from partnerkpi.book.schema import ENUMERATED, Table
@@ -87,7 +87,7 @@ def _assembled(table: Table, config: TableConfig, raws: list[RawTable]) -> Exami
             continue
         columns = wanted_columns(table, config, raw.header)
         cells = {name: coded(first_filled(raw.text, source.names)) for name, source in columns.items()}
-        part = pd.DataFrame(cells, index=raw.text.index)
+        part = pd.DataFrame(cells, index=raw.text.index, copy=False)
         for name, source in columns.items():
             kinds = {raw.typed.get(one, "") for one in source.names}
             if len(kinds) == 1 and "" not in kinds:
@@ -106,13 +106,18 @@ def _assembled(table: Table, config: TableConfig, raws: list[RawTable]) -> Exami
     for name, value in config.constants.items():
         text[name] = coded(pd.Series(value, index=text.index, dtype="str"))
     whole = union_categoricals([_files_of(raw) for raw in files], sort_categories=True) if files else pd.Categorical([])
-    record = np.concatenate([*(r.record for r in files), np.empty(0, np.int64)])
-    line = np.concatenate([*(r.line for r in files), np.empty(0, np.int64)])
+    record, line = _below(r.record for r in files), _below(r.line for r in files)
     extra = pd.concat([part.astype("str") for part in beside], ignore_index=True) if beside else pd.DataFrame()
     examined = Examined(table, text, whole, record, line, typed, extra, given=bool(raws), ragged=ragged)
     examined.faults, examined.unread, examined.touched = faulty.faults, faulty.unread, faulty.touched
     examined.below = sum(raw.below for raw in raws)
     return examined
+
+
+def _below(numbers: Iterable[np.ndarray]) -> np.ndarray:
+    """The numbers of several files below each other; those of one are not copied."""
+    parts = list(numbers) or [np.empty(0, np.int64)]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _files_of(raw: RawTable) -> pd.Categorical:
@@ -238,7 +243,12 @@ def _drop_duplicates(examined: Examined, config: TableConfig, zone: str) -> None
     key = [name for name in examined.table.key if examined.has(name)]
     if not key or len(key) < len(examined.table.key):
         return
-    rows = np.flatnonzero((examined.fate != OUT) & examined.text[key].notna().all(axis=1).to_numpy())
+    there = examined.fate != OUT
+    for name in key:
+        there &= examined.text[name].notna().to_numpy()
+    if all_differ([examined.text[name] for name in key], there):
+        return
+    rows = np.flatnonzero(there)
     doubled = examined.text[key].take(rows).duplicated(keep=False).to_numpy()
     if not doubled.any():
         return

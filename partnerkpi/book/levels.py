@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from partnerkpi.book.labels import among, as_label, trimmed
+from partnerkpi.book.periods import with_deals
 from partnerkpi.book.schema import TABLES, changing, column_called, levels, tables_with
 from partnerkpi.errors import UsageError, nearest
 
@@ -153,6 +154,7 @@ def chosen(tables: Tables, recorded: Collection[str], choices: Collection[Choice
         for name in tables
         if name not in (*looked_up, *following)
     }
+    asked["spells"] = with_deals(asked["spells"], tables["deals"])
     leads = tables["leads"]
     if any(values_of_rows(tables, recorded, leads, c.column) is None for c in choices):
         asked["leads"] = _only(leads, among(leads["lead_id"], asked["prospects"]["lead_id"]))
@@ -186,6 +188,8 @@ def _meets(tables: Tables, recorded: Collection[str], name: str, choices: Collec
         key = _answers(tables, recorded, name, column)
         if key is not None:
             rows &= choice.holds(key)
+        elif column in deals and "deal" in frame and "deal_id" not in frame:
+            rows &= choice.holds(deals[column])[frame["deal"].to_numpy()]
         elif column in deals and "deal_id" in frame:
             met = among(frame["deal_id"], deals["deal_id"][choice.holds(deals[column])])
             rows &= met | (~among(frame["deal_id"], deals["deal_id"]) & choice.opposite)
@@ -204,7 +208,7 @@ def _answers(tables: Tables, recorded: Collection[str], name: str, column: str) 
     level = column in levels().values()
     if name == "spells" and column in changing() and not level:
         return None
-    about_sales = "deal_id" in frame or "lead_id" in frame
+    about_sales = name == "spells" or "deal_id" in frame or "lead_id" in frame
     if not (level or about_sales) and {"deals", "leads"} & set(tables_with(column)):
         return None
     return values_of_rows(tables, recorded, frame, column)

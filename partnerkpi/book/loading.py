@@ -23,7 +23,7 @@ from partnerkpi.book.earlier import spells_heard, spells_until
 from partnerkpi.book.examined import Examined
 from partnerkpi.book.intake import examine, note_file
 from partnerkpi.book.keys import NAME
-from partnerkpi.book.labels import as_label, first_known, places, trimmed
+from partnerkpi.book.labels import as_label, as_text, first_known, places, trimmed
 from partnerkpi.book.money import converted
 from partnerkpi.book.past import Tables, as_known_on, spells_of, with_beginnings
 from partnerkpi.book.prospects import prospects_of
@@ -32,7 +32,7 @@ from partnerkpi.book.reading import Fault, Reading, account
 from partnerkpi.book.rules import check_direct, check_rows, check_stages, check_tables
 from partnerkpi.book.schema import PLACE, TABLES, Table, tables_with
 from partnerkpi.book.sheets import read_sheet
-from partnerkpi.book.sources import RawTable
+from partnerkpi.book.sources import RawTable, give_back
 from partnerkpi.book.suspicious import check_control_totals, check_suspicious
 from partnerkpi.errors import DataRefused, SystemProblem, UsageError
 from partnerkpi.periods import last_complete, quarter_of
@@ -74,12 +74,15 @@ def load(
     if approximate and not allow_approximate:
         raise DataRefused(_without_past(config, day))
     given = _given(examined)
+    give_back(len(examined["history"].text))
     tables = _known(_tables(examined, config.currency), day, config.extracted_on, config.fiscal_year_starts)
     for name in tables:
         tables[name], lost = _in_home_currency(tables, TABLES[name], config.currency, reading.digits, day)
         if lost:
             raise UsageError(f"On {day:%Y-%m-%d} the book had no rate for {lost}. Choose a later as-of day.")
+    give_back(len(tables["history"]))
     tables["spells"] = spells_of(tables["deals"], tables["history"], day)
+    give_back(len(tables["history"]))
     tables["prospects"] = prospects_of(tables["deals"], tables["leads"])
     return Loaded(config, day, tables, _recorded(given, tables), reading, approximate)
 
@@ -166,6 +169,7 @@ def _read(config: BookConfig, *, allow_set_aside: bool) -> tuple[dict[str, Exami
             note_file(seen[name], raw)
         check_rows(seen[name], config.extracted_on)
         check_negative(seen[name], config.tables[name], config.currency)
+        give_back(len(seen[name].text))
     check_tables(seen, config.currency)
     check_direct(seen["deals"], config.direct)
     check_stages(seen["deals"], config.tables["deals"].probabilities)
@@ -205,7 +209,7 @@ def _raw_tables(config: TableConfig, folder: Path, inputs: dict[str, str]) -> tu
                 raw = read_sheet(folder / name, name, config.sheet, wanted, decimal=config.decimal,
                                  missing=config.missing, outside=outside)  # fmt: skip
             elif name.lower().endswith(COLUMNS):
-                raw = read_columns(folder / name, name, wanted)
+                raw = read_columns(folder / name, name, wanted, coded=not everything)
             else:
                 raw = read_file(folder / name, name, config.encoding, config.delimiter_of(name), wanted, outside,
                                 coded=not everything)  # fmt: skip
@@ -227,19 +231,18 @@ def _tables(seen: dict[str, Examined], home: str) -> Tables:
     """The frames of all rows used, at the day of the export; amounts in their own currency. `seen` is used up."""
     tables = {}
     for name in tuple(seen):
-        tables[name] = seen[name].frame()
+        tables[name] = seen[name].frame(placed=name == "deals")
         if name != "deals":  # credit notes need it
             del seen[name]  # the text of a large book is not held twice
     deals = tables["deals"]
     deals = deals.assign(
-        amount_original=deals["amount"], amount=np.nan, currency=as_label(deals["currency"].astype("str").fillna(home))
+        amount_original=deals["amount"], amount=np.nan, currency=as_label(as_text(deals["currency"]).fillna(home))
     )
     tables["deals"] = deals[[c for c in deals if c not in PLACE] + list(PLACE)]
-    status = tables["leads"]["status"].astype("str").fillna("open")
+    status = as_text(tables["leads"]["status"]).fillna("open")
     tables["leads"] = tables["leads"].assign(status=as_label(status))
-    currency = tables["spend"]["currency"].astype("str").fillna(home)
+    currency = as_text(tables["spend"]["currency"]).fillna(home)
     tables["spend"] = tables["spend"].assign(currency=as_label(currency))
-    tables = {n: t if n == "deals" else t.drop(columns=list(PLACE)) for n, t in tables.items()}
     history = with_beginnings(tables["history"], deals)
     return tables | {"history": with_credits(history, seen.pop("deals"))}
 

@@ -20,15 +20,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from partnerkpi.book.labels import among, as_label, places, shared_codes, trimmed
+from partnerkpi.book.labels import among, as_label, as_text, in_order, places, shared_codes, trimmed
+from partnerkpi.book.periods import lasts_on, looked_up, spell_columns, with_deals
 from partnerkpi.book.schema import CLOSED, TABLES, Table, changing, standing
 
 Tables = dict[str, pd.DataFrame]
 
 _NEVER = np.iinfo(np.int64).min  # NaT as a number
 _DAY = 86_400
-_HEAD = ("deal_id", "deal", "from_day", "to_day")
-_BEFORE = ("status_before", "amount_before")
 _ALWAYS = ("stage", "status", "amount", "expected_close_on", "partner_id")  # worked out even where no history tells
 
 
@@ -67,7 +66,7 @@ def _cut(table: Table, frame: pd.DataFrame, next_day: pd.Timestamp) -> pd.DataFr
     """The rows that were there before the next day, without what was not known of them yet."""
     if "status" in table and "closed_on" in table:
         later = frame["closed_on"] >= next_day
-        frame = frame.assign(status=as_label(frame["status"].astype("str").mask(later, "open")))
+        frame = frame.assign(status=as_label(as_text(frame["status"]).mask(later, "open")))
     return _without_later_days(table, frame, next_day)
 
 
@@ -79,7 +78,8 @@ def _without_later_days(table: Table, frame: pd.DataFrame, next_day: pd.Timestam
             there &= ~(frame[column.name] >= next_day).to_numpy(dtype=bool)
     frame = _kept(frame, there)
     days = [c.name for c in table.columns if c.dated and c.later == "value"]
-    return frame.assign(**{name: frame[name].mask(frame[name] >= next_day) for name in days})
+    later = {name: (frame[name] >= next_day).to_numpy() for name in days}
+    return frame.assign(**{name: frame[name].mask(rows) for name, rows in later.items() if rows.any()})
 
 
 def deals_on(
@@ -98,7 +98,7 @@ def deals_on(
 
 def with_beginnings(history: pd.DataFrame, deals: pd.DataFrame) -> pd.DataFrame:
     """The history with a row at each deal's creation that says what its first changes say of before; without these."""
-    olds = {c.name: c.before for c in TABLES["history"].columns if c.before}
+    olds = {c.name: c.before for c in TABLES["history"].columns if c.before and c.name in history}
     plain = history.drop(columns=list(olds))
     given = {old: column for old, column in olds.items() if history[old].notna().any()}
     if not given:
@@ -125,7 +125,7 @@ def put_before(rows: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
     for name in history:
         both = [rows[name], history[name]]
         if isinstance(history[name].dtype, pd.CategoricalDtype):
-            whole[name] = as_label(pd.concat([one.astype("str") for one in both], ignore_index=True))
+            whole[name] = as_label(pd.concat([as_text(one) for one in both], ignore_index=True))
         else:
             whole[name] = pd.concat([one.astype(history[name].dtype) for one in both], ignore_index=True)
     return pd.DataFrame(whole)
@@ -151,7 +151,7 @@ def state_on(spells: pd.DataFrame, deals: pd.DataFrame, day: pd.Timestamp) -> pd
         begins[1:] |= ids[1:] != ids[:-1]
     since = np.maximum.accumulate(np.where(begins, np.arange(len(spells)), 0)) if len(spells) else np.arange(0)
     now = np.flatnonzero(lasts_on(spells, day))
-    then = spells.iloc[now].reset_index(drop=True)
+    then = with_deals(spells.iloc[now], deals).reset_index(drop=True)
     part = deals.reindex(deal[now]).reset_index(drop=True)  # positions are the index; there is no −1 in it
     closed = then["status"].isin(CLOSED)
     same = closed & (part["closed_on"] <= day) & (then["status"].astype("str") == part["status"].astype("str"))
@@ -179,14 +179,8 @@ def without_closings(deals: pd.DataFrame, unheard: pd.DataFrame) -> pd.DataFrame
     later = pd.Series(np.isin(np.arange(len(deals)), place[same]), index=deals.index)
     if not later.any():
         return deals
-    status = as_label(deals["status"].astype("str").mask(later, "open"))
+    status = as_label(as_text(deals["status"]).mask(later, "open"))
     return deals.assign(status=status, closed_on=deals["closed_on"].mask(later))
-
-
-def lasts_on(spells: pd.DataFrame, day: pd.Timestamp) -> np.ndarray:
-    """True for the spells in which the end of the day lies."""
-    on, until = day.to_datetime64(), spells["to_day"].to_numpy()
-    return (spells["from_day"].to_numpy() <= on) & (np.isnat(until) | (until > on))
 
 
 def spells_of(deals: pd.DataFrame, history: pd.DataFrame, export_day: pd.Timestamp) -> pd.DataFrame:
@@ -198,10 +192,10 @@ def spells_of(deals: pd.DataFrame, history: pd.DataFrame, export_day: pd.Timesta
         export_day: the day from which the deals table holds where the history ends on something else.
 
     Returns:
-        `deal_id`, `deal` (position in `deals`), `from_day`, `to_day` (exclusive; missing while it lasts), then what a
-        history can change (`status`, `stage`, `amount` in `currency`, not converted, …), what goes along with the deal
-        unchanged (its levels, `created_on`, `customer`, …), as the schema says, and `status_before`, `amount_before`:
-        those of the period before, whoever had the deal then; missing in a deal's first.
+        `deal` (position in `deals`), `from_day`, `to_day` (exclusive; missing while it lasts), then what a history can
+        change (`status`, `stage`, `amount` in `currency`, not converted, …), the deal's levels, and `status_before`,
+        `amount_before`: those of the period before, whoever had the deal then; missing in a deal's first. The id, the
+        customer and whatever else is the deal's own is added by `periods.with_deals`.
     """
     events = _Events.of(deals, history)
     names: dict[str, pd.Index] = {}
@@ -213,34 +207,36 @@ def spells_of(deals: pd.DataFrame, history: pd.DataFrame, export_day: pd.Timesta
         opens = int(names[column].get_loc("open")) if column == "status" else None  # type: ignore[arg-type]
         state[column] = _filled(events, then, now, opens=opens, closing=TABLES["deals"][column].closing)
         final[column] = now
-    deal, day, state = _with_export(events.deal, events.day, state, final, _seconds_of(export_day))
+    deal, day = events.deal, events.day
+    del events, then, now
+    deal, day, state = _with_export(deal, day, state, final, _seconds_of(export_day))
+    del final
     last_of_day = np.ones(len(deal), dtype=bool)
     last_of_day[:-1] = (deal[1:] != deal[:-1]) | (day[1:] != day[:-1])
-    deal, day, state = deal[last_of_day], day[last_of_day], {c: v[last_of_day] for c, v in state.items()}
+    deal, day = deal[last_of_day], day[last_of_day]
+    for column in state:  # one at a time is held twice
+        state[column] = state[column][last_of_day]
     new = np.ones(len(deal), dtype=bool)
     new[1:] = deal[1:] != deal[:-1]
     for values in state.values():
         new[1:] |= _differ(values[1:], values[:-1])
-    deal, day, state = deal[new], day[new], {c: v[new] for c, v in state.items()}
+    deal, day = deal[new], day[new]
+    for column in state:
+        state[column] = state[column][new]
     until = np.full(len(deal), _NEVER)
     same = deal[1:] == deal[:-1]
     until[:-1][same] = day[1:][same]
-    columns: dict[str, Any] = {"deal_id": deals["deal_id"].array.take(deal), "deal": deal.astype(np.int64)}
+    columns: dict[str, Any] = {"deal": deal.astype(np.int64)}
     columns |= {"from_day": day.view("datetime64[s]"), "to_day": until.view("datetime64[s]")}
     for column, values in state.items():
         columns[column] = _decoded(values, names[column], TABLES["deals"][column].kind)
-    place = {False: deal, True: np.full(len(deal), -1)}  # what is told with an outcome has no past of its own
-    columns |= {c: deals[c].array.take(place[TABLES["deals"][c].closing], allow_fill=True) for c in as_now}
-    columns |= {column: deals[column].array.take(deal) for column in standing()}
+    # what is told with an outcome has no past of its own where no history tells it
+    along = (*(c for c in as_now if not TABLES["deals"][c].closing), *standing())
+    columns |= {column: deals[column].array.take(deal) for column in along if column not in looked_up()}
     begins = np.append(True, ~same)[: len(deal)]
     columns["status_before"] = pd.Categorical.from_codes(_before(state["status"], begins), names["status"])
     columns["amount_before"] = _before(state["amount"], begins)
-    return trimmed(pd.DataFrame({name: columns[name] for name in spell_columns()}, copy=False))
-
-
-def spell_columns() -> tuple[str, ...]:
-    """The columns of the spells, in their order."""
-    return (*_HEAD, *changing(), *standing(), *_BEFORE)
+    return trimmed(pd.DataFrame({name: columns[name] for name in spell_columns() if name in columns}, copy=False))
 
 
 def untold(history: pd.DataFrame) -> tuple[str, ...]:
@@ -259,12 +255,10 @@ class _Events:
         starts = np.ones(len(deal), dtype=bool)
         starts[1:] = deal[1:] != deal[:-1]
         self.creation = starts
-        number = np.cumsum(starts) - 1
-        first = np.flatnonzero(starts)
-        self.first = first[number]
-        self.end = np.append(first[1:], len(deal))[number]
-        self.final = np.arange(1, len(deal) + 1) == self.end
-        last_closing = np.maximum.accumulate(np.where(closing, np.arange(len(deal)), -1)) if len(deal) else closing
+        self.here = np.arange(len(deal), dtype=np.int32)  # the half of what a position usually takes
+        self.first = np.maximum.accumulate(np.where(starts, self.here, 0)) if len(deal) else self.here
+        self.final = np.append(starts[1:], True)[: len(deal)]
+        last_closing = np.maximum.accumulate(np.where(closing, self.here, -1)) if len(deal) else self.here
         self.after_closing = ~closing & (last_closing >= self.first)
 
     @classmethod
@@ -275,17 +269,21 @@ class _Events:
         ended = np.flatnonzero(deals["status"].isin(CLOSED).to_numpy() & (closed != _NEVER))
         of = places(history["deal_id"], deals["deal_id"])
         stamps = _seconds(history["changed_at"])
-        rows = np.flatnonzero((of >= 0) & (stamps != _NEVER))
-        rows = rows[np.argsort(stamps[rows], kind="stable")]
+        rows = np.flatnonzero((of >= 0) & (stamps != _NEVER)).astype(np.int32)
+        if not in_order(of[rows], stamps[rows]):
+            rows = rows[np.lexsort((stamps[rows], of[rows]))]
         whole = np.arange(len(deals))
         deal = np.concatenate([whole, of[rows], ended])
         day = np.concatenate([created, stamps[rows] // _DAY * _DAY, closed[ended]])
         day = np.maximum(day, created[deal])
-        row = np.concatenate([np.full(len(whole), -1), rows, np.full(len(ended), -1)])
-        rank = np.repeat(np.array([0, 1, 2]), [len(whole), len(rows), len(ended)])
+        rank = np.repeat(np.arange(3, dtype=np.int8), [len(whole), len(rows), len(ended)])
         number = (day - day.min(initial=0)) // _DAY
-        order = np.argsort(((deal * (number.max(initial=0) + 1) + number) * 3) + rank, kind="stable")
-        return cls(deal=deal[order], day=day[order], row=row[order], closing=rank[order] == 2)
+        order = np.argsort((deal * (number.max(initial=0) + 1) + number) * 3 + rank, kind="stable")
+        del number
+        deal, day, rank = deal.astype(np.int32)[order], day[order], rank[order]
+        row = np.full(len(order), -1, dtype=np.int32)
+        row[rank == 1] = rows[order[rank == 1] - len(whole)]
+        return cls(deal=deal, day=day, row=row, closing=rank == 2)
 
 
 def _before(values: np.ndarray, begins: np.ndarray) -> np.ndarray:
@@ -338,11 +336,18 @@ def _filled(
     values[carried] = now[events.deal[carried]]
     if opens is not None:
         values[events.creation] = opens
-    here = np.arange(len(values))
-    before = np.maximum.accumulate(np.where(_is_missing(values), -1, here))
-    with_past = np.bincount(events.deal[from_history], minlength=int(events.deal[-1]) + 1)[events.deal] > 0
-    otherwise = np.where(with_past | closing, _missing(now), now[events.deal]).astype(now.dtype)
-    return np.where(before >= events.first, values[before], otherwise)
+    before = np.maximum.accumulate(np.where(_is_missing(values), np.int32(-1), events.here))
+    known = before >= events.first
+    values = values[before]
+    if closing:
+        values[~known] = _missing(now)
+        return values
+    with_past = np.zeros(int(events.deal[-1]) + 1, dtype=bool)
+    with_past[events.deal[from_history]] = True
+    at = np.flatnonzero(~known)
+    deal = events.deal[at]
+    values[at] = np.where(with_past[deal], _missing(now), now[deal])
+    return values
 
 
 def _with_export(
@@ -360,6 +365,8 @@ def _with_export(
     changed = np.zeros(len(last), dtype=bool)
     for column, values in wanted.items():
         changed |= _differ(values, ends[column])
+    if not changed.any():
+        return deal, day, state
     after = last[changed] + 1
     state = {c: np.insert(v, after, wanted[c][changed]) for c, v in state.items()}
     day = np.insert(day, after, np.maximum(day[last[changed]], export))

@@ -9,13 +9,13 @@ from __future__ import annotations
 import codecs
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from partnerkpi.book.labels import few, few_at_first
-from partnerkpi.book.sources import RawTable, doubled
+from partnerkpi.book.sources import RawTable, doubled, row_numbers
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -67,9 +67,9 @@ def read_plain(
     for n in keep:
         columns[n] = _series(table.column(n))
         table = table.drop_columns(n)  # one column at a time is held twice
-    raw.text = pd.DataFrame(columns)
-    raw.record = np.arange(1, len(raw.text) + 1)
-    raw.line = raw.record + 1 + above
+    raw.text = pd.DataFrame(columns, copy=False)
+    raw.record = row_numbers(len(raw.text))
+    raw.line = raw.record + np.int32(1 + above)
     return True
 
 
@@ -78,13 +78,19 @@ def _series(column: pa.ChunkedArray) -> pd.Series:
     import pyarrow as pa
 
     if not pa.types.is_dictionary(column.type):
-        return pd.Series(column.combine_chunks().to_pandas(), dtype="str")
+        return pd.Series(_as_text(column.combine_chunks()))
     whole = column.unify_dictionaries().combine_chunks()
-    names = pd.Index(whole.dictionary.to_pandas(), dtype="str")
+    names = pd.Index(_as_text(whole.dictionary))
     codes = whole.indices.fill_null(-1).to_numpy()
     if not few(len(names), len(codes)):
         return pd.Series(names.array.take(codes, allow_fill=True), dtype="str")
     return pd.Series(pd.Categorical.from_codes(codes, names, validate=False))
+
+
+def _as_text(column: pa.Array) -> Any:
+    """The same cells as pandas holds text, none of them copied."""
+    text: Any = pd.StringDtype(na_value=np.nan)
+    return text.__from_arrow__(column)
 
 
 def _table(
@@ -98,12 +104,13 @@ def _table(
     reading = arrow.ReadOptions(use_threads=False, block_size=4 * _BLOCK, column_names=header)
     parsing = arrow.ParseOptions(delimiter=delimiter, quote_char=False, ignore_empty_lines=False)
     kinds: dict[str, pa.DataType] = dict.fromkeys(keep, pa.large_string())
+    pool = pa.system_memory_pool()  # the others give every block's memory back, and take it anew
 
     def read(block: bytes) -> pa.Table:
         converting = arrow.ConvertOptions(
             check_utf8=False, include_columns=keep, column_types=kinds, null_values=[""], strings_can_be_null=True
         )
-        return arrow.read_csv(pa.BufferReader(block), reading, parsing, converting)
+        return arrow.read_csv(pa.BufferReader(block), reading, parsing, converting, memory_pool=pool)
 
     parts: list[pa.Table] = []
     for block in blocks:

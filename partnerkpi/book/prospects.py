@@ -71,11 +71,13 @@ def _speaking_deal(deals: pd.DataFrame, lead_of: np.ndarray, leads: int) -> np.n
     rows = np.flatnonzero(lead_of >= 0)
     if not len(rows):
         return chosen
-    some = deals.iloc[rows]
-    status = some["status"].astype("str").to_numpy()
+    several = np.bincount(lead_of[rows])[lead_of[rows]] > 1
+    chosen[lead_of[rows[~several]]] = rows[~several]
+    rows = rows[several]
+    some = deals[["deal_id", "status", "closed_on", "created_on"]].iloc[rows]
     closed = some["closed_on"].to_numpy(dtype="datetime64[s]").view(np.int64)
     created = some["created_on"].to_numpy(dtype="datetime64[s]").view(np.int64)
-    won, still = status == "won", status == "open"
+    won, still = ((some["status"] == one).to_numpy() for one in ("won", "open"))
     rank = np.where(won, 0, np.where(still, 1, 2))
     when = np.where(won, closed, np.where(still, created, -closed))
     names = some["deal_id"].rank(method="first").to_numpy()

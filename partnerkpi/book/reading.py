@@ -16,8 +16,8 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from partnerkpi.book.examined import ASIDE, FATES, FAULT_COLUMNS, OUT, Examined, written
-from partnerkpi.book.labels import as_label
+from partnerkpi.book.examined import ASIDE, FATES, FAULT_COLUMNS, Examined, written
+from partnerkpi.book.ledger import empty_ledger, ledger_of
 from partnerkpi.wording import decimal_point, number_text, say
 
 SET_ASIDE = FATES[ASIDE]
@@ -255,13 +255,6 @@ def empty_touched() -> pd.DataFrame:
     return pd.DataFrame({**texts, "rows": pd.Series(dtype="int64"), "whole": pd.Series(dtype="bool")})
 
 
-def empty_ledger() -> pd.DataFrame:
-    """An account without any row."""
-    texts = {name: pd.Series(dtype="str") for name in ("table", "partner_id", "currency", "fate")}
-    return pd.DataFrame({**texts, "rows": pd.Series(dtype="int64"), "amount": pd.Series(dtype="object"),
-                         "unknown": pd.Series(dtype="int64")})  # fmt: skip
-
-
 def empty_set_aside() -> pd.DataFrame:
     """A frame of rows set aside without any."""
     names = ("table", "file", "record", "line", "column", "value", "rule", "partner_id", "row")
@@ -275,7 +268,7 @@ def account(tables: Mapping[str, Examined], home: str, inputs: Mapping[str, str]
     """
     digits = max((t.decimals for t in tables.values()), default=0)
     given = [t for t in tables.values() if t.given]
-    ledger = pd.concat([empty_ledger(), *(_ledger(t, home, digits) for t in given)], ignore_index=True)
+    ledger = pd.concat([empty_ledger(), *(ledger_of(t, home, digits) for t in given)], ignore_index=True)
     for examined in given:
         _check_share(examined, ledger[ledger["table"] == examined.table.name], "W" if allow_set_aside else "E")
     causes = pd.concat([empty_found(), *(f for t in tables.values() for f in t.faults)], ignore_index=True)
@@ -303,55 +296,6 @@ def _unread(tables: Iterable[Examined]) -> dict[str, tuple[str, ...]]:
             unread[file] = [name for name in names if name in others]
     queried = frozenset().union(*(t.queried for t in tables))
     return {file: tuple(names) for file, names in unread.items() if names and file not in queried}
-
-
-def _ledger(examined: Examined, home: str, digits: int) -> pd.DataFrame:
-    """Rows and money by partner, currency and fate."""
-    money = examined.table.money and "amount" in examined.values
-    currency = _filled(examined.text["currency"], home) if examined.has("currency") else home
-    rows = pd.DataFrame(
-        {
-            "partner_id": _filled(examined.text["partner_id"], "") if examined.has("partner_id") else "",
-            "currency": currency if money else "",
-            "fate": examined.fate,
-            "amount": units_of(examined.values["amount"].fillna(0.0).to_numpy(), digits) if money else 0,
-            "unknown": examined.unknown_money() if money else False,
-        },
-        index=examined.text.index,
-    )
-    groups = rows.groupby(["partner_id", "currency", "fate"], sort=True)
-    sums = {"amount": groups["amount"].sum(), "unknown": groups["unknown"].sum().astype("int64")}
-    ledger = (
-        pd.DataFrame({"rows": groups.size(), **sums}).reset_index().astype({"partner_id": "str", "currency": "str"})
-    )
-    if examined.ragged:  # of a row whose cells are not told apart neither partner nor money can be known
-        many = len(examined.ragged)
-        currency = home if money and not examined.has("currency") else ""
-        lost = pd.DataFrame([("", currency, ASIDE, many, 0, many if money else 0)], columns=list(ledger))
-        ledger = pd.concat([ledger, lost], ignore_index=True)
-    if examined.below:
-        footer = pd.DataFrame([("", "", OUT, examined.below, 0, 0)], columns=list(ledger))
-        ledger = pd.concat([ledger, footer], ignore_index=True)
-    ledger["fate"] = np.array(FATES, dtype=object)[ledger["fate"].to_numpy(dtype=np.int64)]
-    return ledger.assign(table=examined.table.name, amount=ledger["amount"].map(int).astype("object"))[
-        list(empty_ledger())
-    ]
-
-
-def _filled(text: pd.Series, word: str) -> pd.Series:
-    """The texts as a label, a word where there is none."""
-    label = as_label(text)
-    names = pd.Index(sorted({word, *label.cat.categories}), dtype="str")
-    place = names.get_indexer(pd.Index([*label.cat.categories, word], dtype="str"))
-    return pd.Series(pd.Categorical.from_codes(place[label.cat.codes.to_numpy()], names), index=text.index)
-
-
-def units_of(amounts: np.ndarray, digits: int) -> np.ndarray:
-    """Whole units of 10^-digits; as Python's unbounded integers where the sum of 64 bits could overflow."""
-    scaled = np.rint(amounts * 10**digits)
-    if np.abs(scaled).sum() < 4e18:
-        return scaled.astype(np.int64)
-    return np.array([int(v) for v in scaled], dtype=object)
 
 
 def _check_share(examined: Examined, ledger: pd.DataFrame, kind: str) -> None:

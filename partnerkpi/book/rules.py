@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from partnerkpi.book.examined import Examined
-from partnerkpi.book.labels import among, distinct, places, spread
+from partnerkpi.book.labels import among, as_text, distinct, in_order, places, spread
 from partnerkpi.book.money import rates_on
 from partnerkpi.book.schema import CLOSED, tables_with
 from partnerkpi.errors import UsageError, nearest
@@ -124,7 +124,7 @@ def _check_ids(examined: Examined) -> None:
     for name in _IDS:
         if not examined.has(name):
             continue
-        text = examined.text[name].astype("str") if examined.table.key == (name,) else distinct(examined.text[name])[1]
+        text = as_text(examined.text[name]) if examined.table.key == (name,) else distinct(examined.text[name])[1]
         plain = r"[^!-~]|^[0-9][0-9.eE+]*$"  # most ids are plain, and looked at once
         odd = text[text.str.contains(plain).fillna(False).to_numpy(dtype=bool)]
         capitals = len(odd) or text.str.contains("[a-z]").any()  # else all letters there are are capitals
@@ -200,7 +200,7 @@ def _expect_closing(examined: Examined) -> None:
     if examined.has("status"):
         status = examined.text["status"]
         is_open = (status == "open") | (status.isna() & (not deals))
-    days, text = examined.values["closed_on"], examined.text["closed_on"].astype("str")
+    days, text = examined.values["closed_on"], as_text(examined.text["closed_on"])
     moved = is_open & days.notna()
     if not moved.any():
         return
@@ -243,11 +243,12 @@ def _check_history(history: Examined, deals: Examined) -> None:
     history.leave_out(lost)
     if "changed_at" not in history.values or "created_on" not in deals.values:
         return
-    rows, own = np.flatnonzero(history.used), np.flatnonzero(deals.used)
-    place = places(history.text["deal_id"].take(rows), deals.text["deal_id"].take(own))
+    rows, own = np.flatnonzero(history.used).astype(np.int32), np.flatnonzero(deals.used)
+    place = places(history.text["deal_id"], deals.text["deal_id"].take(own))[rows]
     stamps = history.values["changed_at"].to_numpy(dtype="datetime64[s]")[rows]
-    order = np.lexsort((stamps, place))  # stable, so rows of one moment stay in their order
-    rows, place, stamps = rows[order], place[order], stamps[order]
+    if not in_order(place, stamps):
+        order = np.lexsort((stamps, place))  # stable, so rows of one moment stay in their order
+        rows, place, stamps = rows[order], place[order], stamps[order]
     created = deals.values["created_on"].to_numpy(dtype="datetime64[s]")[own][place]
     history.warn(
         "changed_at",
@@ -303,7 +304,7 @@ def _told(history: Examined, column: str, rows: np.ndarray) -> pd.Series:
     """The values of some rows, or their text where the column is one of text."""
     if column in history.values:
         return history.values[column].take(rows)
-    return history.text[column].take(rows).astype("str")
+    return as_text(history.text[column].take(rows))
 
 
 def _second_creations(history: Examined, rows: np.ndarray, place: np.ndarray) -> np.ndarray:
@@ -312,9 +313,7 @@ def _second_creations(history: Examined, rows: np.ndarray, place: np.ndarray) ->
     first = np.append(True, place[1:] != place[:-1])[: len(place)]
     second = np.flatnonzero(np.append(False, first[:-1]) & ~first) if len(first) else np.zeros(0, dtype=np.int64)
     for name in columns:
-        one, other = (
-            history.text[name].take(rows[at]).astype("str").fillna("").to_numpy() for at in (second - 1, second)
-        )
+        one, other = (as_text(history.text[name].take(rows[at])).fillna("").to_numpy() for at in (second - 1, second))
         second = second[one == other]
     return rows[second] if columns else rows[:0]
 

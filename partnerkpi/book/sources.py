@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
+import sys
 from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from partnerkpi.errors import UsageError
 
 _SHOWN = 12
+_MANY = 1 << 30
+_LARGE = 100_000
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,22 @@ class RawTable:
             columns = {n: c.mask(c.str.strip().isin(meaningless)) for n, c in self.text.items()}
             self.text = pd.DataFrame(columns, index=self.text.index)
         return self
+
+
+def row_numbers(rows: int) -> np.ndarray:
+    """The numbers of so many records, from 1, in half of what a number usually takes where they fit."""
+    return np.arange(1, rows + 1, dtype=np.int32 if rows < _MANY else np.int64)
+
+
+def give_back(rows: int) -> None:
+    """Return to the system what work on so many rows needed and needs no more."""
+    if rows < _LARGE:
+        return
+    pa.default_memory_pool().release_unused()
+    if sys.platform == "linux":  # glibc keeps whatever lies below something that is still in use, unless it is told
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
 
 
 def doubled(header: Iterable[str]) -> str:

@@ -15,8 +15,9 @@ import pandas as pd
 from partnerkpi.book.currencies import meant_by
 from partnerkpi.book.declarations import TableConfig
 from partnerkpi.book.examined import ASIDE, OUT, Examined
-from partnerkpi.book.labels import distinct, texts_of
-from partnerkpi.book.reading import Control, units_of
+from partnerkpi.book.labels import all_differ, distinct, texts_of
+from partnerkpi.book.ledger import units_of
+from partnerkpi.book.reading import Control
 from partnerkpi.book.schema import tables_with
 
 _TOTALS = """
@@ -209,6 +210,9 @@ def _check_moments(history: Examined) -> None:
     if "changed_at" not in history.values or not history.has("deal_id"):
         return
     key = pd.DataFrame({"deal_id": history.text["deal_id"], "at": history.values["changed_at"]})
+    known = history.used & key["deal_id"].notna().to_numpy() & key["at"].notna().to_numpy()
+    if (known == history.used).all() and all_differ([key[name] for name in key], known):
+        return
     rows = np.flatnonzero(_again(key, history.used, keep=False))
     if not len(rows):
         return

@@ -7,6 +7,7 @@ import pandas as pd
 
 from partnerkpi.book import Book
 from partnerkpi.book.labels import among
+from partnerkpi.book.periods import deal_ids
 from partnerkpi.deals import (
     ENDED,
     closed_between,
@@ -220,7 +221,7 @@ def _moved(book: Book, quarter: Quarter, of: str, other: str) -> Found:
 
 def _moves(book: Book, quarter: Quarter) -> pd.DataFrame:
     """Each open deal that came `to` one partner `from` another in the four quarters."""
-    spells = book.spells
+    spells = book.periods
     there = np.flatnonzero((spells["from_day"] <= quarter.last_day).to_numpy())
     names = spells["partner_id"].cat.categories.astype("str")
     owner, deal = spells["partner_id"].cat.codes.to_numpy()[there], spells["deal"].to_numpy()[there]
@@ -228,7 +229,7 @@ def _moves(book: Book, quarter: Quarter) -> pd.DataFrame:
     came = late[1:] & (deal[1:] == deal[:-1]) & (owner[1:] != owner[:-1]) & (owner[1:] >= 0) & (owner[:-1] >= 0)
     at = np.flatnonzero(came) + 1
     to, origin = (names.take(owner[place]).to_numpy(dtype=object) for place in (at, at - 1))
-    return pd.DataFrame({"to": to, "from": origin, "deal_id": spells["deal_id"].take(there[at]).to_numpy()})
+    return pd.DataFrame({"to": to, "from": origin, "deal_id": deal_ids(spells.take(there[at]), book.deals).to_numpy()})
 
 
 def no_deals(book: Book, quarter: Quarter) -> Found:
