@@ -51,7 +51,7 @@ class Forks:
 
     def start(self) -> None:
         """Start a template; jobs can be given to it when it is `ready`."""
-        self._ready = False
+        self._ready = self._lost = False
         self._channel, theirs = multiprocessing.Pipe()
         call = f"serve({theirs.fileno()}, {str(self.private)!r}, {self.workers}, {self.memory}, kernel)"
         home = self.private / "ipython"
@@ -73,7 +73,7 @@ class Forks:
         """Wait until the template can run jobs; False when it cannot."""
         with contextlib.suppress(EOFError, OSError):
             self._ready = self._ready or (self._channel.poll(START) and self._channel.recv() == "ready")
-        return self._ready and self._process.poll() is None
+        return self._ready and not self._lost and self._process.poll() is None
 
     def execute(
         self, jobs: Sequence[Job], look: Callable[[], None], every: float, prepare: Callable[[Job], bool]
@@ -85,7 +85,7 @@ class Forks:
         """
         left = iter(jobs)
         out = 0
-        with contextlib.suppress(EOFError, OSError):
+        try:
             while True:
                 while out < self.workers + AHEAD and (job := next(left, None)):
                     if prepare(job):
@@ -98,6 +98,8 @@ class Forks:
                 outcome = self._channel.recv()
                 out -= 1
                 yield outcome
+        except (EOFError, OSError):
+            self._lost = True  # it is dying, if not dead yet
 
     def close(self) -> None:
         """End the template and everything it started."""
