@@ -289,7 +289,7 @@ def run_parcel(parcel: Parcel) -> Reply:
 
 
 def _outcome(job: Job, forks: Forks | None) -> Outcome:
-    """Run a job; where its template dies, once more in another. None of it can reach the worker itself."""
+    """Run a job; where its template dies, once more in another. It never has the worker itself for a parent."""
     for _ in range(2):
         if forks is not None and not forks.ready():  # it died since
             forks.close()
