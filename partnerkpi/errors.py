@@ -5,6 +5,7 @@ Every message is one or a few plain sentences: what happened, where, and what to
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any
@@ -56,3 +57,8 @@ def nearest(word: str, options: Iterable[str], likeness: float = 0.6) -> str:
     if not known:
         return "There is none."
     return "There is: " + ", ".join(known[:12]) + (f" … ({len(known)} in all)." if len(known) > 12 else ".")
+
+
+def plain_id(partner: str) -> str:
+    """An id without case and leading zeros: `P-3` is near to `P-003` before `P-023` is."""
+    return re.sub(r"\d+", lambda digits: str(int(digits[0])), partner.casefold())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -19,7 +18,7 @@ from partnerkpi.book.periods import with_deals
 from partnerkpi.book.reading import Reading
 from partnerkpi.book.schema import TABLES
 from partnerkpi.book.thresholds import DEFAULTS, Thresholds
-from partnerkpi.errors import UsageError, nearest
+from partnerkpi.errors import UsageError, nearest, plain_id
 from partnerkpi.experience import Experience
 from partnerkpi.periods import Quarter, last_complete, quarter_of
 
@@ -374,9 +373,9 @@ class Book:
         if partner in known:
             return
         names = self._frames["partners"].dropna(subset="name").set_index("name")["partner_id"].astype(str)
-        plain = {_plain(one): one for one in known}
-        if _plain(partner) in plain:
-            hint = f"Did you mean '{plain[_plain(partner)]}'?"
+        plain = {plain_id(one): one for one in known}
+        if plain_id(partner) in plain:
+            hint = f"Did you mean '{plain[plain_id(partner)]}'?"
         elif partner in names.index:
             hint = f"That is the name of '{names.loc[[partner]].iloc[0]}'."
         else:
@@ -394,11 +393,6 @@ class Book:
             self._asked[question] = answer()
         known = self._asked[question]
         return known.copy(deep=False) if isinstance(known, pd.DataFrame) else known
-
-
-def _plain(partner: str) -> str:
-    """An id without case and leading zeros: `P-3` is near to `P-003` before `P-023` is."""
-    return re.sub(r"\d+", lambda digits: str(int(digits[0])), partner.casefold())
 
 
 __all__ = ["MEDIA", "Book", "Figure", "Others", "Spread"]
