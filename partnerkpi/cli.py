@@ -93,10 +93,7 @@ def review(
     book: str,
     quarter: tuple[str, ...],
     partner: tuple[str, ...],
-    as_of: str | None,
     out: str,
-    allow_set_aside: bool,
-    allow_approximate: bool,
     **options: Any,
 ) -> int:
     """Execute the KPI notebooks for every partner and the network, and publish the pages."""
@@ -104,9 +101,9 @@ def review(
 
     if Path(out).exists() and not Path(out).is_dir():
         raise click.UsageError(f"'{out}' is a file, and a folder is needed there: name one with --out.")
-    opened = _opened(book, as_of, allow_set_aside, allow_approximate)
-    result = review(opened, quarter or None, partner or None, out=out, **_given(options))
-    click.echo(opened.reading.line(), err=True)
+    result = review(book, quarter or None, partner or None, out=out, **_given(options))
+    for told in result.account:
+        click.echo(told, err=True)
     click.echo(result, err=bool(result.failed))
     return result.exit_code
 

@@ -49,7 +49,7 @@ PLAN = """
     show.quality show
     batch.plan batch.page batch.markup batch.pictures batch.disclosure batch.gate batch.files batch.execution
     batch.direct batch.engine batch.kernels batch.template batch.forks batch.anybody batch.pool batch.done batch.report
-    batch.progress batch.publish batch.cluster batch.run batch
+    batch.progress batch.publish batch.request batch.cluster batch.run batch
     survey.words survey.sniff survey.files survey.marks survey.crm survey.profiles survey.columns survey.days
     survey.values survey.tables survey.joins survey.survey survey.queries survey.lines survey.mappings survey.draft
     survey.preview survey.alarms survey.memory survey.report survey.init survey

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import partnerkpi as pk
 from partnerkpi.batch import ReviewResult, done, review
 from partnerkpi.batch.kernels import Job, Outcome
 from partnerkpi.batch.plan import PARAMETERS, Plan
@@ -85,6 +86,60 @@ def test_where_nothing_changed_nothing_is_done(batch: Batch) -> None:
     assert batch.pages() == before
     assert json.loads((batch.out / "2025Q4" / "manifest.json").read_text())["reports"] == entries
     assert not (batch.out / "2025Q4" / done.NOTED).exists()
+
+
+def test_where_no_file_changed_the_book_is_not_even_opened(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = batch.review(list(ROWS.values()))
+    monkeypatch.setattr("partnerkpi.batch.run.planned", _opened)
+    again = batch.review(list(ROWS.values()), resume=True)
+    assert again.account == first.account
+    assert [(r.partner, r.path, r.sha256) for r in again.reports] == [
+        (r.partner, r.path, r.sha256) for r in first.reports
+    ]
+    assert all(report.left for report in again.reports)
+    assert again.folders == first.folders
+
+
+CHANGES: dict[str, Callable[[Batch, Path], dict[str, Any]]] = {
+    "a table more": lambda _, book: {"written": (book / "leads.csv").write_text("lead_id,created_on\n")},
+    "another day": lambda *_: {"as_of": "2025-12-30"},
+    "fewer partners": lambda *_: {"partners": ["A", "B"]},
+    "another notebook": lambda batch, _: {"written": batch.edit("second")},
+    "a page that is gone": lambda batch, _: {"written": next((batch.out / "2025Q4").glob("A*.html")).unlink()},
+    "another table of figures": lambda batch, _: {"written": (batch.out / "2025Q4" / "scorecard.csv").write_text("")},
+    "a review that was killed": lambda batch, _: {"written": (batch.out / "2025Q4" / done.NOTED).write_text("")},
+    "no manifest": lambda batch, _: {"written": (batch.out / "2025Q4" / "manifest.json").unlink()},
+    "what is let pass": lambda *_: {"allow_set_aside": True},
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_where_anything_changed_the_book_is_opened(batch: Batch, change: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    batch.review(list(ROWS.values()))
+    book = batch.write(DEALS + "".join(ROWS.values()))
+    options = CHANGES[change](batch, book)
+    options.pop("written", None)
+    monkeypatch.setattr("partnerkpi.batch.run.planned", _opened)
+    with pytest.raises(Opened):
+        review(book, "2025Q4", resume=True, out=batch.out, notebooks=batch.notebooks, engine="pool", **options)
+
+
+def test_a_book_in_hand_is_looked_at(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is in memory may be of another day than the files."""
+    book = pk.open_book(batch.write(DEALS + "".join(ROWS.values())))
+    options: dict[str, Any] = {"out": batch.out, "notebooks": batch.notebooks, "engine": "pool"}
+    review(book, "2025Q4", **options)
+    monkeypatch.setattr("partnerkpi.batch.run.planned", _opened)
+    with pytest.raises(Opened):
+        review(book, "2025Q4", resume=True, **options)
+
+
+class Opened(Exception):
+    """The book was opened."""
+
+
+def _opened(*_: Any, **__: Any) -> None:
+    raise Opened
 
 
 def test_without_being_asked_everything_is_done_again(batch: Batch) -> None:

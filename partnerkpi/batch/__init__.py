@@ -6,7 +6,7 @@ any notebook · `kernels`, `engine`, `pool` where nothing is forked: kernels of 
 `cluster` the same on other machines · `page` the pages · `markup`, `pictures` a page as a browser reads it ·
 `disclosure` what is another partner's · `gate` what is not believed and what must not get out · `files` whole files or
 none · `done` what need not be done again · `report` how one went · `progress` how far all are · `publish` what becomes
-of it · `run` all of it in order. Only this room runs notebooks.
+of it · `request` what was asked for · `run` all of it in order. Only this room runs notebooks.
 """
 
 from partnerkpi.batch.report import Report

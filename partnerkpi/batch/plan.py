@@ -195,6 +195,7 @@ def planned(
     as_of: str | None,
     allow_set_aside: bool,
     notebooks: Path | None,
+    allow_approximate: bool = False,
 ) -> Plan:
     """The plan of a review.
 
@@ -203,7 +204,7 @@ def planned(
         DataRefused: the book's data cannot be trusted.
     """
     notebook_chapters = chapters((notebooks or shipped("notebooks")).resolve())  # they are run elsewhere
-    whole = _whole(book, as_of, allow_set_aside)
+    whole = _whole(book, as_of, allow_set_aside, allow_approximate)
     wanted = [quarters or ""] if quarters is None or isinstance(quarters, (str, Quarter)) else list(quarters) or [""]
     periods = {q.label: q for q in map(whole.quarter, wanted)}
     refuse_before_records(whole, tuple(periods.values()))
@@ -221,9 +222,10 @@ def planned(
     )
 
 
-def _whole(book: Book | str | Path, as_of: str | None, allow_set_aside: bool) -> Book:
+def _whole(book: Book | str | Path, as_of: str | None, allow_set_aside: bool, allow_approximate: bool) -> Book:
     if not isinstance(book, Book):
-        return open_book(book, as_of=as_of or None, allow_set_aside=allow_set_aside)
+        allowed = {"allow_set_aside": allow_set_aside, "allow_approximate": allow_approximate}
+        return open_book(book, as_of=as_of or None, **allowed)
     if book.choices:
         raise UsageError("A review needs the whole book, not a part of it: name the partners with partners=[…].")
     if as_of and pd.Timestamp(as_of) != book.as_of:

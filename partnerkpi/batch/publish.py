@@ -135,17 +135,17 @@ class QuarterFolder:
         )
         self._publish(NETWORK, content, notebooks, job, seconds)
 
-    def write_tables(self) -> None:
-        """Write the tidy table behind all pages, and the rows that were set aside."""
+    def write_tables(self) -> dict[str, str]:
+        """Write the tidy table behind all pages, and the rows that were set aside; the hash of each file."""
         scores, set_aside = self.plan.scores, self.plan.book.reading.set_aside
-        files.put(self.folder / "scorecard.csv", to_csv(scores[scores["quarter"] == self.quarter.label]).encode())
-        if len(set_aside):
-            files.put(self.folder / "set-aside.csv", to_csv(set_aside).encode())
-        else:
+        tables = {"scorecard.csv": scores[scores["quarter"] == self.quarter.label], "set-aside.csv": set_aside}
+        if not len(set_aside):
+            del tables["set-aside.csv"]
             (self.folder / "set-aside.csv").unlink(missing_ok=True)
+        return {name: files.put(self.folder / name, to_csv(table).encode()) for name, table in tables.items()}
 
-    def write_manifest(self, started: float, engine: str) -> None:
-        """Write what was read, with what, and what became of every report; `started` in seconds of the epoch."""
+    def write_manifest(self, started: float, engine: str, request: Mapping[str, Any]) -> None:
+        """Write what was asked for and read, with what, and what became of every report; `started` is of the epoch."""
         book, quarter = self.plan.book, self.quarter
         manifest: dict[str, Any] = {
             "quarter": quarter.label,
@@ -157,6 +157,7 @@ class QuarterFolder:
             "notebooks": {c.path.name: hashlib.sha256(c.path.read_bytes()).hexdigest() for c in self.plan.chapters},
             "versions": versions(),
             "engine": engine,
+            "request": request,
             "started": _time(started),
             "finished": _time(time.time()),
             "reports": sorted(self._entries(), key=lambda entry: str(entry["partner"])),

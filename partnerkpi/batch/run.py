@@ -29,11 +29,13 @@ from partnerkpi.batch.plan import NETWORK, Plan, planned
 from partnerkpi.batch.progress import Progress, shown
 from partnerkpi.batch.publish import QuarterFolder
 from partnerkpi.batch.report import Report
+from partnerkpi.batch.request import Manifest, Request, request_of, standing
 from partnerkpi.book import Book
 from partnerkpi.errors import UsageError
 from partnerkpi.figures import Known
 from partnerkpi.groups import ALL, Key
 from partnerkpi.periods import Quarter
+from partnerkpi.recorded import approximation
 
 #: Exit codes of a review in which something was not published.
 FAILED, REFUSED = 3, 5
@@ -48,11 +50,15 @@ LIBRARIES = (
 
 @dataclass(frozen=True)
 class ReviewResult:
-    """The reports of a review, the folders they are in, one per quarter, and the `seconds` the review took."""
+    """The reports of a review, the folders they are in, one per quarter, and the `seconds` the review took.
+
+    `account` says what was read, and first, of a book that is approximate, that it is.
+    """
 
     reports: tuple[Report, ...]
     folders: tuple[Path, ...]
     seconds: float = 0.0
+    account: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -95,6 +101,7 @@ def review(
     jobs: int | None = None,
     timeout: float = 600,
     allow_set_aside: bool = False,
+    allow_approximate: bool = False,
     progress: bool | None = None,
     notebooks: str | Path | None = None,
     fresh_kernels: bool = False,
@@ -112,8 +119,8 @@ def review(
     from; `fresh_kernels` gives every notebook its own kernel: slower, with the same pages. `engine` is how they are
     run: `fork`, where the system can, else `pool`. With `resume` a page is left as it stands where its rows, what it
     may know of others, the notebooks, the package and the parameters are those it was made with, also by a review that
-    was killed. `cluster` is the address of a Dask scheduler on whose workers the notebooks run (`tcp://host:8786`);
-    `jobs` are then as many as it has threads.
+    was killed; where no file of the book has changed either, it is not even opened. `cluster` is the address of a Dask
+    scheduler on whose workers the notebooks run (`tcp://host:8786`); `jobs` are then as many as it has threads.
 
     What fails costs only its own report; the result says which and why.
 
@@ -129,6 +136,13 @@ def review(
         raise UsageError("At least one job at a time and a timeout above zero are needed.")
     out = files.place(out)
     workers = jobs or os.cpu_count() or 1
+    allowed = {"allow_set_aside": allow_set_aside, "allow_approximate": allow_approximate}
+    request = None if isinstance(book, Book) else request_of(book, quarters, partners, as_of, notebooks, **allowed)
+    if resume and request is not None and out.is_dir():
+        with files.locked(out):
+            stands = standing(request, out)
+        if stands is not None:
+            return _as_it_stands(*stands, out, began)
     with (
         _tidied_when_ended(),
         files.private() as private,
@@ -139,8 +153,8 @@ def review(
             quarters,
             partners,
             as_of=as_of,
-            allow_set_aside=allow_set_aside,
             notebooks=Path(notebooks) if notebooks else None,
+            **allowed,
         )
         files.prepared(out, reports=len(plan.quarters) * (1 + len(plan.partners)))
         with files.locked(out):
@@ -157,7 +171,7 @@ def review(
             if resume:  # the network's page stands only where all others do
                 todo.sort(key=lambda job: job.parameters["partner"] == NETWORK)
             with _settled():
-                return _run(plan, todo, folders, runs, workers=workers, progress=progress, began=began)
+                return _run(plan, todo, folders, runs, workers=workers, progress=progress, began=began, request=request)
 
 
 def _run(
@@ -169,7 +183,12 @@ def _run(
     workers: int,
     progress: bool | None,
     began: float,
+    request: Request | None,
 ) -> ReviewResult:
+    rough = approximation(plan.book)
+    account = (*([f"{rough}."] if rough else []), plan.book.reading.line())
+    made = {"made": list(folders), "partners": list(plan.partners), "account": account}
+    asked = {"asked": request.asked(), **made} if request else {}
     of_job = {job.number: job for job in jobs}
     with shown(len(jobs), progress) as told:
         prepare = partial(_prepare, plan, folders, told)
@@ -186,10 +205,17 @@ def _run(
             folder.finish()
             if not settled:
                 told.settled(folder.reports[NETWORK])
-            folder.write_tables()
-            folder.write_manifest(began, _named(runs))
+            tables = folder.write_tables()
+            folder.write_manifest(began, _named(runs), {**asked, "tables": tables} if asked else {})
     reports = tuple(f.reports[p] for f in folders.values() for p in (NETWORK, *plan.partners))
-    return ReviewResult(reports, tuple(f.folder for f in folders.values()), time.time() - began)
+    return ReviewResult(reports, tuple(f.folder for f in folders.values()), time.time() - began, account)
+
+
+def _as_it_stands(reports: Sequence[Report], manifests: Sequence[Manifest], out: Path, began: float) -> ReviewResult:
+    """What an earlier review made, as the result of one that need not be run."""
+    folders = tuple(out / str(manifest["quarter"]) for manifest in manifests)
+    account = tuple(map(str, manifests[0]["request"]["account"]))
+    return ReviewResult(tuple(reports), folders, time.time() - began, account)
 
 
 def _named(runs: Forks | Cluster | None) -> str:
