@@ -5,7 +5,9 @@
    the ways have in common is compared. Of a million deals all figures may take ten times as long as the SQL.
 2. The signals of all partners in the last of these quarters, beside all figures of the twelve: of a million deals they
    may cost no more.
-3. A review of two partners, seconds per executed notebook: the command beside a loop of the `papermill` command.
+3. A review of the sample book, by the notebook: beside the commands `papermill` and `jupyter nbconvert`, and beside the
+   same cells without any notebook. What a partner costs as networks grow (`--partners`: up to how many). An analyst's
+   own notebook by the engine beside the two commands. See `bench_review`.
 4. Opening a book of a hundred thousand deals, from each source and with all checks, beside the bare cells of its files.
 
 The three rounds are interleaved, so that a slow minute of the machine hits both ways; medians are reported.
@@ -14,19 +16,16 @@ The three rounds are interleaved, so that a slow minute of the machine hits both
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import bench_opening
+import bench_review
 import duckdb
 import pandas as pd
 from oracle import HEADLINES, ask_about, headline, load
@@ -45,17 +44,21 @@ ADDITIVE = {"number_of_deals", "opportunity_pipeline", "marketing_channels"}
 def main(arguments: list[str] | None = None) -> None:
     """Run what was asked for and print it."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parts = ["figures", "signals", "review", "opening", []]
+    parts = ["figures", "signals", "review", "growth", "own", "opening", []]
     options.add_argument("what", nargs="*", choices=parts, help="default: all")
     options.add_argument("--deals", type=int, help=f"default: {DEALS:,}, for opening {bench_opening.DEALS:,}")
     options.add_argument("--rounds", type=int, default=3)
-    options.add_argument("--partners", type=int, default=2, help="partners in the review")
+    options.add_argument("--partners", type=int, default=200, help="how far networks grow")
     asked = options.parse_args(arguments)
     held = True
     if not asked.what or {"figures", "signals"} & set(asked.what):
         held = figures(asked.deals or DEALS, asked.rounds, asked.what or ["figures", "signals"])
     if not asked.what or "review" in asked.what:
-        reviews(asked.partners, asked.rounds)
+        bench_review.beside_naive(asked.rounds)
+    if not asked.what or "growth" in asked.what:
+        bench_review.growth(asked.partners)
+    if not asked.what or "own" in asked.what:
+        bench_review.own_notebook(asked.rounds)
     if not asked.what or "opening" in asked.what:
         held &= bench_opening.opening(asked.deals or bench_opening.DEALS, asked.rounds)
     if not held:
@@ -189,52 +192,6 @@ def compare(ours: pd.DataFrame, theirs: pd.DataFrame) -> tuple[int, pd.DataFrame
     same = (both["value"] - both["value_sql"]).abs() <= 1e-9 * both["value_sql"].abs().clip(lower=1)
     missing = both["value"].isna() & both["value_sql"].isna()
     return int(both["value"].notna().sum()), both[~(same | missing)]
-
-
-def reviews(partners: int, rounds: int) -> None:
-    """Part 2: the review beside a loop of the papermill command over the same notebooks."""
-    book = pk.open_book("")
-    label = book.quarter("").label
-    ids = list(book.partner_ids)[:partners]
-    notebooks = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
-    jobs = os.cpu_count() or 1
-    times: dict[str, list[float]] = {"review": [], "papermill": [], f"papermill, {jobs} at a time": []}
-    for _ in range(rounds):
-        with tempfile.TemporaryDirectory() as folder:
-            chosen = [word for name in ids for word in ("--partner", name)]
-            command = [sys.executable, "-m", "partnerkpi", "review", "--quarter", label, "--out", folder, *chosen]
-            _, seconds = timed(lambda: run(command))  # noqa: B023
-            made = len(list(Path(folder).rglob("*.ipynb")))
-            times["review"].append(seconds / made)
-            say(f"  review, {jobs} at a time {seconds:6.1f} s for {made} notebooks and the pages")
-            for way, workers in zip(list(times)[1:], (1, jobs), strict=True):
-                _, seconds = timed(lambda: papermill_loop(notebooks, ids, label, folder, workers))  # noqa: B023
-                times[way].append(seconds / (len(notebooks) * len(ids)))
-                say(f"  {way} {seconds:6.1f} s for {len(notebooks) * len(ids)} notebooks, no pages")
-    review, *others = (statistics.median(seconds) for seconds in times.values())
-    say(f"seconds per notebook, median of {rounds}: review {review:.2f}")
-    for way, seconds in zip(list(times)[1:], others, strict=True):
-        say(f"  {way}: {seconds:.2f}, {seconds / review:.1f} times as long")
-
-
-def papermill_loop(notebooks: list[Path], ids: list[str], label: str, folder: str, workers: int) -> None:
-    """What one would write without the package: one `papermill` command per partner and notebook."""
-    papermill = [sys.executable, "-m", "papermill", "--no-progress-bar", "-p", "quarter", label]
-    commands = [
-        [*papermill, "-p", "partner", name, str(path), str(Path(folder) / f"{name}-{path.name}")]
-        for name in ids
-        for path in notebooks
-    ]
-    with ThreadPoolExecutor(workers) as pool:
-        for _ in pool.map(run, commands):
-            pass
-
-
-def run(command: list[str]) -> None:
-    """Run a command quietly; stop with its own words if it fails."""
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
-    if ended.returncode:
-        sys.exit(f"{' '.join(command)}\n{ended.stderr}")
 
 
 if __name__ == "__main__":
