@@ -177,6 +177,10 @@ class Template:
                     os.waitpid(process.pid, 0)
 
 
+#: When a copy looks for garbage by itself: seldom, for it does between notebooks, and does not live long.
+GARBAGE = (50_000, 20, 50)
+
+
 def warm(*also: str) -> None:
     """Import what notebooks need, so that no copy has to, and the modules named."""
     for module in ("matplotlib.pyplot", "scipy.special", *also):
@@ -226,6 +230,7 @@ def _work(job: Job, first: int, kernel: Direct, mouth: Connection) -> None:
             Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")
         job.folder.mkdir(mode=0o700, exist_ok=True)
         os.chdir(_workplace(job))
+        gc.set_threshold(*GARBAGE)
         remember()
         if job.known:
             tell(open_book(job.parameters["book"]), job.known)

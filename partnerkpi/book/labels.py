@@ -17,7 +17,10 @@ def as_label(values: pd.Series) -> pd.Series:
     """The column as a category with sorted categories, only those that occur."""
     if not isinstance(values.dtype, pd.CategoricalDtype):
         return values.astype("category")
-    names, used = values.cat.categories, occurring(values)
+    names = values.cat.categories
+    if not len(names):
+        return values
+    used = occurring(values)
     if not names.is_monotonic_increasing:
         return values.cat.set_categories(pd.Index(sorted(names[used]), dtype=names.dtype))
     if used.all():
@@ -116,9 +119,11 @@ def shared_codes(columns: Iterable[pd.Series]) -> tuple[pd.Index, list[np.ndarra
 
 def trimmed(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with a fresh index and without categories that no longer occur."""
-    fresh = frame.reset_index(drop=True)
-    labels = {n: as_label(fresh[n]) for n, t in fresh.dtypes.items() if isinstance(t, pd.CategoricalDtype)}
-    return fresh.assign(**labels)  # type: ignore[arg-type]
+    whole = isinstance(frame.index, pd.RangeIndex) and (frame.index.start, frame.index.step) == (0, 1)
+    fresh = frame.copy(deep=False) if whole else frame.reset_index(drop=True)
+    kept = {name: fresh[name] for name, kind in fresh.dtypes.items() if isinstance(kind, pd.CategoricalDtype)}
+    labels = {name: label for name, column in kept.items() if (label := as_label(column)) is not column}
+    return fresh.assign(**labels) if labels else fresh  # type: ignore[arg-type]
 
 
 def among(texts: pd.Series, known: pd.Series) -> np.ndarray:

@@ -64,7 +64,7 @@ def _of_what_is_known(table: Table, past: Tables) -> np.ndarray:
 
 def _cut(table: Table, frame: pd.DataFrame, next_day: pd.Timestamp) -> pd.DataFrame:
     """The rows that were there before the next day, without what was not known of them yet."""
-    if "status" in table and "closed_on" in table:
+    if "status" in table and "closed_on" in table and len(frame):
         later = frame["closed_on"] >= next_day
         frame = frame.assign(status=as_label(as_text(frame["status"]).mask(later, "open")))
     return _without_later_days(table, frame, next_day)
@@ -72,6 +72,8 @@ def _cut(table: Table, frame: pd.DataFrame, next_day: pd.Timestamp) -> pd.DataFr
 
 def _without_later_days(table: Table, frame: pd.DataFrame, next_day: pd.Timestamp) -> pd.DataFrame:
     """The frame without the rows that a day dates later, and without the later days of the others."""
+    if not len(frame):
+        return frame
     there = np.ones(len(frame), dtype=bool)
     for column in table.columns:
         if column.dated and column.later == "row":
