@@ -229,9 +229,9 @@ def test_sample_writes_a_book_that_opens(tmp_path: Path) -> None:
 def test_review_passes_everything_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     seen: dict[str, object] = {}
 
-    def fake(book: pk.Book, quarters: object, partners: object, **options: object) -> object:
-        seen.update(book=book.name, quarters=quarters, partners=partners, **options)
-        return SimpleNamespace(exit_code=3, failed=("one",))
+    def fake(book: str, quarters: object, partners: object, **options: object) -> object:
+        seen.update(book=book, quarters=quarters, partners=partners, **options)
+        return SimpleNamespace(exit_code=3, failed=("one",), account=("so many rows read = all",))
 
     monkeypatch.setattr(import_module("partnerkpi.batch"), "review", fake, raising=False)
     given = "review -q 2025Q4 -q 2025Q3 -p P-003 --as-of 2025-12-30 --out elsewhere -j 1 --timeout 9 --allow-set-aside"
@@ -239,7 +239,8 @@ def test_review_passes_everything_on(monkeypatch: pytest.MonkeyPatch, capsys: py
     assert seen["quarters"] == ("2025Q4", "2025Q3")
     assert seen["partners"] == ("P-003",)
     assert (seen["out"], seen["jobs"], seen["timeout"]) == ("elsewhere", 1, 9.0)
-    assert seen["cluster"] == "tcp://host:8786"
+    assert (seen["cluster"], seen["as_of"]) == ("tcp://host:8786", "2025-12-30")
+    assert (seen["allow_set_aside"], seen["allow_approximate"]) == (True, False)
     assert "rows read =" in capsys.readouterr().err
 
 

@@ -34,7 +34,7 @@ from typing import Any
 import psutil
 
 from partnerkpi.batch import done, files, pool
-from partnerkpi.batch.forks import Forks, available
+from partnerkpi.batch.forks import LIBRARIES, Forks, available
 from partnerkpi.batch.kernels import Job, Outcome, run_job
 from partnerkpi.batch.plan import chapters
 from partnerkpi.batch.publish import versions
@@ -326,7 +326,8 @@ def _begun() -> tuple[Path, Forks | None]:
     private = kept.enter_context(files.private())
     if not available():
         return private, None
-    forks = Forks(private, workers=1, memory=psutil.virtual_memory().total // (os.cpu_count() or 1))
+    memory = psutil.virtual_memory().total // (os.cpu_count() or 1)
+    forks = Forks(private, workers=1, memory=memory, also=LIBRARIES)
     kept.callback(forks.close)
     return private, forks
 

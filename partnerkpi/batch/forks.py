@@ -20,6 +20,11 @@ from partnerkpi.startup import environment, loading
 START = 120.0
 #: Jobs the template has at hand beyond those that run, so that it never waits for the next.
 AHEAD = 1
+#: What figures and pictures import where they first need it: a template has it before it is copied.
+LIBRARIES = (
+    *("babel.dates", "babel.lists", "babel.numbers", "matplotlib.backends.backend_svg", "pandas.plotting"),
+    *("pyarrow.csv", "pyarrow.feather", "scipy.optimize", "scipy.stats", "seaborn", "statsmodels.stats.proportion"),
+)
 DIRECT = Path(__file__).with_name("direct.py")
 
 

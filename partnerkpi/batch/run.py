@@ -23,7 +23,7 @@ from pathlib import Path
 from partnerkpi.batch import files, pool
 from partnerkpi.batch.cluster import Cluster
 from partnerkpi.batch.disclosure import register_of
-from partnerkpi.batch.forks import Forks, available
+from partnerkpi.batch.forks import LIBRARIES, Forks, available
 from partnerkpi.batch.kernels import Job, Outcome
 from partnerkpi.batch.plan import NETWORK, Plan, planned
 from partnerkpi.batch.progress import Progress, shown
@@ -41,11 +41,6 @@ from partnerkpi.recorded import approximation
 FAILED, REFUSED = 3, 5
 #: How jobs are run: as forks of one template, or by workers with kernels of their own.
 ENGINES = ("fork", "pool")
-#: What figures and pictures import where they first need it: a template has it before it is copied.
-LIBRARIES = (
-    *("babel.dates", "babel.lists", "babel.numbers", "matplotlib.backends.backend_svg", "pandas.plotting"),
-    *("pyarrow.csv", "pyarrow.feather", "scipy.optimize", "scipy.stats", "seaborn", "statsmodels.stats.proportion"),
-)
 
 
 @dataclass(frozen=True)
