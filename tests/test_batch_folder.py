@@ -226,7 +226,7 @@ class Folder(RuleBasedStateMachine):
 
 @forked
 def test_the_folder_is_part_of_a_fresh_one_whatever_happened() -> None:
-    run_state_machine_as_test(Folder, settings=settings(max_examples=16, stateful_step_count=15, deadline=None))
+    run_state_machine_as_test(Folder, settings=settings(max_examples=8, stateful_step_count=15, deadline=None))
 
 
 # A manifest of any shape

@@ -6,8 +6,6 @@ called, who buys) is held there once, and taken from there for the periods that 
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
 import pandas as pd
 
@@ -17,13 +15,11 @@ _HEAD = ("deal_id", "deal", "from_day", "to_day")
 _BEFORE = ("status_before", "amount_before")
 
 
-@cache
 def spell_columns() -> tuple[str, ...]:
     """The columns of the spells, in their order."""
     return (*_HEAD, *changing(), *standing(), *_BEFORE)
 
 
-@cache
 def looked_up() -> tuple[str, ...]:
     """Those that are the deal's own and no labels, which take little."""
     return ("deal_id", *(c for c in standing() if TABLES["deals"][c].dtype != "category"))
