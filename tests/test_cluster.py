@@ -17,6 +17,7 @@ from typing import Any
 
 import psutil
 import pytest
+from test_batch_kernels import alive, soon
 
 from partnerkpi.batch import ReviewResult, cluster, review
 from partnerkpi.batch.plan import PARAMETERS, Plan
@@ -29,8 +30,6 @@ END = (
     'display({"application/vnd.partnerkpi.end+json": {"chapter": "CHAPTER", "partner": partner, "quarter": quarter,'
     ' "as_of": as_of, "figures": {"headline": 1.5}}, "text/plain": "end"}, raw=True)'
 )
-#: Seconds in which whatever is awaited has come.
-PATIENCE = 90
 
 needs_distributed = pytest.mark.skipif(
     find_spec("distributed") is None, reason="distributed, the extra `cluster`, is not installed here"
@@ -74,22 +73,6 @@ class Dask:
         for process in self.processes:
             process.kill()
             process.wait()
-
-
-def soon(done: Callable[[], object]) -> bool:
-    end = time.monotonic() + PATIENCE
-    while not done():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
-    return True
-
-
-def alive(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 @pytest.fixture

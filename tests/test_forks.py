@@ -17,6 +17,7 @@ import papermill
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from papermill.engines import papermill_engines
+from test_batch_kernels import alive
 from traitlets.config import Config
 
 from partnerkpi.batch import anybody, forks
@@ -222,13 +223,6 @@ def run(template: Forks, cells: dict[str, str], timeout: float = 60, **more: Any
     for outcome in template.execute(jobs, lambda: None, 1.0, lambda _: True):
         ended[list(cells)[outcome.number]] = outcome, time.monotonic() - begun
     return ended
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 FAULTS = {

@@ -7,7 +7,6 @@ killed can be taken up where it was.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -27,13 +26,13 @@ def key_of(job: Job, around: Mapping[str, Any]) -> str:
     """The key of a report: of its slice, its notebooks, the package, its parameters, and what else its page has."""
     place = Path(job.parameters["book"])
     told = {
-        "slice": {path.name: _hash(path) for path in sorted(place.iterdir())},
-        "notebooks": {chapter.path.name: _hash(chapter.path) for chapter in job.chapters},
+        "slice": {path.name: files.sha256_of(path.read_bytes()) for path in sorted(place.iterdir())},
+        "notebooks": {chapter.path.name: files.sha256_of(chapter.path.read_bytes()) for chapter in job.chapters},
         "parameters": {name: value for name, value in job.parameters.items() if name != "book"},
         "package": package_hash(),
         "around": around,
     }
-    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode("utf-8", "surrogatepass")).hexdigest()
+    return files.sha256_of(json.dumps(told, sort_keys=True, default=str).encode("utf-8", "surrogatepass"))
 
 
 def standing(folder: Path, earlier: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -94,8 +93,5 @@ def forget(folder: Path) -> None:
 def package_hash() -> str:
     """The hash of the package itself: of another one pages may differ, whatever its version says."""
     paths = (path for path in sorted(PACKAGE.rglob("*")) if path.is_file() and "__pycache__" not in path.parts)
-    return hashlib.sha256(repr([(str(path.relative_to(PACKAGE)), _hash(path)) for path in paths]).encode()).hexdigest()
-
-
-def _hash(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    hashes = [(str(path.relative_to(PACKAGE)), files.sha256_of(path.read_bytes())) for path in paths]
+    return files.sha256_of(repr(hashes).encode())

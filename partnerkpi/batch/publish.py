@@ -6,7 +6,6 @@ A good page is never replaced by a failed one. The manifest is written last and 
 from __future__ import annotations
 
 import datetime
-import hashlib
 import json
 import platform
 import time
@@ -154,7 +153,7 @@ class QuarterFolder:
             "book": {"name": book.name, "currency": book.currency, "time_zone": book.time_zone},
             "inputs": dict(sorted(book.reading.inputs.items())),
             "conservation": book.reading.lines(),
-            "notebooks": {c.path.name: hashlib.sha256(c.path.read_bytes()).hexdigest() for c in self.plan.chapters},
+            "notebooks": {c.path.name: files.sha256_of(c.path.read_bytes()) for c in self.plan.chapters},
             "versions": versions(),
             "engine": engine,
             "request": request,

@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 LOOK = 0.2
 #: Seconds a copy may take to show that it can run a cell.
 PROOF = 10
+#: When a copy looks for garbage by itself: seldom, for it does between notebooks, and does not live long.
+GARBAGE = (50_000, 20, 50)
 _SUBREAPER = 36
 
 
@@ -175,10 +177,6 @@ class Template:
                 end(process)
                 with contextlib.suppress(ChildProcessError):
                     os.waitpid(process.pid, 0)
-
-
-#: When a copy looks for garbage by itself: seldom, for it does between notebooks, and does not live long.
-GARBAGE = (50_000, 20, 50)
 
 
 def warm(*also: str) -> None:

@@ -15,13 +15,12 @@ import numpy as np
 import pandas as pd
 
 from partnerkpi.book.cells import without_exponent
-from partnerkpi.book.labels import few, few_at_first
+from partnerkpi.book.labels import SAMPLE, few, few_at_first
 from partnerkpi.book.sources import Problem, RawTable, doubled, most, row_numbers
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_SAMPLE = 4096
 _MOST_CELLS = 250_000_000
 
 
@@ -102,7 +101,7 @@ def _categories(column: pa.ChunkedArray) -> tuple[pd.Series, str] | None:
         return None
     if kinds.is_floating(column.type):
         column = pc.if_else(pc.is_nan(column), None, column)
-    first = column.slice(0, _SAMPLE)
+    first = column.slice(0, SAMPLE)
     if not few_at_first(pc.count_distinct(first).as_py(), len(first)):
         return None
     whole = pa.chunked_array(column.dictionary_encode()).unify_dictionaries().combine_chunks()

@@ -9,7 +9,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-_SAMPLE = 4096
+#: So many cells tell whether few texts recur in a column.
+SAMPLE = 4096
 _MOST_CODES = 2**62
 
 
@@ -56,7 +57,7 @@ def few_at_first(texts: int, cells: int) -> bool:
 
 def coded(text: pd.Series) -> pd.Series:
     """The text as a category where few texts recur, so that each is looked at once; else as it is."""
-    first = text.iloc[:_SAMPLE]
+    first = text.iloc[:SAMPLE]
     if isinstance(text.dtype, pd.CategoricalDtype) or not few_at_first(first.nunique(), len(first)):
         return text
     codes, names = pd.factorize(text)

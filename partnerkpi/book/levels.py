@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from partnerkpi.book.labels import among, as_label, trimmed
+from partnerkpi.book.labels import among, as_label, places, trimmed
 from partnerkpi.book.periods import with_deals
 from partnerkpi.book.schema import TABLES, changing, column_called, levels, tables_with
 from partnerkpi.errors import UsageError, nearest
@@ -169,8 +169,7 @@ def chosen(tables: Tables, recorded: Collection[str], choices: Collection[Choice
         rows &= _meets(tables, recorded, name, [c for c in choices if tables_with(c.column) == (name,)])
         asked[name] = _only(frame, rows)
     whole = {name: tables[name] if name in looked_up else asked[name] for name in tables}
-    position = pd.Index(whole["deals"]["deal_id"]).get_indexer(whole["spells"]["deal_id"])
-    whole["spells"] = whole["spells"].assign(deal=position.astype(np.int64))
+    whole["spells"] = whole["spells"].assign(deal=places(whole["spells"]["deal_id"], whole["deals"]["deal_id"]))
     return whole
 
 
